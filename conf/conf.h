@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_CONF_CONF_H
+#define SEXTANT_CONF_CONF_H
+
+/* The options, from the environment, checked. The list stands in options.def. Pure but for reading files that options
+ * name; never logs: every mistake is collected with variable, line and column, so that all are shown at once. */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/base/arena.h"
+#include "proxy/base/buf.h"
+#include "proxy/base/str.h"
+
+/* A mistake or a doubt about the configuration, wherever it was found. */
+struct conf_issue {
+    bool is_error;      /* else a warning */
+    struct str source;  /* "SEXTANT_CLUSTERS", "SEXTANT_PARTITION_MAP (/etc/map)" */
+    unsigned line, column; /* 1-based; 0 when they mean nothing */
+    struct str text;    /* what is wrong, what was expected, the nearest known name */
+};
+
+struct conf_issues {
+    struct arena *arena; /* owns list and texts */
+    struct conf_issue *items;
+    unsigned n, n_errors;
+};
+
+void conf_issue(struct conf_issues *issues, bool is_error, struct str source, unsigned line, unsigned column,
+    const char *format, ...) __attribute__((format(printf, 6, 7)));
+/* One line each: "SEXTANT_CLUSTERS:1:8: error: ..." */
+void conf_issues_print(const struct conf_issues *issues, struct buf *out);
+
+/* C types behind the types of options.def; durations are milliseconds, sizes bytes, percents 0..100. */
+typedef struct str conf_text;
+typedef bool conf_flag;
+typedef uint64_t conf_count;
+typedef uint64_t conf_size;
+typedef int64_t conf_msec;
+typedef double conf_percent;
+
+struct conf {
+#define GROUP(title)
+#define OPT(field, type, default_value, min, max, flags, help) conf_##type field;
+#include "conf/options.def"
+#undef OPT
+#undef GROUP
+    struct arena arena;  /* owns every text */
+    struct str *files;   /* files read: …_FILE values, the map, areas, env and geo files; for watching */
+    unsigned n_files;
+};
+
+/* `environ` is NULL-terminated NAME=VALUE; SEXTANT_ENV_FILE in it names a file of such lines, which the environment
+ * itself overrides. Always returns a conf (defaults where a value is bad); it is usable only if issues->n_errors == 0.
+ * For DOC options the field holds the document's text, whether it was given inline, by …_FILE or as a file name. */
+struct conf *conf_load(char **environ, struct conf_issues *issues);
+void conf_free(struct conf *conf);
+
+void conf_print_help(struct buf *out);     /* for --help */
+void conf_print_markdown(struct buf *out); /* conf/OPTIONS.md */
+/* Effective values as lines of an env file that SEXTANT_ENV_FILE can read back; secrets are left out. */
+void conf_print_env(const struct conf *conf, struct buf *out);
+/* An object, name → {value, default, source, reload}, for the admin /config. */
+void conf_print_json(const struct conf *conf, struct buf *out);
+/* Names of START options that differ between two, comma-separated; empty when none. */
+void conf_print_restart_needed(const struct conf *old, const struct conf *fresh, struct buf *out);
+
+#endif

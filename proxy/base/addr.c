@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/base/addr.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+static void
+from_v4(const void *bytes, struct addr *ret_addr)
+{
+    *ret_addr = (struct addr){ .family = 4 };
+    memcpy(ret_addr->bytes, bytes, 4);
+}
+
+static void
+from_v6(const void *bytes, struct addr *ret_addr)
+{
+    if (memcmp(bytes, mapped_prefix, sizeof(mapped_prefix)) == 0) {
+        from_v4((const uint8_t *)bytes + 12, ret_addr);
+        return;
+    }
+    *ret_addr = (struct addr){ .family = 6 };
+    memcpy(ret_addr->bytes, bytes, 16);
+}
+
+bool
+addr_parse(struct str s, struct addr *ret_addr)
+{
+    char text[INET6_ADDRSTRLEN];
+    uint8_t bytes[16];
+    struct str zone;
+
+    if (s.len >= 2 && s.p[0] == '[' && s.p[s.len - 1] == ']')
+        s = str_make(s.p + 1, s.len - 2);
+    if (str_cut(s, '%', &s, &zone) && zone.len == 0)
+        return false;
+    if (s.len == 0 || s.len >= sizeof(text) || memchr(s.p, '\0', s.len))
+        return false;
+    memcpy(text, s.p, s.len);
+    text[s.len] = '\0';
+    if (inet_pton(AF_INET, text, bytes) == 1) {
+        from_v4(bytes, ret_addr);
+        return true;
+    }
+    if (inet_pton(AF_INET6, text, bytes) == 1) {
+        from_v6(bytes, ret_addr);
+        return true;
+    }
+    return false;
+}
+
+bool
+addr_parse_port(struct str s, struct addr *ret_addr, uint16_t *ret_port)
+{
+    struct str host = s, port = STR_NONE;
+    struct addr a;
+    uint64_t number = 0;
+
+    if (s.len && s.p[0] == '[') {
+        int close = str_find(s, ']');
+
+        if (close < 0)
+            return false;
+        host = str_make(s.p, (size_t)close + 1);
+        port = str_skip(s, (size_t)close + 1);
+        if (port.len && port.p[0] != ':')
+            return false;
+        if (port.len && port.len < 2)
+            return false;
+        port = str_skip(port, 1);
+    } else if (str_find(s, ':') >= 0 && str_find(str_skip(s, (size_t)str_find(s, ':') + 1), ':') < 0) {
+        str_cut(s, ':', &host, &port);
+        if (port.len == 0)
+            return false;
+    }
+    if (port.len && (!str_to_u64(port, &number) || number > 65535))
+        return false;
+    if (!addr_parse(host, &a))
+        return false;
+    *ret_addr = a;
+    *ret_port = (uint16_t)number;
+    return true;
+}
+
+void
+addr_from_sockaddr(const struct sockaddr *sa, struct addr *ret_addr, uint16_t *ret_port)
+{
+    *ret_addr = (struct addr){ 0 };
+    *ret_port = 0;
+    if (sa->sa_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)sa;
+
+        from_v4(&in->sin_addr, ret_addr);
+        *ret_port = ntohs(in->sin_port);
+    } else if (sa->sa_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)sa;
+
+        from_v6(&in6->sin6_addr, ret_addr);
+        *ret_port = ntohs(in6->sin6_port);
+    }
+}
+
+socklen_t
+addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *ret_sa)
+{
+    memset(ret_sa, 0, sizeof(*ret_sa));
+    if (a->family == 6) {
+        struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)ret_sa;
+
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons(port);
+        memcpy(&in6->sin6_addr, a->bytes, 16);
+        return sizeof(*in6);
+    }
+    struct sockaddr_in *in = (struct sockaddr_in *)(void *)ret_sa;
+
+    in->sin_family = AF_INET;
+    in->sin_port = htons(port);
+    memcpy(&in->sin_addr, a->bytes, 4);
+    return sizeof(*in);
+}
+
+const char *
+addr_print(const struct addr *a, int port, char text[ADDR_TEXT_MAX])
+{
+    char host[INET6_ADDRSTRLEN];
+
+    if (a->family != 4 && a->family != 6)
+        return "unknown";
+    inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->bytes, host, sizeof(host));
+    if (port < 0)
+        snprintf(text, ADDR_TEXT_MAX, "%s", host);
+    else
+        snprintf(text, ADDR_TEXT_MAX, a->family == 4 ? "%s:%d" : "[%s]:%d", host, port);
+    return text;
+}
+
+bool
+addr_eq(const struct addr *a, const struct addr *b)
+{
+    return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+static void
+mask(uint8_t bytes[16], unsigned bits)
+{
+    for (unsigned i = 0; i < 16; i++) {
+        unsigned keep = bits > i * 8 ? bits - i * 8 : 0;
+
+        if (keep < 8)
+            bytes[i] &= (uint8_t)(0xff00U >> keep);
+    }
+}
+
+bool
+cidr_parse(struct str s, struct cidr *ret_cidr)
+{
+    struct str host, length;
+    struct cidr net;
+    uint8_t masked[16];
+    uint64_t bits;
+    bool has_length = str_cut(s, '/', &host, &length);
+
+    if (!addr_parse(host, &net.base))
+        return false;
+    bits = net.base.family == 4 ? 32 : 128;
+    if (has_length) {
+        uint64_t max = bits;
+        bool mapped = net.base.family == 4 && str_find(host, ':') >= 0;
+
+        if (!str_to_u64(length, &bits))
+            return false;
+        if (mapped) {
+            if (bits < 96)
+                return false;
+            bits -= 96;
+        }
+        if (bits > max)
+            return false;
+    }
+    memcpy(masked, net.base.bytes, 16);
+    mask(masked, (unsigned)bits);
+    if (memcmp(masked, net.base.bytes, 16) != 0)
+        return false;
+    net.bits = (uint8_t)bits;
+    *ret_cidr = net;
+    return true;
+}
+
+bool
+cidr_has(const struct cidr *net, const struct addr *a)
+{
+    unsigned whole = net->bits / 8, rest = net->bits % 8;
+
+    if (a->family != net->base.family || memcmp(a->bytes, net->base.bytes, whole) != 0)
+        return false;
+    return rest == 0 || ((a->bytes[whole] ^ net->base.bytes[whole]) & (0xff00U >> rest) & 0xff) == 0;
+}
+
+bool
+cidr_covers(const struct cidr *outer, const struct cidr *inner)
+{
+    return outer->bits <= inner->bits && cidr_has(outer, &inner->base);
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/base/buf.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/base/mem.h"
+
+void
+buf_fini(struct buf *b)
+{
+    mem_free(b->data);
+    *b = (struct buf){ 0 };
+}
+
+char *
+buf_reserve(struct buf *b, size_t room)
+{
+    size_t len = buf_len(b);
+
+    if (b->cap - b->end >= room)
+        return b->data + b->end;
+    if (b->start && b->cap - len >= room && b->start >= len) {
+        memmove(b->data, b->data + b->start, len);
+    } else {
+        size_t cap = b->cap ? b->cap : 256;
+
+        while (cap < len + room)
+            cap *= 2;
+        if (b->start) {
+            char *fresh = mem_alloc(cap);
+
+            memcpy(fresh, b->data + b->start, len);
+            mem_free(b->data);
+            b->data = fresh;
+        } else {
+            b->data = mem_grow(b->data, cap);
+        }
+        b->cap = cap;
+    }
+    b->start = 0;
+    b->end = len;
+    return b->data + len;
+}
+
+void
+buf_commit(struct buf *b, size_t n)
+{
+    assert(b->cap - b->end >= n);
+    b->end += n;
+}
+
+void
+buf_append(struct buf *b, const void *bytes, size_t len)
+{
+    if (len == 0)
+        return;
+    memcpy(buf_reserve(b, len), bytes, len);
+    b->end += len;
+}
+
+void
+buf_add(struct buf *b, struct str s)
+{
+    buf_append(b, s.p, s.len);
+}
+
+void
+buf_putc(struct buf *b, char c)
+{
+    *buf_reserve(b, 1) = c;
+    b->end++;
+}
+
+void
+buf_vprintf(struct buf *b, const char *format, va_list args)
+{
+    va_list again;
+    int need;
+
+    va_copy(again, args);
+    need = vsnprintf(buf_reserve(b, 64), b->cap - b->end, format, args);
+    assert(need >= 0);
+    if ((size_t)need >= b->cap - b->end)
+        vsnprintf(buf_reserve(b, (size_t)need + 1), (size_t)need + 1, format, again);
+    va_end(again);
+    b->end += (size_t)need;
+}
+
+void
+buf_printf(struct buf *b, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    buf_vprintf(b, format, args);
+    va_end(args);
+}
+
+void
+buf_put_u64(struct buf *b, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    buf_append(b, digits + at, sizeof(digits) - at);
+}
+
+void
+buf_consume(struct buf *b, size_t n)
+{
+    assert(n <= buf_len(b));
+    b->start += n;
+    if (b->start == b->end)
+        b->start = b->end = 0;
+}
+
+void
+buf_clear(struct buf *b)
+{
+    b->start = b->end = 0;
+}
+
+void
+buf_truncate(struct buf *b, size_t len)
+{
+    assert(len <= buf_len(b));
+    b->end = b->start + len;
+}
+
+char *
+buf_take(struct buf *b)
+{
+    char *text = mem_dup(b->data + b->start, buf_len(b));
+
+    buf_fini(b);
+    return text;
+}

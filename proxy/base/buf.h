@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_BASE_BUF_H
+#define SEXTANT_BASE_BUF_H
+
+/* A byte queue in one piece of memory: append at the end, consume at the front. A zeroed struct is a valid empty one. */
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/base/str.h"
+
+struct buf {
+    char *data;
+    size_t start, end, cap;
+};
+
+void buf_fini(struct buf *b); /* releases the memory; b is empty and usable afterwards */
+
+static inline size_t
+buf_len(const struct buf *b)
+{
+    return b->end - b->start;
+}
+
+/* Valid until the next call that changes b. */
+static inline struct str
+buf_str(const struct buf *b)
+{
+    return str_make(b->data + b->start, b->end - b->start);
+}
+
+char *buf_reserve(struct buf *b, size_t room); /* where at least `room` bytes may be written, then buf_commit() */
+void buf_commit(struct buf *b, size_t n);
+void buf_append(struct buf *b, const void *bytes, size_t len);
+void buf_add(struct buf *b, struct str s);
+void buf_putc(struct buf *b, char c);
+void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_vprintf(struct buf *b, const char *format, va_list args);
+void buf_put_u64(struct buf *b, uint64_t value);
+void buf_consume(struct buf *b, size_t n);
+void buf_clear(struct buf *b);                /* keeps the memory */
+void buf_truncate(struct buf *b, size_t len); /* keep the first len bytes */
+
+/* Hand over the content as a NUL-terminated string to be freed with mem_free(); b is empty afterwards. */
+char *buf_take(struct buf *b);
+
+#endif

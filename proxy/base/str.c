@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/base/str.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+static unsigned char
+lower(char c)
+{
+    return (unsigned char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+}
+
+bool
+str_eq_nocase(struct str a, struct str b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++) {
+        if (lower(a.p[i]) != lower(b.p[i]))
+            return false;
+    }
+    return true;
+}
+
+bool
+str_starts(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && str_eq(str_make(s.p, prefix.len), prefix);
+}
+
+bool
+str_ends(struct str s, struct str suffix)
+{
+    return s.len >= suffix.len && str_eq(str_make(s.p + s.len - suffix.len, suffix.len), suffix);
+}
+
+int
+str_find(struct str s, char c)
+{
+    const char *at = s.len ? memchr(s.p, c, s.len) : NULL;
+
+    return at ? (int)(at - s.p) : -1;
+}
+
+static bool
+is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct str
+str_trim(struct str s)
+{
+    while (s.len && is_blank(s.p[0]))
+        s = str_skip(s, 1);
+    while (s.len && is_blank(s.p[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+bool
+str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail)
+{
+    int at = str_find(s, sep);
+
+    if (at < 0) {
+        *ret_head = s;
+        *ret_tail = str_make(s.p + s.len, 0);
+        return false;
+    }
+    *ret_head = str_make(s.p, (size_t)at);
+    *ret_tail = str_skip(s, (size_t)at + 1);
+    return true;
+}
+
+bool
+str_to_u64(struct str s, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+
+    if (s.len == 0)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned digit = (unsigned char)s.p[i] - (unsigned)'0';
+
+        if (digit > 9 || value > (UINT64_MAX - digit) / 10)
+            return false;
+        value = value * 10 + digit;
+    }
+    *ret_value = value;
+    return true;
+}
+
+bool
+str_to_double(struct str s, double *ret_value)
+{
+    char text[64];
+    char *end;
+    double value;
+
+    if (s.len == 0 || s.len >= sizeof(text))
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (!strchr("0123456789+-.eE", s.p[i]))
+            return false;
+    }
+    memcpy(text, s.p, s.len);
+    text[s.len] = '\0';
+    value = strtod(text, &end);
+    if (*end || !isfinite(value))
+        return false;
+    *ret_value = value;
+    return true;
+}
+
+bool
+str_glob(struct str pattern, struct str s)
+{
+    size_t p = 0, i = 0, star = SIZE_MAX, resume = 0;
+
+    while (i < s.len) {
+        if (p < pattern.len && pattern.p[p] == '*') {
+            star = p++;
+            resume = i;
+        } else if (p < pattern.len && pattern.p[p] == s.p[i]) {
+            p++;
+            i++;
+        } else if (star != SIZE_MAX) {
+            p = star + 1;
+            i = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (p < pattern.len && pattern.p[p] == '*')
+        p++;
+    return p == pattern.len;
+}
+
+unsigned
+str_distance(struct str a, struct str b)
+{
+    enum { MAX = 64 };
+    unsigned row[MAX + 1];
+
+    a.len = a.len > MAX ? MAX : a.len;
+    b.len = b.len > MAX ? MAX : b.len;
+    for (unsigned j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (unsigned i = 1; i <= a.len; i++) {
+        unsigned diagonal = row[0];
+
+        row[0] = i;
+        for (unsigned j = 1; j <= b.len; j++) {
+            unsigned above = row[j];
+            unsigned best = diagonal + (a.p[i - 1] != b.p[j - 1]);
+
+            if (above + 1 < best)
+                best = above + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            diagonal = above;
+            row[j] = best;
+        }
+    }
+    return row[b.len];
+}

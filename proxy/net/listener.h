@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_NET_LISTENER_H
+#define SEXTANT_NET_LISTENER_H
+
+/* Accepting connections. Each worker has a listener of its own on the same address (SO_REUSEPORT). */
+
+#include "proxy/net/stream.h"
+
+struct listener;
+
+/* Bind and listen; IPv6 sockets also take IPv4 only for "::" . Returns a descriptor or -errno. Port 0 picks one: read it back
+ * with listen_port(). To give several workers the same port 0, open once, read the port, and open the rest with it. */
+int listen_open(const struct addr *addr, uint16_t port, bool reuse_port);
+uint16_t listen_port(int fd);
+
+typedef void listener_fn(void *arg, struct stream *s); /* ownership of s moves to the callee */
+
+struct listener *listener_new(struct loop *loop, int fd, listener_fn *fn, void *arg); /* takes over fd */
+void listener_pause(struct listener *l);  /* connections wait in the kernel's queue */
+void listener_resume(struct listener *l);
+/* Out of descriptors: accepting pauses by itself for 100 ms and on_trouble(arg, errno) is told, if set. */
+void listener_on_trouble(struct listener *l, void (*fn)(void *arg, int error));
+void listener_free(struct listener *l);
+
+#endif

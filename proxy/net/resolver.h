@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_NET_RESOLVER_H
+#define SEXTANT_NET_RESOLVER_H
+
+/* Names to addresses through c-ares (used in resolver.c only), with the TTL. Belongs to its loop's thread. */
+
+#include "proxy/base/addr.h"
+#include "proxy/net/loop.h"
+
+#define RESOLVED_MAX 32
+
+struct resolver;
+struct lookup; /* one under way */
+
+struct resolved {
+    int error;     /* 0, or -errno-like: -ENOENT no such name, -ETIMEDOUT, -EIO */
+    const char *error_text;
+    struct addr addrs[RESOLVED_MAX]; /* sorted by bytes, IPv4 first; no duplicates */
+    unsigned n;
+    int64_t ttl_us; /* of the shortest-lived record; names from the hosts file have 60 s */
+};
+
+typedef void resolved_fn(void *arg, const struct resolved *result);
+
+struct resolver *resolver_new(struct loop *loop);
+void resolver_free(struct resolver *r); /* cancels everything */
+/* Never calls back before returning; exactly once unless lookup_cancel()led. Asks for A and AAAA; hosts file and
+ * "localhost" included. */
+struct lookup *lookup_start(struct resolver *r, const char *name, resolved_fn *fn, void *arg);
+void lookup_cancel(struct lookup **lp); /* NULLs; safe on NULL */
+
+#endif

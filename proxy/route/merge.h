@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_ROUTE_MERGE_H
+#define SEXTANT_ROUTE_MERGE_H
+
+/* Answers of several clusters made one. Pure. */
+
+#include "proxy/base/buf.h"
+#include "proxy/route/operation.h"
+
+struct part {
+    struct str cluster;  /* name, for messages */
+    enum fail fail;      /* FAIL_NONE when a complete answer came */
+    int status;
+    struct str body;     /* decoded */
+    struct str content_type;
+};
+
+/* Is this name for the caller to be taken from that part? */
+typedef bool list_keep_fn(void *arg, struct str collection, unsigned part);
+
+/* GET /collections and GET /aliases: one answer with the kept names of every part, in the order of the parts, names sorted.
+ * An alias is kept by its collection's name and its own: both must be kept. False when a part is not a list: *ret_bad names it. */
+bool merge_lists(enum op_id id, const struct part *parts, unsigned n, list_keep_fn *keep, void *arg, double seconds,
+    struct buf *out, unsigned *ret_bad);
+
+/* Schema operations sent to every home. */
+enum schema_verdict {
+    SCHEMA_SAME,        /* all say the same: parts[*ret_index] is the answer */
+    SCHEMA_COMPLETED,   /* some changed, the others had it already: parts[*ret_index] (a success) is the answer */
+    SCHEMA_FAILED       /* parts[*ret_index] is the first failure; the same request again completes it */
+};
+/* 409 counts as "had it already" only when configs[i] (answers of GET /collections/{c}, empty if not fetched) agree in
+ * their portable part; `needs_configs` is set when that has to be fetched first to decide. */
+enum schema_verdict merge_schema(const struct operation *op, const struct part *parts, unsigned n,
+    const struct part *configs, unsigned *ret_index, bool *ret_needs_configs);
+/* Portable configuration: params.vectors, sparse_vectors, sharding_method, metadata, hnsw/quantization/strict mode. */
+bool merge_configs_equal(struct str a, struct str b);
+/* "eu: 200 ok; us: 502 CONNECT_REFUSED; ap: not tried" */
+void merge_outcomes(const struct part *parts, unsigned n, struct buf *out);
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_ROUTE_WORLD_H
+#define SEXTANT_ROUTE_WORLD_H
+
+/* One immutable snapshot of everything that decisions depend on, but health. Shared by all threads, freed with its last
+ * reference. */
+
+#include <stdatomic.h>
+
+#include "conf/partition_map.h"
+#include "conf/topology.h"
+#include "geoip/geo_db.h"
+
+struct world {
+    atomic_uint refs;
+    uint64_t generation;       /* 1, 2, ... with each reload */
+    struct conf *conf;
+    struct arena arena;        /* owns topology, map and lists */
+    struct topology *topology;
+    struct partition_map *map;
+    struct trust *trust;
+    struct overrides *overrides;
+    struct geo_db *geo;        /* NULL: none */
+    bool has_default_place;
+    struct place default_place;
+};
+
+/* Read everything from the environment and files. Blocking. Always collects all issues; NULL when one is an error. */
+struct world *world_load(char **environ, uint64_t generation, struct conf_issues *issues);
+struct world *world_ref(struct world *w);
+void world_unref(struct world *w); /* NULL is fine */
+
+/* How the edge sees its clusters at one moment: published by health, read by plans. One entry a cluster of the topology. */
+struct cluster_view {
+    bool is_up;        /* at least one endpoint is usable */
+    double cost_ms;    /* RTT or its seed, bias applied, hysteresis applied: lower is nearer */
+    double rtt_ms;     /* measured, or -1 */
+    double distance_km;/* from the edge, or -1 */
+};
+
+#endif
