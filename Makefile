@@ -12,7 +12,7 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 VERSION := 0.1.0
 
-PKGS := libevent_core:2.1.12 libevent_pthreads:2.1.12 libllhttp:9.2.1 yyjson:0.10.0 libmaxminddb:1.7.1 libcares:1.18.1 \
+PKGS := libevent_core:2.1.12 libllhttp:9.2.1 yyjson:0.10.0 libmaxminddb:1.7.1 libcares:1.18.1 \
         zlib:1.2.13 libbrotlidec:1.0.9 libzstd:1.5.4
 PKG_NAMES := $(foreach p,$(PKGS),$(firstword $(subst :, ,$p)))
 

@@ -29,8 +29,10 @@ struct timer {
     void (*fn)(void *arg);
     void *arg;
     void *event;   /* libevent's, or NULL */
-    int64_t at_us; /* 0 when not set */
+    int64_t at_us;    /* 0 when not set */
+    int64_t armed_us; /* when libevent's fires; at or before at_us */
     struct timer *next; /* virtual loops */
+    bool is_listed;
 };
 void timer_init(struct timer *t, struct loop *loop, void (*fn)(void *arg), void *arg);
 void timer_set(struct timer *t, int64_t delay_us);
@@ -41,7 +43,7 @@ void timer_fini(struct timer *t); /* clears, and releases what is inside */
 struct task {
     void (*fn)(void *arg);
     void *arg;
-    struct task *next, **prev; /* set while scheduled */
+    struct task *next, **prev, ***tail; /* set while scheduled */
 };
 void task_schedule(struct loop *loop, struct task *t, void (*fn)(void *arg), void *arg); /* again while scheduled: no effect */
 void task_cancel(struct task *t);

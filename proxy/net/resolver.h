@@ -23,6 +23,8 @@ struct resolved {
 typedef void resolved_fn(void *arg, const struct resolved *result);
 
 struct resolver *resolver_new(struct loop *loop);
+/* With name servers of its own, "127.0.0.1:5353,...", for tests; NULL: the system's. */
+struct resolver *resolver_new_with(struct loop *loop, const char *servers);
 void resolver_free(struct resolver *r); /* cancels everything */
 /* Never calls back before returning; exactly once unless lookup_cancel()led. Asks for A and AAAA; hosts file and
  * "localhost" included. */
