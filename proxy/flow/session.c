@@ -430,7 +430,9 @@ take_proxy_header(struct session *s)
 static bool
 may_parse(const struct session *s)
 {
-    if (s->state == GONE || s->state == LINGER || s->state == ANSWER || buf_len(&s->in) == 0)
+    if (s->state == GONE || s->state == LINGER || s->state == ANSWER)
+        return false;
+    if (buf_len(&s->in) == 0 && !(s->state == BODY && h1_has_pending(s->parser)))
         return false;
     return s->state != BODY || transaction_wants_body(s->t) || s->answer_done;
 }

@@ -333,6 +333,12 @@ h1_is_idle(const struct h1_parser *p)
     return !p->is_started;
 }
 
+bool
+h1_has_pending(const struct h1_parser *p)
+{
+    return !p->is_dead && (p->has_head || p->body.len || p->has_done);
+}
+
 /* --- pulling ----------------------------------------------------------------------------------------------------- */
 
 static enum fail
