@@ -233,15 +233,23 @@ schedule(struct session *s)
     task_schedule(s->edge->loop, &s->pump, pump, s);
 }
 
+/* The rest of a short body is read and dropped, so that the connection can stay; a long one is not worth it. */
+static bool
+may_drain(const struct session *s)
+{
+    const struct message *request = transaction_request(s->t);
+
+    return s->state == BODY && request->framing == FRAMING_LENGTH && request->content_length <= IN_HIGH && !s->expects_continue;
+}
+
 static void
 on_answer_head(void *arg, struct message *answer)
 {
     struct session *s = arg;
     struct message *request = transaction_request(s->t);
-    bool is_unread = s->state != ANSWER;
 
     /* What is left of an unread request would be taken for the next one. */
-    if (is_unread || atomic_load_explicit(&s->edge->shared->is_draining, memory_order_relaxed))
+    if ((s->state != ANSWER && !may_drain(s)) || atomic_load_explicit(&s->edge->shared->is_draining, memory_order_relaxed))
         s->keep_alive = false;
     s->no_body = request->method == METHOD_HEAD || answer->status == 204 || answer->status == 304;
     if (answer->framing == FRAMING_CHUNKED && s->minor == 0) {
@@ -462,6 +470,8 @@ finish_request(struct session *s)
 {
     bool is_complete = request_is_parsed(s);
 
+    if (s->keep_alive && !is_complete && !s->saw_eof)
+        return false; /* the answer came first: the rest of the body is still to be dropped */
     transaction_free(s->t);
     s->t = NULL;
     s->answer_done = false;

@@ -251,7 +251,6 @@ plan_schema(const struct plan_input *in, struct plan *p)
             p->n_up += in->views[i].is_up;
         }
     }
-    p->partition = rule_partition(p->rule, &in->caller->address, &in->caller->place, &p->area);
 }
 
 static void

@@ -31,7 +31,7 @@ struct exchange {
     uint64_t sent_bytes, body_left, received_bytes;
     bool is_chunked, body_ended, is_paused, write_broke, saw_bytes, is_fallen;
     enum fail start_fail; /* failed inside exchange_start(): told from the loop */
-    struct message answer;
+    struct message *answer; /* in the caller's arena: it outlives the exchange */
     int64_t progress_at_us;
     struct exchange_timing timing;
     struct timer timer;
@@ -84,13 +84,13 @@ finish(struct exchange *x, bool may_reuse)
 static void
 report(struct exchange *x, enum fail fail)
 {
-    int status = x->answer.status;
+    int status = x->answer->status;
 
     if (x->p.is_probe || fail == FAIL_UPSTREAM_STALE || fail == FAIL_ENDPOINT_DOWN)
         return;
     if (fail == FAIL_UPSTREAM_SILENT && x->p.deadline_is_clients)
         return;
-    if (fail == FAIL_NONE && status == 503 && str_starts(message_value(&x->answer, FIELD_CONTENT_TYPE), STR("application/json"))) {
+    if (fail == FAIL_NONE && status == 503 && str_starts(message_value(x->answer, FIELD_CONTENT_TYPE), STR("application/json"))) {
         backend_penalise(x->p.backend, x->p.collection, now_us(x));
         return;
     }
@@ -202,13 +202,13 @@ on_answer_head(struct exchange *x)
     if (!x->timing.sent_us)
         x->timing.sent_us = now_us(x);
     backend_latency(x->p.backend, x->timing.first_byte_us - x->timing.sent_us);
-    x->events->on_head(x->arg, &x->answer);
+    x->events->on_head(x->arg, x->answer);
 }
 
 static void
 on_answer_done(struct exchange *x, bool is_clean)
 {
-    bool may_reuse = is_clean && x->answer.keep_alive && x->answer.framing != FRAMING_UNTIL_CLOSE && x->body_ended &&
+    bool may_reuse = is_clean && x->answer->keep_alive && x->answer->framing != FRAMING_UNTIL_CLOSE && x->body_ended &&
         buf_len(&x->out) == 0 && !x->write_broke && !x->is_fallen;
 
     complete(x, FAIL_NONE, may_reuse);
@@ -373,7 +373,7 @@ begin_connection(struct exchange *x)
     }
     x->conn->exchange = x;
     stream_on_event(x->conn->stream, pump, x);
-    h1_reset(x->conn->parser, &x->answer, x->p.head->method);
+    h1_reset(x->conn->parser, x->answer, x->p.head->method);
 }
 
 struct exchange *
@@ -388,7 +388,8 @@ exchange_start(struct upstream *up, const struct exchange_params *params, const 
     backend_ref(params->backend);
     x->timing.started_us = x->progress_at_us = now_us(x);
     timer_init(&x->timer, up->loop, on_timer, x);
-    message_init(&x->answer, params->arena);
+    x->answer = ARENA_NEW(params->arena, struct message);
+    message_init(x->answer, params->arena);
     atomic_fetch_add_explicit(&params->backend->shared.outstanding, 1, memory_order_relaxed);
     if (!params->is_probe)
         metrics_add(up->metrics, METRIC_EXCHANGES, params->slot, 1);
