@@ -16,7 +16,11 @@ put_text(struct buf *out, enum fail fail, const struct operation *op, struct str
         buf_printf(out, "Not found: Collection `" STR_FMT "` doesn't exist!", STR_ARG(detail.len ? detail : op->collection));
         return;
     }
-    if (fail == FAIL_BODY_TOO_LARGE && detail.len) {
+    if (fail == FAIL_NAME_INVALID) {
+        buf_add(out, STR("Validation error in path parameters: [collection_name: collection name cannot contain \"/\" char]"));
+        return;
+    }
+    if ((fail == FAIL_BODY_TOO_LARGE || fail == FAIL_BAD_BODY) && detail.len) { /* Qdrant's own words */
         buf_add(out, detail);
         return;
     }
