@@ -2,16 +2,18 @@
 #ifndef SEXTANT_NET_FILE_WATCH_H
 #define SEXTANT_NET_FILE_WATCH_H
 
-/* Tells when one of some files has changed: written, renamed over, or reached through another symbolic link. */
+/* Tells when any of a few files changes: written in place, replaced by rename, reached through a symbolic link that was
+ * switched (as Kubernetes does for mounted configuration), created, removed. */
 
 #include "proxy/net/loop.h"
 
 struct file_watch;
 
-/* fn(arg) runs from the loop once things have been quiet for 200 ms after a change. Directories of the files are watched, so
- * a file may come and go. NULL and -errno when the kernel has no more watches: then only SIGHUP reloads. */
-struct file_watch *file_watch_new(struct loop *loop, const char *const *paths, unsigned n, void (*fn)(void *arg), void *arg,
-    int *ret_error);
-void file_watch_free(struct file_watch *w);
+/* fn is called from the loop when the files have been quiet for 200 ms after a change, 2 s after it at the latest; it may
+ * free the watch. Paths are copied; files and their directories need not exist. 0, or -errno when the kernel has no watch to
+ * give (limits of inotify); then nothing is watched and *ret_watch is left alone. */
+int file_watch_new(struct loop *loop, const char *const *paths, size_t n, void (*fn)(void *arg), void *arg,
+    struct file_watch **ret_watch);
+void file_watch_free(struct file_watch *w); /* NULL is fine */
 
 #endif

@@ -2,43 +2,62 @@
 #ifndef SEXTANT_NET_LOOP_IMPL_H
 #define SEXTANT_NET_LOOP_IMPL_H
 
-/* Inside of a loop; for this folder only. */
+/* The inside of a loop, for the files of this folder. */
 
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "proxy/net/loop.h"
 
-struct event_base;
-struct event;
-
 struct post {
-    struct post *next;
     void (*fn)(void *arg);
     void *arg;
+    struct post *next;
 };
 
 struct loop {
-    struct event_base *base; /* NULL: virtual */
-    struct event *wake;
-    int wake_fd;
-    bool is_stopped;
+    struct event_base *base; /* NULL in a virtual loop */
     int64_t now_us;
-    struct task *first, **last; /* scheduled tasks, in order */
-    struct timer *timers;       /* virtual: unordered list */
-    pthread_mutex_t lock;
-    struct post *posts, **posts_end; /* _locked */
-    bool is_woken;              /* _locked */
+    bool is_fresh; /* now_us was read in this turn */
+    bool is_running;
+
+    struct timer **heap; /* 1-based, by key_us; slot 0 is not used */
+    size_t n_timers, heap_room;
+    struct event tick; /* wakes the loop for the first timer */
+    int64_t tick_us;   /* when tick fires; INT64_MAX when it is not armed */
+
+    struct task tasks; /* head of a ring */
+
+    struct event wake;
+    int wake_fd; /* -1 in a virtual loop */
+    atomic_bool is_stopping;
+    struct {
+        pthread_mutex_t lock;
+        struct post *first, **end;
+    } shared;
 };
 
-/* Watch a descriptor, edge-triggered, for as long as the watch lives. */
-struct fd_watch;
-enum fd_events { FD_READ = 1, FD_WRITE = 2 };
-struct fd_watch *fd_watch_new(struct loop *loop, int fd, bool edge_triggered, unsigned what, void (*fn)(unsigned what, void *arg),
-    void *arg);
-void fd_watch_set(struct fd_watch *w, unsigned what); /* level-triggered ones only */
-void fd_watch_free(struct fd_watch *w);
+/* Every callback from libevent calls this first, so that the clock is read once a turn and never for nothing. */
+static inline void
+loop_touch(struct loop *loop)
+{
+    if (loop->is_fresh)
+        return;
+    loop->now_us = clock_mono_us();
+    loop->is_fresh = true;
+}
 
-void loop_run_tasks(struct loop *loop);
-void loop_run_posts(struct loop *loop);
+/* loop.c: the parts that both kinds of loop share. */
+void loop_init(struct loop *loop, int64_t now_us);
+bool loop_run_tasks(struct loop *loop); /* those scheduled before the call; false when there were none */
+bool loop_run_posts(struct loop *loop);
+
+/* loop_timer.c */
+int64_t timers_next_us(const struct loop *loop); /* nothing fires before; INT64_MAX when nothing is queued */
+/* Fire one timer that is due at `until_us`, with the clock moved up to its time. False when none is. */
+bool timers_fire_one(struct loop *loop, int64_t until_us);
+void timers_forget(struct loop *loop);
 
 #endif

@@ -1,151 +1,193 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Strict where the specification leaves a choice: version 1 takes one space between fields and CRLF at the end; version 2
- * takes STREAM over IPv4 and IPv6, and UNSPEC or Unix sockets only as "speaks for itself".
+ * Both versions of the PROXY protocol, strictly: what the specification forbids is refused, as early as it shows, because
+ * whoever reaches a listener that requires the header could otherwise choose the address that he is seen under.
+ *
+ * Version 1: "PROXY" SP ("TCP4" | "TCP6") SP source SP destination SP port SP port CRLF, or "PROXY UNKNOWN" … CRLF.
+ * Version 2: signature (12), version and command (1), family and protocol (1), length (2), then `length` bytes: the
+ * addresses of the family, then TLVs.
  */
 #include "proxy/net/proxy_protocol.h"
 
-#include <string.h>
+#include <netinet/in.h>
 
-enum { V1_MAX = 107, V2_HEAD = 16, V2_BODY_MAX = 4096 };
+#define V1_MAX 107
+#define V2_HEAD 16
+#define V2_BODY_MAX 4096
 
-static const char v2_signature[12] = "\r\n\r\n\0\r\nQUIT\n";
+static const struct str v1_signature = { "PROXY ", 6 };
+static const struct str v2_signature = { "\r\n\r\n\0\r\nQUIT\n", 12 };
 
+/* Could s, with more bytes to come, begin with `prefix`? */
 static bool
-take_field(struct str *line, struct str *ret_field)
+may_start(struct str s, struct str prefix)
 {
-    str_cut(*line, ' ', ret_field, line);
-    return ret_field->len > 0;
+    if (s.len > prefix.len)
+        s.len = prefix.len;
+    return str_eq(s, str_make(prefix.p, s.len));
 }
 
 static bool
-take_port(struct str text, uint16_t *ret_port)
+parse_port(struct str s, uint16_t *ret_port)
 {
-    uint64_t value;
+    uint64_t port;
 
-    if (!str_to_u64(text, &value) || value > 65535 || (text.len > 1 && text.p[0] == '0'))
+    if (s.len > 5 || (s.len > 1 && s.p[0] == '0') || !str_to_u64(s, &port) || port > 65535)
         return false;
-    *ret_port = (uint16_t)value;
+    *ret_port = (uint16_t)port;
     return true;
 }
 
+/* The textual form decides the family: an IPv4-mapped address under TCP6 is fine, and comes out as IPv4. */
 static bool
-parse_v1_line(struct str line, struct proxy_header *h)
+parse_address(struct str s, bool is_v6, struct addr *ret_addr)
 {
-    struct str protocol, source, destination, source_port;
-    bool is_v4;
+    return (str_find(s, ':') >= 0) == is_v6 && str_find(s, '%') < 0 && str_find(s, '[') < 0 && addr_parse(s, ret_addr);
+}
 
-    if (!take_field(&line, &protocol))
-        return false;
-    if (str_eq(protocol, STR("UNKNOWN"))) {
-        h->is_local = true;
-        return true;
+/* "source destination port port" */
+static bool
+parse_fields(struct str fields, bool is_v6, struct proxy_header *h)
+{
+    struct str source, destination, source_port, destination_port;
+
+    return str_cut(fields, ' ', &source, &fields) && str_cut(fields, ' ', &destination, &fields) &&
+           str_cut(fields, ' ', &source_port, &destination_port) && parse_address(source, is_v6, &h->source) &&
+           parse_address(destination, is_v6, &h->destination) && parse_port(source_port, &h->source_port) &&
+           parse_port(destination_port, &h->destination_port);
+}
+
+static bool
+is_field_byte(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '.' || c == ':' ||
+           c == ' ';
+}
+
+/* Where the line ends (offset of CR); -1 when it does not yet, -2 when it holds a byte that it may not. */
+static int
+find_line_end(struct str s, bool is_unknown)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.p[i] == '\r' && i + 1 == s.len)
+            return -1;
+        if (s.p[i] == '\r' && s.p[i + 1] == '\n')
+            return (int)i;
+        if (!is_unknown && !is_field_byte(s.p[i]))
+            return -2;
     }
-    is_v4 = str_eq(protocol, STR("TCP4"));
-    if (!is_v4 && !str_eq(protocol, STR("TCP6")))
-        return false;
-    if (!take_field(&line, &source) || !take_field(&line, &destination) || !take_field(&line, &source_port))
-        return false;
-    if ((str_find(source, ':') < 0) != is_v4 || (str_find(destination, ':') < 0) != is_v4)
-        return false;
-    return addr_parse(source, &h->source) && addr_parse(destination, &h->destination) &&
-        take_port(source_port, &h->source_port) && take_port(line, &h->destination_port);
+    return -1;
 }
 
 static int
-parse_v1(struct str input, struct proxy_header *h)
+parse_v1(struct str input, struct proxy_header *ret_header)
 {
-    struct str line = str_make(input.p, input.len < V1_MAX ? input.len : (size_t)V1_MAX);
-    int end = str_find(line, '\n');
+    struct str line = str_make(input.p, input.len < V1_MAX ? input.len : V1_MAX);
+    struct str rest = str_skip(line, v1_signature.len);
+    bool is_unknown = may_start(rest, STR("UNKNOWN")), is_v6 = may_start(rest, STR("TCP6 "));
+    struct str fields = str_skip(rest, is_unknown ? STR("UNKNOWN").len : STR("TCP4 ").len);
+    struct proxy_header h = { .is_local = is_unknown };
+    int end;
 
-    if (end < 0)
-        return input.len < V1_MAX ? 0 : -1;
-    if (end < 1 || line.p[end - 1] != '\r')
+    if (!is_unknown && !is_v6 && !may_start(rest, STR("TCP4 ")))
         return -1;
-    line = str_make(line.p + 6, (size_t)end - 7);
-    return parse_v1_line(line, h) ? end + 1 : -1;
+    if (is_unknown && fields.len && fields.p[0] != ' ' && fields.p[0] != '\r')
+        return -1;
+    end = find_line_end(fields, is_unknown);
+    if (end == -2 || (end == -1 && line.len == V1_MAX))
+        return -1;
+    if (end == -1)
+        return 0;
+    if (!is_unknown && !parse_fields(str_make(fields.p, (size_t)end), is_v6, &h))
+        return -1;
+    *ret_header = h;
+    return (int)(fields.p - input.p) + end + 2;
 }
 
-static uint16_t
-big_endian(const char *p)
+static unsigned
+get_u16(const char *p)
 {
-    return (uint16_t)((unsigned char)p[0] << 8 | (unsigned char)p[1]);
+    return (unsigned)(uint8_t)p[0] << 8 | (uint8_t)p[1];
 }
 
+/* Addresses of `size` bytes each, then the two ports. */
 static void
-take_v2_addr(const char *p, unsigned size, struct addr *ret_addr)
+get_addresses(const char *p, size_t size, struct proxy_header *h)
 {
-    uint8_t mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+    uint16_t port;
 
-    *ret_addr = (struct addr){ .family = size == 4 ? 4 : 6 };
-    if (size == 16 && memcmp(p, mapped, sizeof(mapped)) == 0) {
-        ret_addr->family = 4;
-        p += 12;
-        size = 4;
+    if (size == 4) {
+        h->source.family = h->destination.family = 4;
+        memcpy(h->source.bytes, p, 4);
+        memcpy(h->destination.bytes, p + 4, 4);
+    } else { /* through the one place that knows IPv4-mapped addresses */
+        memcpy(&in6.sin6_addr, p, 16);
+        addr_from_sockaddr((struct sockaddr *)&in6, &h->source, &port);
+        memcpy(&in6.sin6_addr, p + 16, 16);
+        addr_from_sockaddr((struct sockaddr *)&in6, &h->destination, &port);
     }
-    memcpy(ret_addr->bytes, p, size);
+    h->source_port = (uint16_t)get_u16(p + 2 * size);
+    h->destination_port = (uint16_t)get_u16(p + 2 * size + 2);
 }
 
-static bool
-parse_v2_body(unsigned family, struct str body, struct proxy_header *h)
+/* Bytes that the addresses of a family take, or -1 for families that version 2 does not have. */
+static int
+address_bytes(uint8_t family)
 {
-    unsigned size = family == 0x11 ? 4 : 16;
-
-    if (family == 0x00 || family == 0x31 || family == 0x32) {
-        h->is_local = true;
-        return true;
+    switch (family) {
+    case 0x00: /* unspecified */
+        return 0;
+    case 0x11: /* IPv4, stream and datagram (QUIC ended in front of us) */
+    case 0x12:
+        return 12;
+    case 0x21: /* IPv6 */
+    case 0x22:
+        return 36;
+    case 0x31: /* Unix */
+    case 0x32:
+        return 216;
+    default:
+        return -1;
     }
-    if ((family != 0x11 && family != 0x21) || body.len < 2 * size + 4)
-        return false;
-    take_v2_addr(body.p, size, &h->source);
-    take_v2_addr(body.p + size, size, &h->destination);
-    h->source_port = big_endian(body.p + 2 * size);
-    h->destination_port = big_endian(body.p + 2 * size + 2);
-    return true;
 }
 
 static int
-parse_v2(struct str input, struct proxy_header *h)
+parse_v2(struct str input, struct proxy_header *ret_header)
 {
-    unsigned version, command, length;
+    struct proxy_header h = { 0 };
+    uint8_t command = input.len > 12 ? (uint8_t)input.p[12] : 0x20, family = input.len > 13 ? (uint8_t)input.p[13] : 0;
+    int need = address_bytes(family);
+    unsigned length;
 
+    if (command != 0x20 && command != 0x21)
+        return -1;
+    h.is_local = command == 0x20; /* its family is to be ignored, whatever it says */
+    if (!h.is_local && need < 0)
+        return -1;
     if (input.len < V2_HEAD)
         return 0;
-    version = (unsigned char)input.p[12] >> 4;
-    command = (unsigned char)input.p[12] & 15;
-    length = big_endian(input.p + 14);
-    if (version != 2 || command > 1 || length > V2_BODY_MAX)
+    length = get_u16(input.p + 14);
+    if (length > V2_BODY_MAX || (!h.is_local && length < (unsigned)need))
         return -1;
     if (input.len < V2_HEAD + length)
         return 0;
-    if (command == 0)
-        h->is_local = true;
-    else if (!parse_v2_body((unsigned char)input.p[13], str_make(input.p + V2_HEAD, length), h))
-        return -1;
+    if (!h.is_local && (need == 12 || need == 36))
+        get_addresses(input.p + V2_HEAD, need == 12 ? 4 : 16, &h);
+    else
+        h.is_local = true;
+    *ret_header = h;
     return (int)(V2_HEAD + length);
-}
-
-static bool
-begins_like(struct str input, const char *signature, size_t len)
-{
-    return memcmp(input.p, signature, input.len < len ? input.len : len) == 0;
 }
 
 int
 proxy_header_parse(struct str input, struct proxy_header *ret_header)
 {
-    struct proxy_header h = { 0 };
-    int used;
-
     if (input.len == 0)
         return 0;
-    if (begins_like(input, "PROXY ", 6))
-        used = input.len < 6 ? 0 : parse_v1(input, &h);
-    else if (begins_like(input, v2_signature, sizeof(v2_signature)))
-        used = parse_v2(input, &h);
-    else
-        used = -1;
-    if (used > 0)
-        *ret_header = h;
-    return used;
+    if (may_start(input, v1_signature))
+        return input.len < v1_signature.len ? 0 : parse_v1(input, ret_header);
+    if (may_start(input, v2_signature))
+        return input.len < v2_signature.len ? 0 : parse_v2(input, ret_header);
+    return -1;
 }

@@ -134,8 +134,8 @@ server_watch_files(struct server *s)
     file_watch_free(s->watch);
     s->watch = NULL;
     if (conf->n_files) {
-        s->watch = file_watch_new(s->loop, paths, conf->n_files, on_change, s, &error);
-        if (!s->watch)
+        error = file_watch_new(s->loop, paths, conf->n_files, on_change, s, &s->watch);
+        if (error)
             log_warning("files are not watched (%s): send SIGHUP to reload", strerrordesc_np(-error));
     }
     mem_free(paths);

@@ -68,7 +68,7 @@ worker_add_listener(struct worker *w, int fd, bool proxy_protocol)
     door->worker = w;
     door->proxy_protocol = proxy_protocol;
     door->listener = listener_new(w->loop, fd, on_accept, door);
-    listener_on_trouble(door->listener, on_trouble);
+    listener_on_trouble(door->listener, on_trouble, NULL);
 }
 
 static void *
