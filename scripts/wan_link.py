@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A TCP link with the round-trip time of a WAN, for the tour: what goes in on one port comes out on another, later.
+
+    wan_link.py --listen PORT --to PORT --rtt-ms MS
+
+Each direction is late by half the time; a new connection is late by a whole one more, as a handshake is. Bandwidth is not
+limited. When the far end refuses or resets, the near end is reset. Kill it, and everything that uses it sees resets.
+"""
+import argparse
+import asyncio
+import socket
+import struct
+
+
+def reset(writer):
+    """Close with RST instead of FIN."""
+    sock = writer.get_extra_info("socket")
+    if sock is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.close()
+
+
+class Link:
+    def __init__(self, to_port, rtt_s):
+        self.to_port = to_port
+        self.rtt_s = rtt_s
+
+    async def carry(self, reader, writer):
+        """Read now, write half a round trip later; reading never waits for the writing of what came before."""
+        loop = asyncio.get_running_loop()
+        late = asyncio.Queue(maxsize=256)
+
+        async def deliver():
+            while True:
+                due, data = await late.get()
+                await asyncio.sleep(max(0, due - loop.time()))
+                if not data:
+                    writer.write_eof()
+                    return
+                writer.write(data)
+                await writer.drain()
+
+        task = asyncio.create_task(deliver())
+        try:
+            data = b"-"
+            while data:
+                data = await reader.read(65536)
+                await late.put((loop.time() + self.rtt_s / 2, data))
+            await task
+        finally:
+            task.cancel()
+
+    async def accept(self, reader, writer):
+        far = None
+        try:
+            await asyncio.sleep(self.rtt_s)
+            far_reader, far = await asyncio.open_connection("127.0.0.1", self.to_port)
+            await asyncio.gather(self.carry(reader, far), self.carry(far_reader, writer))
+            far.close()
+            writer.close()
+        except OSError:
+            reset(writer)
+            if far is not None:
+                reset(far)
+
+
+async def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--listen", type=int, required=True)
+    parser.add_argument("--to", type=int, required=True)
+    parser.add_argument("--rtt-ms", type=float, required=True)
+    args = parser.parse_args()
+    link = Link(args.to, args.rtt_ms / 1000)
+    server = await asyncio.start_server(link.accept, "127.0.0.1", args.listen)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(main())
+    except KeyboardInterrupt:
+        pass
