@@ -89,8 +89,7 @@ class Source:
         pattern = re.compile(r"(?<![\w.>])(" + "|".join(names) + r")\s*\(")
         for number, line in enumerate(self.lines, 1):
             for match in pattern.finditer(line):
-                before = line[:match.start()].rstrip()
-                if not re.search(r"[\w*]$", before) or re.search(r"\b(return|else|do|case)$", before):  # else a declaration
+                if line[0].isspace() or line[0] == "#":  # at the margin stand declarations
                     yield number, match.group(1)
 
     def functions(self):

@@ -65,6 +65,8 @@ for name in sprintf strcpy strcat strtok atoi rand localtime system usleep; do
     one "banned $name" proxy/base/a.c "banned: $name is banned" <<<"    x = $name(y);"
 done
 one 'banned in a comment is no call' proxy/base/a.c '' <<<'int a; /* not sprintf(x) */ const char *b = "system(x)";'
+one 'banned after an operator' conf/a.c 'banned: rand is banned' <<<'    x = 2 * rand();'
+one 'banned in a macro' conf/a.c 'banned: atoi is banned' <<<'#define NUMBER(x) atoi(x)'
 one 'a function of another name' proxy/base/a.c '' <<<'    mem_free(x); y = str_rand(z); w->system(1);'
 one 'getenv outside conf' proxy/base/a.c 'getenv: getenv outside conf/' <<<'    x = getenv("A");'
 one 'getenv inside conf' conf/a.c '' <<<'    x = getenv("A");'

@@ -3,8 +3,8 @@
 #
 # deps.sh [--list] SET…: install what is missing, by apt, on Debian 12, Debian 13 and Ubuntu 25.04 or newer.
 #
-#   build   compiler and libraries          test    what the tests need on top: cmocka, Python and Node packages
-#   run     build, and what the tour needs  check   formatter and linters          fuzz    clang with its sanitizers
+#   build   compiler and libraries    run     the tour      test    cmocka, Python and Node packages
+#   check   formatter and linters     fuzz    clang with its sanitizers      (all of these include build)
 #
 # It says what it installs and why before it does, asks nothing, and touches nothing that is there already: a tool counts as
 # there when its command is, a library when pkg-config finds the version that the Makefile asks for. --list only says.
@@ -44,6 +44,7 @@ check|clang-tidy|tool clang-tidy 14 21|make check: clang-tidy
 check|cppcheck|cmd cppcheck|make check: cppcheck
 check|shellcheck|cmd shellcheck|make check: the scripts
 check|python3|cmd python3|make check: the rules
+check|libcmocka-dev|lib cmocka|make check: headers of the unit tests
 fuzz|clang|tool clang 14 21|compiles the fuzzers
 fuzz|libclang-rt-dev|fuzzer|libFuzzer and the sanitizers'
 
@@ -234,10 +235,12 @@ sets=("$@")
 for set in "${sets[@]}"; do
     [[ $set =~ ^(build|run|test|check|fuzz)$ ]] || die "no set called $set: build, run, test, check, fuzz"
 done
-[[ " ${sets[*]} " =~ \ (run|test|fuzz)\  ]] && sets+=(build)
+[[ " ${sets[*]} " =~ \ (run|test|check|fuzz)\  ]] && sets+=(build)
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 install_missing "${sets[@]}"
 if [[ " ${sets[*]} " == *" test "* ]]; then
     python_packages
     js_packages
+elif [[ " ${sets[*]} " == *" run "* ]] && [ -z "${QDRANT_BIN:-}" ] && ! python3 test/lib/qdrant_standin.py --help >/dev/null 2>&1; then
+    python_packages # the stand-in runs on plain Python or on what the tests have
 fi

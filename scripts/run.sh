@@ -34,7 +34,8 @@ check_ports SEXTANT_ADMIN_LISTEN "${SEXTANT_ADMIN_LISTEN-127.0.0.1:6390}"
 
 build=${BUILD:-build}
 mkdir -p "$build"
-scripts/deps.sh run
+own_clusters=${SEXTANT_CLUSTERS:-}${SEXTANT_CLUSTERS_FILE:-}${SEXTANT_ENV_FILE:-}
+scripts/deps.sh "$([ -n "$own_clusters" ] && echo build || echo run)"
 say "building $build/sextant (what the compiler says is in $build/run.log)"
 make -j"$(cores)" BUILD="$build" all >"$build/run.log" 2>&1 </dev/null || { tail -n 40 "$build/run.log" && die "the build failed"; }
 
@@ -48,7 +49,7 @@ if [ -z "${SEXTANT_GEO_DB+set}" ]; then
     [ ! -s "$database" ] || export SEXTANT_GEO_DB=$database
 fi
 
-if [ -n "${SEXTANT_CLUSTERS:-}${SEXTANT_CLUSTERS_FILE:-}${SEXTANT_ENV_FILE:-}" ]; then
+if [ -n "$own_clusters" ]; then
     exec "$build/sextant" serve
 fi
 exec scripts/tour.sh "$@"
