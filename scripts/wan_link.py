@@ -15,10 +15,9 @@ import struct
 
 def reset(writer):
     """Close with RST instead of FIN."""
-    sock = writer.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.close()
+    if not writer.transport.is_closing():  # else its socket may be gone already
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 class Link:
@@ -26,40 +25,36 @@ class Link:
         self.to_port = to_port
         self.rtt_s = rtt_s
 
-    async def carry(self, reader, writer):
-        """Read now, write half a round trip later; reading never waits for the writing of what came before."""
-        loop = asyncio.get_running_loop()
-        late = asyncio.Queue(maxsize=256)
+    async def read(self, reader, late):
+        """Note when each piece may go on; reading never waits for the writing of what came before."""
+        data = b"-"
+        while data:
+            data = await reader.read(65536)
+            await late.put((asyncio.get_running_loop().time() + self.rtt_s / 2, data))
 
-        async def deliver():
-            while True:
-                due, data = await late.get()
-                await asyncio.sleep(max(0, due - loop.time()))
-                if not data:
-                    writer.write_eof()
-                    return
-                writer.write(data)
-                await writer.drain()
-
-        task = asyncio.create_task(deliver())
-        try:
-            data = b"-"
-            while data:
-                data = await reader.read(65536)
-                await late.put((loop.time() + self.rtt_s / 2, data))
-            await task
-        finally:
-            task.cancel()
+    async def deliver(self, late, writer):
+        while True:
+            due, data = await late.get()
+            await asyncio.sleep(max(0, due - asyncio.get_running_loop().time()))
+            if not data:
+                writer.write_eof()
+                return
+            writer.write(data)
+            await writer.drain()
 
     async def accept(self, reader, writer):
         far = None
         try:
             await asyncio.sleep(self.rtt_s)
             far_reader, far = await asyncio.open_connection("127.0.0.1", self.to_port)
-            await asyncio.gather(self.carry(reader, far), self.carry(far_reader, writer))
+            async with asyncio.TaskGroup() as group:  # one that fails ends the others
+                for source, sink in ((reader, far), (far_reader, writer)):
+                    late = asyncio.Queue(maxsize=64)
+                    group.create_task(self.read(source, late))
+                    group.create_task(self.deliver(late, sink))
             far.close()
             writer.close()
-        except OSError:
+        except* OSError:
             reset(writer)
             if far is not None:
                 reset(far)
