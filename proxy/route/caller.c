@@ -79,7 +79,8 @@ enum fail
 caller_resolve(const struct world *w, const struct addr *peer, bool via_proxy_protocol, const struct message *req,
     struct caller *ret_caller, struct str *ret_error)
 {
-    struct caller c = { .address = *peer, .last_hop = *peer,
+    struct caller c = { .address = *peer,
+        .last_hop = *peer,
         .address_source = via_proxy_protocol ? ADDRESS_PROXY_PROTOCOL : ADDRESS_PEER };
     struct place parsed;
 

@@ -12,8 +12,8 @@
 const char *
 plan_reason_name(enum plan_reason reason)
 {
-    static const char *const names[] = { "", "only", "nearest", "home", "failover", "all-down", "edge", "hint", "every-home",
-        "node", "local" };
+    static const char *const names[] = { "", "only", "nearest", "home", "failover", "all-down", "edge", "hint",
+        "every-home", "node", "local" };
 
     return names[reason];
 }
@@ -48,14 +48,16 @@ keep_first(struct plan *p)
 static void
 refuse_place(const struct plan_input *in, struct plan *p)
 {
-    bool is_unplaced = in->caller->place.source == PLACE_NONE || (p->rule->strict && in->caller->place.source == PLACE_DEFAULT);
+    bool is_unplaced = in->caller->place.source == PLACE_NONE ||
+                       (p->rule->strict && in->caller->place.source == PLACE_DEFAULT);
     struct buf areas = { 0 };
     char place[32];
 
     for (unsigned i = 0; i < p->rule->n_partitions; i++)
         buf_printf(&areas, "%s" STR_FMT, i ? " " : "", STR_ARG(p->rule->partitions[i].name));
     plan_refuse(p, p->rule->strict && is_unplaced ? FAIL_UNPLACED_REFUSED : FAIL_PLACE_NOT_SERVED,
-        arena_printf(in->arena, "place: %s; served: " STR_FMT, place_print(&in->caller->place, place), STR_ARG(buf_str(&areas))));
+        arena_printf(in->arena, "place: %s; served: " STR_FMT, place_print(&in->caller->place, place),
+            STR_ARG(buf_str(&areas))));
     buf_fini(&areas);
 }
 
@@ -180,7 +182,8 @@ order_partition(const struct plan_input *in, struct plan *p, uint64_t mask)
 {
     const struct partition *part = p->partition;
     bool is_read = reads(in->op->info);
-    bool by_cost = is_read ? p->rule->read == READ_NEAREST : p->rule->write == WRITE_NEAREST && in->op->info->kind == OP_WRITE;
+    bool by_cost = is_read ? p->rule->read == READ_NEAREST
+                           : p->rule->write == WRITE_NEAREST && in->op->info->kind == OP_WRITE;
     struct candidates c;
 
     if (by_cost)
@@ -242,7 +245,8 @@ plan_schema(const struct plan_input *in, struct plan *p)
             mask |= p->rule->copies == COPIES_EXTERNAL ? part->cluster_mask : UINT64_C(1) << part->clusters[0];
     }
     if (mask == 0) {
-        plan_refuse(p, FAIL_BAD_HINT, arena_printf(in->arena, "the line has no partition " STR_FMT, STR_ARG(in->caller->hint_partition)));
+        plan_refuse(p, FAIL_BAD_HINT,
+            arena_printf(in->arena, "the line has no partition " STR_FMT, STR_ARG(in->caller->hint_partition)));
         return;
     }
     for (unsigned i = 0; i < in->w->topology->n_clusters; i++) {
@@ -315,7 +319,9 @@ plan_edge(const struct plan_input *in, struct plan *p)
     p->shape = PLAN_FORWARD;
     take(p, &c);
     for (unsigned i = 0; i < c.n; i++) {
-        bool is_chosen = p->reason == REASON_HINT ? mask >> c.list[i] & 1 : local >= 0 ? (int)c.list[i] == local : i == 0;
+        bool is_chosen = p->reason == REASON_HINT ? mask >> c.list[i] & 1
+                         : local >= 0             ? (int)c.list[i] == local
+                                                  : i == 0;
 
         if (is_chosen) {
             p->candidates[0] = c.list[i];
@@ -332,12 +338,13 @@ plan_edge(const struct plan_input *in, struct plan *p)
 static bool
 is_whole_storage(const struct operation *op)
 {
-    return op->info->flags & OP_STORAGE || str_eq(op->path, STR("/snapshots")) || str_starts(op->path, STR("/snapshots/"));
+    return op->info->flags & OP_STORAGE || str_eq(op->path, STR("/snapshots")) ||
+           str_starts(op->path, STR("/snapshots/"));
 }
 
 void
-plan_build(const struct world *w, const struct caller *caller, const struct operation *op, const struct name_list *names,
-    const struct cluster_view *views, struct arena *arena, struct plan *ret_plan)
+plan_build(const struct world *w, const struct caller *caller, const struct operation *op,
+    const struct name_list *names, const struct cluster_view *views, struct arena *arena, struct plan *ret_plan)
 {
     struct plan_input in = { w, caller, op, names, views, arena };
     struct plan *p = ret_plan;

@@ -78,8 +78,8 @@ plan_lists(const struct plan_input *in, struct plan *p)
 }
 
 bool
-plan_list_keeps(const struct world *w, const struct caller *caller, const struct plan *plan, unsigned part,
-    struct str collection)
+plan_list_keeps(
+    const struct world *w, const struct caller *caller, const struct plan *plan, unsigned part, struct str collection)
 {
     const struct rule *rule = partition_map_rule(w->map, collection);
 
