@@ -35,6 +35,7 @@ choose(struct parser *p, struct word w, struct str value, const struct choice_va
     for (const struct choice_value *c = choices; c->name; c++) {
         if (str_eq(value, str_from(c->name))) {
             *ret_value = c->value;
+            buf_fini(&names);
             return true;
         }
         buf_printf(&names, "%s%s", buf_len(&names) ? " or " : "", c->name);
