@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A pull parser over llhttp. llhttp's callbacks only note where things stand; whenever something is worth an event or a new
+ * limit begins, the callback pauses llhttp, and run() decides outside of it.
+ *
+ *   BLANK ──► LINE ──► FIELDS ──┬─► BODY ──────────────────────────────► DONE
+ *     ▲                         ├─► CHUNK_LINE ⇄ CHUNK     TRAILERS ───►
+ *     │                         │        └──────────────────►┘
+ *     └────── 1xx skipped ──────┴─► SKIP              any ──► DEAD
+ *
+ * Invariants:
+ *   1. In a limited phase llhttp is never shown more bytes than the limit leaves, and it is paused wherever a limited phase
+ *      begins: what is refused does not depend on how the input was cut, and nothing is kept beyond the limits.
+ *   2. Places in a head are offsets from the first byte of its start line. What of it came in earlier calls is gathered in
+ *      p->early. When it is complete it is copied, in one piece, into the message's arena, where all slices point.
+ *   3. Trailers are seen by llhttp only: once the head is complete, no callback adds to the table.
+ *   4. llhttp runs without lenient flags. What it accepts all the same is refused by h1_head.c, and the two must agree
+ *      on where the body ends.
+ */
+#include "proxy/http/h1.h"
+
+#include <assert.h>
+#include <llhttp.h>
+
+#include "proxy/base/mem.h"
+#include "proxy/http/h1_head.h"
+
+enum {
+    MAX_BLANKS = 8,       /* bytes of empty lines before a request */
+    MAX_CHUNK_LINE = 256, /* size and extensions */
+    MAX_TRAILER_BYTES = 4096,
+    MAX_SKIPPED = 8,   /* 1xx heads before an answer */
+    KEEP_EARLY = 4096, /* a larger gathering buffer is not kept for the next message */
+    SPARE_FIELDS = 8   /* room in the table for what the proxy adds */
+};
+
+enum phase { BLANK, LINE, FIELDS, SKIP, BODY, CHUNK_LINE, CHUNK, TRAILERS, DONE, DEAD };
+
+/* Why llhttp was paused. */
+enum signal { SIGNAL_NONE, SIGNAL_HEAD, SIGNAL_BODY, SIGNAL_CHUNK, SIGNAL_CHUNK_END, SIGNAL_END };
+
+struct h1_parser {
+    llhttp_t ll;
+    struct h1_limits limits;
+    enum h1_side side;
+    enum phase phase;
+    enum signal signal;
+    enum fail fail;
+    enum method answers;
+    struct message *m;
+
+    const char *seen;    /* what llhttp is being shown */
+    size_t from;         /* where the head begins or goes on in this call's input */
+    uint32_t head_bytes; /* of the head before `seen` */
+    size_t phase_bytes;  /* since a limited phase began; LINE and FIELDS count together */
+    unsigned blanks, skipped;
+    struct buf early;
+    struct h1_place *fields; /* limits.head_fields of them, or NULL before the first */
+    uint32_t n_fields;
+    struct str body;
+};
+
+static void
+move(struct h1_parser *p, enum phase to)
+{
+#define TO(phase) (1u << (phase))
+    static const unsigned allowed[] = {
+        [BLANK] = TO(LINE),
+        [LINE] = TO(FIELDS),
+        [FIELDS] = TO(SKIP) | TO(BODY) | TO(CHUNK_LINE),
+        [SKIP] = TO(BLANK),
+        [BODY] = TO(DONE),
+        [CHUNK_LINE] = TO(CHUNK) | TO(TRAILERS),
+        [CHUNK] = TO(CHUNK_LINE),
+        [TRAILERS] = TO(DONE),
+        [DONE] = 0,
+        [DEAD] = 0,
+    };
+#undef TO
+
+    assert(to == DEAD || (allowed[p->phase] & (1u << to)));
+    p->phase = to;
+    if (to != FIELDS)
+        p->phase_bytes = 0;
+}
+
+/* Bytes that llhttp may be shown in this phase. */
+static size_t
+allowance(const struct h1_parser *p)
+{
+    switch (p->phase) {
+    case LINE:
+        return p->limits.line_bytes - p->phase_bytes;
+    case FIELDS:
+        return p->limits.head_bytes - p->phase_bytes;
+    case CHUNK_LINE:
+        return MAX_CHUNK_LINE - p->phase_bytes;
+    case TRAILERS:
+        return MAX_TRAILER_BYTES - p->phase_bytes;
+    default:
+        return SIZE_MAX;
+    }
+}
+
+static enum h1_event
+die(struct h1_parser *p, enum fail fail)
+{
+    p->fail = p->side == H1_RESPONSES ? FAIL_UPSTREAM_PROTOCOL : fail;
+    move(p, DEAD);
+    return H1_ERROR;
+}
+
+/* Callbacks: note and pause, nothing else. */
+
+/* The pieces of a span lie side by side; should a version of llhttp ever leave something out, the message is refused. */
+static int
+extend(struct h1_parser *p, struct h1_span *span, const char *at, size_t len)
+{
+    uint32_t place = p->head_bytes + (uint32_t)(at - p->seen);
+
+    if (span->len == 0)
+        span->at = place;
+    else if (span->at + span->len != place)
+        return HPE_USER;
+    span->len += (uint32_t)len;
+    return 0;
+}
+
+static int
+on_field_name(llhttp_t *ll, const char *at, size_t len)
+{
+    struct h1_parser *p = ll->data;
+
+    if (p->phase != FIELDS || len == 0)
+        return 0;
+    if (p->n_fields == 0 || p->fields[p->n_fields - 1].value.at) {
+        if (p->n_fields == p->limits.head_fields) {
+            p->fail = FAIL_HEAD_TOO_LARGE;
+            return HPE_USER;
+        }
+        if (!p->fields)
+            p->fields = mem_array(p->limits.head_fields, sizeof(*p->fields));
+        p->fields[p->n_fields++] = (struct h1_place){ 0 };
+    }
+    return extend(p, &p->fields[p->n_fields - 1].name, at, len);
+}
+
+static int
+on_field_value(llhttp_t *ll, const char *at, size_t len)
+{
+    struct h1_parser *p = ll->data;
+
+    if (p->phase != FIELDS)
+        return 0;
+    return p->n_fields ? extend(p, &p->fields[p->n_fields - 1].value, at, len) : HPE_USER;
+}
+
+/* An empty value may come without a span: it gets a place, so that the next name starts a new field. */
+static int
+on_field_end(llhttp_t *ll)
+{
+    struct h1_parser *p = ll->data;
+
+    if (p->phase == FIELDS && p->n_fields && p->fields[p->n_fields - 1].value.len == 0)
+        p->fields[p->n_fields - 1].value.at = p->fields[p->n_fields - 1].name.at + 1;
+    return 0;
+}
+
+static int
+pause(llhttp_t *ll, enum signal signal)
+{
+    struct h1_parser *p = ll->data;
+
+    p->signal = signal;
+    return HPE_PAUSED;
+}
+
+/* llhttp looks at these two fields after the callback, and has no call that sets them: Upgrade is not followed, and answers
+ * to HEAD and all 1xx have no body whatever their fields say. */
+static int
+on_head(llhttp_t *ll)
+{
+    struct h1_parser *p = ll->data;
+
+    ll->upgrade = 0;
+    if (p->side == H1_RESPONSES && (p->answers == METHOD_HEAD || ll->status_code < 200))
+        ll->flags |= F_SKIPBODY;
+    return pause(ll, SIGNAL_HEAD);
+}
+
+static int
+on_body(llhttp_t *ll, const char *at, size_t len)
+{
+    struct h1_parser *p = ll->data;
+
+    if (len == 0)
+        return 0;
+    p->body = str_make(at, len);
+    return pause(ll, SIGNAL_BODY);
+}
+
+static int
+on_chunk(llhttp_t *ll)
+{
+    return pause(ll, SIGNAL_CHUNK);
+}
+
+static int
+on_chunk_end(llhttp_t *ll)
+{
+    return pause(ll, SIGNAL_CHUNK_END);
+}
+
+static int
+on_end(llhttp_t *ll)
+{
+    return pause(ll, SIGNAL_END);
+}
+
+static const llhttp_settings_t settings = {
+    .on_header_field = on_field_name,
+    .on_header_value = on_field_value,
+    .on_header_value_complete = on_field_end,
+    .on_headers_complete = on_head,
+    .on_body = on_body,
+    .on_chunk_header = on_chunk,
+    .on_chunk_complete = on_chunk_end,
+    .on_message_complete = on_end,
+};
+
+/* The head. */
+
+/* llhttp and the table must agree about the body's length. */
+static bool
+framing_agrees(const struct h1_parser *p)
+{
+    const struct message *m = p->m;
+
+    if (m->framing == FRAMING_CHUNKED)
+        return p->ll.flags & F_CHUNKED;
+    if (m->framing == FRAMING_LENGTH)
+        return (p->ll.flags & F_CONTENT_LENGTH) && p->ll.content_length == m->content_length;
+    return p->side == H1_RESPONSES || !(p->ll.flags & (F_CHUNKED | F_CONTENT_LENGTH | F_TRANSFER_ENCODING));
+}
+
+/* `last` is the part of the head that came in this call. */
+static enum h1_event
+end_head(struct h1_parser *p, struct str last)
+{
+    struct message *m = p->m;
+    struct str early = buf_str(&p->early);
+    enum fail fail;
+
+    m->method = p->answers;
+    if (p->side == H1_REQUESTS)
+        fail = h1_head_request(m, early, last, p->fields, p->n_fields);
+    else
+        fail = h1_head_response(m, early, last, p->fields, p->n_fields);
+    if (!fail && !framing_agrees(p))
+        fail = FAIL_BAD_FRAMING;
+    if (fail)
+        return die(p, fail);
+    if (p->side == H1_RESPONSES && m->status < 200) {
+        move(p, SKIP);
+        return H1_MORE;
+    }
+    move(p, m->framing == FRAMING_CHUNKED ? CHUNK_LINE : BODY);
+    return H1_HEAD;
+}
+
+/* Running llhttp. */
+
+static void
+start(struct h1_parser *p)
+{
+    llhttp_reset(&p->ll);
+    if (p->early.cap > KEEP_EARLY)
+        buf_fini(&p->early);
+    buf_clear(&p->early);
+    message_init(p->m, p->m->arena);
+    p->phase = BLANK;
+    p->fail = FAIL_NONE;
+    p->head_bytes = 0;
+    p->phase_bytes = 0;
+    p->blanks = 0;
+    p->n_fields = 0;
+}
+
+/* Empty lines before a request (RFC 9112 §2.2), a few; before a response none. */
+static enum h1_event
+skip_blanks(struct h1_parser *p, struct str input, size_t *used)
+{
+    for (; *used < input.len; ++*used) {
+        char c = input.p[*used];
+        bool is_half = p->blanks % 2;
+
+        if (c != '\r' && c != '\n' && !is_half) {
+            move(p, LINE);
+            p->from = *used;
+            return H1_MORE;
+        }
+        if (c != (is_half ? '\n' : '\r') || p->blanks == MAX_BLANKS || p->side == H1_RESPONSES)
+            return die(p, FAIL_BAD_REQUEST);
+        p->blanks++;
+    }
+    return H1_MORE;
+}
+
+static enum h1_event
+end_message(struct h1_parser *p)
+{
+    if (p->phase == BODY || p->phase == TRAILERS) {
+        move(p, DONE);
+        return H1_DONE;
+    }
+    if (p->phase != SKIP || ++p->skipped > MAX_SKIPPED)
+        return die(p, FAIL_BAD_FRAMING);
+    start(p);
+    return H1_MORE;
+}
+
+/* Act on what llhttp was paused for. H1_MORE goes on. */
+static enum h1_event
+act(struct h1_parser *p, struct str input, size_t used)
+{
+    switch (p->signal) {
+    case SIGNAL_HEAD:
+        return end_head(p, str_make(input.p + p->from, used - p->from));
+    case SIGNAL_BODY:
+        return H1_BODY;
+    case SIGNAL_CHUNK:
+        move(p, p->ll.content_length ? CHUNK : TRAILERS);
+        return H1_MORE;
+    case SIGNAL_CHUNK_END:
+        if (p->phase == CHUNK)
+            move(p, CHUNK_LINE);
+        return H1_MORE;
+    case SIGNAL_END:
+        return end_message(p);
+    case SIGNAL_NONE:
+        break;
+    }
+    return H1_MORE;
+}
+
+/* What an error of llhttp means; `at` is the byte that it stumbled over. */
+static enum fail
+failure_of(const struct h1_parser *p, llhttp_errno_t error, char at)
+{
+    switch ((int)error) {
+    case HPE_INVALID_METHOD:
+        return (at | 0x20) >= 'a' && (at | 0x20) <= 'z' ? FAIL_METHOD_UNKNOWN : FAIL_BAD_REQUEST;
+    case HPE_INVALID_URL:
+    case HPE_INVALID_CONSTANT: /* "HTTP/" does not follow the target: the target has a space */
+        return FAIL_BAD_TARGET;
+    case HPE_INVALID_VERSION:
+        return FAIL_VERSION_UNSUPPORTED;
+    case HPE_INVALID_TRANSFER_ENCODING:
+        return p->ll.flags & F_CONTENT_LENGTH ? FAIL_BAD_FRAMING : FAIL_CODING_UNSUPPORTED;
+    case HPE_UNEXPECTED_CONTENT_LENGTH:
+    case HPE_INVALID_CONTENT_LENGTH:
+    case HPE_INVALID_CHUNK_SIZE:
+        return FAIL_BAD_FRAMING;
+    default:
+        return p->phase == CHUNK_LINE || p->phase == CHUNK ? FAIL_BAD_FRAMING : FAIL_BAD_REQUEST;
+    }
+}
+
+/* Show llhttp what the phase allows of `rest`. */
+static enum h1_event
+feed(struct h1_parser *p, struct str rest, size_t *ret_n, bool *ret_paused)
+{
+    size_t room = allowance(p), n = rest.len < room ? rest.len : room;
+    const char *newline = p->phase == LINE && n ? memchr(rest.p, '\n', n) : NULL;
+    const char *at;
+    llhttp_errno_t error;
+
+    *ret_n = 0;
+    if (n == 0 && rest.len)
+        return die(p, p->phase == CHUNK_LINE ? FAIL_BAD_FRAMING : FAIL_HEAD_TOO_LARGE);
+    if (newline)
+        n = (size_t)(newline - rest.p) + 1;
+    p->seen = n ? rest.p : ""; /* not NULL: llhttp would take it for "outside of a span" */
+    p->signal = SIGNAL_NONE;
+    error = llhttp_execute(&p->ll, p->seen, n);
+    at = llhttp_get_error_pos(&p->ll);
+    *ret_paused = error == HPE_PAUSED;
+    if (*ret_paused) {
+        n = (size_t)(at - p->seen);
+        llhttp_resume(&p->ll);
+    } else if (error != HPE_OK) {
+        bool is_here = at >= p->seen && at < p->seen + n;
+
+        return die(p, p->fail ? p->fail : failure_of(p, error, is_here ? *at : 0));
+    }
+    p->phase_bytes += n;
+    if (p->phase == LINE || p->phase == FIELDS)
+        p->head_bytes += (uint32_t)n;
+    if (newline)
+        move(p, FIELDS);
+    *ret_n = n;
+    return H1_MORE;
+}
+
+static enum h1_event
+run(struct h1_parser *p, struct str input, size_t *used)
+{
+    enum h1_event event = H1_MORE;
+    bool paused = true;
+
+    while (event == H1_MORE && (paused || *used < input.len)) {
+        size_t n = 0;
+
+        if (p->phase == BLANK) {
+            event = skip_blanks(p, input, used);
+            paused = false;
+            continue;
+        }
+        event = feed(p, str_skip(input, *used), &n, &paused);
+        *used += n;
+        if (event == H1_MORE && paused)
+            event = act(p, input, *used);
+    }
+    return event;
+}
+
+enum h1_event
+h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *ret_body, enum fail *ret_fail)
+{
+    enum h1_event event;
+
+    *ret_used = 0;
+    if (p->phase == DONE)
+        return H1_DONE;
+    p->from = 0;
+    event = p->phase == DEAD ? H1_ERROR : run(p, input, ret_used);
+    if (event == H1_MORE && (p->phase == LINE || p->phase == FIELDS))
+        buf_append(&p->early, input.p + p->from, *ret_used - p->from);
+    else if (event == H1_BODY)
+        *ret_body = p->body;
+    else if (event == H1_ERROR)
+        *ret_fail = p->fail;
+    return event;
+}
+
+enum h1_event
+h1_parse_eof(struct h1_parser *p, enum fail *ret_fail)
+{
+    if (p->phase == DONE || h1_is_idle(p))
+        return p->phase == DONE ? H1_DONE : H1_MORE;
+    if (p->phase == BODY && p->m->framing == FRAMING_UNTIL_CLOSE) {
+        move(p, DONE);
+        return H1_DONE;
+    }
+    if (p->phase != DEAD) {
+        p->fail = p->side == H1_RESPONSES ? FAIL_UPSTREAM_CUT : FAIL_CLIENT_GONE;
+        move(p, DEAD);
+    }
+    *ret_fail = p->fail;
+    return H1_ERROR;
+}
+
+bool
+h1_is_idle(const struct h1_parser *p)
+{
+    return p->phase == BLANK && p->skipped == 0;
+}
+
+struct h1_parser *
+h1_parser_new(enum h1_side side, const struct h1_limits *limits)
+{
+    struct h1_parser *p = MEM_NEW(struct h1_parser);
+
+    p->side = side;
+    p->limits = *limits;
+    if (p->limits.line_bytes > limits->head_bytes)
+        p->limits.line_bytes = limits->head_bytes;
+    p->phase = DEAD; /* until h1_reset() */
+    p->fail = FAIL_INTERNAL;
+    llhttp_init(&p->ll, side == H1_REQUESTS ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+    p->ll.data = p;
+    return p;
+}
+
+void
+h1_parser_free(struct h1_parser *p)
+{
+    if (!p)
+        return;
+    buf_fini(&p->early);
+    mem_free(p->fields);
+    mem_free(p);
+}
+
+void
+h1_reset(struct h1_parser *p, struct message *m, enum method answers)
+{
+    p->m = m;
+    p->answers = answers;
+    p->skipped = 0;
+    start(p);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Prints heads from the table. Room for the whole head is reserved once, then filled by plain copies. What must never
+ * happen: a byte that ends a line inside a target, reason, name or value, as the next reader would see fields that were never
+ * classified. The parser lets none through, so one that comes here was made by this program: assert.
+ */
+#include "proxy/http/h1.h"
+
+#include <assert.h>
+
+enum {
+    DROP_IN_REQUESTS = FIELD_FLAG_HOP | FIELD_FLAG_FRAME | FIELD_FLAG_FORWARD | FIELD_FLAG_HINT,
+    DROP_IN_RESPONSES = FIELD_FLAG_HOP | FIELD_FLAG_FRAME,
+    FIXED_ROOM = 128, /* start line without its slices, framing and Connection */
+    FIELD_ROOM = 4    /* ": " and CRLF */
+};
+
+/* Any byte below 0x20 but tab? Eight bytes at a time; the exact look is for the rare word that has one. */
+static bool
+is_clean(struct str s)
+{
+    size_t i = 0;
+
+    for (; i + 8 <= s.len; i += 8) {
+        uint64_t word;
+
+        memcpy(&word, s.p + i, 8);
+        if ((word - UINT64_C(0x2020202020202020)) & ~word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    for (; i < s.len; i++) {
+        if ((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t')
+            return false;
+    }
+    return true;
+}
+
+static char *
+put(char *at, struct str s)
+{
+    if (s.len)
+        memcpy(at, s.p, s.len);
+    return at + s.len;
+}
+
+static char *
+put_clean(char *at, struct str s)
+{
+    assert(is_clean(s));
+    return put(at, s);
+}
+
+static char *
+put_u64(char *at, uint64_t value)
+{
+    char digits[20];
+    size_t n = sizeof(digits);
+
+    do {
+        digits[--n] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    return put(at, str_make(digits + n, sizeof(digits) - n));
+}
+
+static char *
+put_length(char *at, uint64_t length)
+{
+    at = put(at, STR("content-length: "));
+    at = put_u64(at, length);
+    return put(at, STR("\r\n"));
+}
+
+static char *
+put_fields(char *at, const struct message *m, unsigned drop)
+{
+    for (unsigned i = 0; i < m->n_fields; i++) {
+        const struct field *f = &m->fields[i];
+
+        if (f->flags & drop)
+            continue;
+        at = put_clean(at, f->name);
+        at = put(at, STR(": "));
+        at = put_clean(at, f->value);
+        at = put(at, STR("\r\n"));
+    }
+    return at;
+}
+
+static size_t
+room_for(const struct message *m)
+{
+    size_t room = FIXED_ROOM + m->method_text.len + m->target.len + m->host.len + m->reason.len;
+
+    for (unsigned i = 0; i < m->n_fields; i++)
+        room += m->fields[i].name.len + m->fields[i].value.len + FIELD_ROOM;
+    return room;
+}
+
+void
+h1_write_request(struct buf *out, const struct message *m)
+{
+    char *start = buf_reserve(out, room_for(m)), *at = start;
+
+    assert(m->method != METHOD_OTHER && m->target.len && m->framing != FRAMING_UNTIL_CLOSE);
+    assert(str_find(m->target, ' ') < 0);
+    at = put(at, method_name(m->method));
+    *at++ = ' ';
+    at = put_clean(at, m->target);
+    at = put(at, STR(" HTTP/1.1\r\nhost: "));
+    at = put_clean(at, m->host);
+    at = put(at, STR("\r\n"));
+    at = put_fields(at, m, DROP_IN_REQUESTS);
+    if (m->framing == FRAMING_CHUNKED)
+        at = put(at, STR("transfer-encoding: chunked\r\n"));
+    else if (m->framing == FRAMING_LENGTH)
+        at = put_length(at, m->content_length);
+    at = put(at, STR("\r\n"));
+    buf_commit(out, (size_t)(at - start));
+}
+
+/* RFC 9110 §8.6: answers to HEAD and 304 say the length that GET would have had, if they know it; 1xx and 204 never say one. */
+static char *
+put_no_body(char *at, const struct message *m)
+{
+    if (m->status < 200 || m->status == 204)
+        return at;
+    if (m->method == METHOD_HEAD || m->status == 304)
+        return message_find(m, FIELD_CONTENT_LENGTH) ? put_length(at, m->content_length) : at;
+    return put_length(at, 0);
+}
+
+static char *
+put_response_framing(char *at, const struct message *m)
+{
+    switch (m->framing) {
+    case FRAMING_NONE:
+        return put_no_body(at, m);
+    case FRAMING_LENGTH:
+        return put_length(at, m->content_length);
+    case FRAMING_CHUNKED:
+        return put(at, STR("transfer-encoding: chunked\r\n"));
+    case FRAMING_UNTIL_CLOSE:
+        break;
+    }
+    return at;
+}
+
+/* Says only what the version doesn't say already, as Qdrant does. */
+static char *
+put_connection(char *at, const struct message *m, uint8_t client_minor)
+{
+    bool stays = m->keep_alive && m->framing != FRAMING_UNTIL_CLOSE;
+
+    if (m->status < 200 || stays == (client_minor == 1))
+        return at;
+    return put(at, stays ? STR("connection: keep-alive\r\n") : STR("connection: close\r\n"));
+}
+
+void
+h1_write_response(struct buf *out, const struct message *m, uint8_t client_minor)
+{
+    struct str reason = m->reason.p ? m->reason : status_reason(m->status);
+    char *start = buf_reserve(out, room_for(m)), *at = start;
+
+    assert(m->status >= 100 && m->status <= 599 && client_minor <= 1);
+    assert(client_minor == 1 || m->framing != FRAMING_CHUNKED);
+    at = put(at, client_minor ? STR("HTTP/1.1 ") : STR("HTTP/1.0 "));
+    at = put_u64(at, (uint64_t)m->status);
+    *at++ = ' ';
+    at = put_clean(at, reason);
+    at = put(at, STR("\r\n"));
+    at = put_fields(at, m, DROP_IN_RESPONSES);
+    at = put_response_framing(at, m);
+    at = put_connection(at, m, client_minor);
+    at = put(at, STR("\r\n"));
+    buf_commit(out, (size_t)(at - start));
+}
+
+void
+h1_write_chunk_head(struct buf *out, size_t n)
+{
+    char text[18];
+    size_t at = sizeof(text);
+
+    assert(n > 0); /* an empty chunk would end the body */
+    text[--at] = '\n';
+    text[--at] = '\r';
+    for (; n; n >>= 4)
+        text[--at] = "0123456789abcdef"[n & 15];
+    buf_append(out, text + at, sizeof(text) - at);
+}
