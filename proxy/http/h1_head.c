@@ -279,12 +279,6 @@ h1_head_request(struct message *m, struct str early, struct str last, const stru
     return fail;
 }
 
-static bool
-has_no_body(const struct message *m)
-{
-    return m->status < 200 || m->status == 204 || m->status == 304 || m->method == METHOD_HEAD;
-}
-
 enum fail
 h1_head_response(struct message *m, struct str early, struct str last, const struct h1_place *fields, unsigned n_fields)
 {
@@ -301,8 +295,10 @@ h1_head_response(struct message *m, struct str early, struct str last, const str
     if ((m->status < 200 && m->framing != FRAMING_NONE) || (m->status == 204 && m->framing == FRAMING_CHUNKED))
         return FAIL_UPSTREAM_PROTOCOL;
     m->keep_alive = wants_keep_alive(m);
-    if (has_no_body(m)) {
+    if (m->status < 200 || m->status == 204 || m->status == 304) {
         m->framing = FRAMING_NONE;
+    } else if (m->method == METHOD_HEAD) {
+        m->framing = m->framing == FRAMING_LENGTH ? FRAMING_LENGTH : FRAMING_NONE;
     } else if (m->framing == FRAMING_NONE) {
         m->framing = FRAMING_UNTIL_CLOSE;
         m->keep_alive = false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A pull parser over llhttp. llhttp's callbacks only note where things stand; whenever something is worth an event or a new
- * limit begins, the callback pauses llhttp, and run() decides outside of it.
+ * A pull parser over llhttp. llhttp's callbacks only note where things stand; when something is worth an event, or a new
+ * limit begins, they pause it, and run() decides outside of it.
  *
  *   BLANK ──► LINE ──► FIELDS ──┬─► BODY ──────────────────────────────► DONE
  *     ▲                         ├─► CHUNK_LINE ⇄ CHUNK     TRAILERS ───►
@@ -37,7 +37,7 @@ enum {
 enum phase { BLANK, LINE, FIELDS, SKIP, BODY, CHUNK_LINE, CHUNK, TRAILERS, DONE, DEAD };
 
 /* Why llhttp was paused. */
-enum signal { SIGNAL_NONE, SIGNAL_HEAD, SIGNAL_BODY, SIGNAL_CHUNK, SIGNAL_CHUNK_END, SIGNAL_END };
+enum signal { SIGNAL_NONE, SIGNAL_HEAD, SIGNAL_BODY, SIGNAL_CHUNK_EDGE, SIGNAL_END };
 
 struct h1_parser {
     llhttp_t ll;
@@ -54,6 +54,7 @@ struct h1_parser {
     uint32_t head_bytes; /* of the head before `seen` */
     size_t phase_bytes;  /* since a limited phase began; LINE and FIELDS count together */
     unsigned blanks, skipped;
+    bool may_tell; /* the last event can be followed by one without further input */
     struct buf early;
     struct h1_place *fields; /* limits.head_fields of them, or NULL before the first */
     uint32_t n_fields;
@@ -200,15 +201,9 @@ on_body(llhttp_t *ll, const char *at, size_t len)
 }
 
 static int
-on_chunk(llhttp_t *ll)
+on_chunk_edge(llhttp_t *ll)
 {
-    return pause(ll, SIGNAL_CHUNK);
-}
-
-static int
-on_chunk_end(llhttp_t *ll)
-{
-    return pause(ll, SIGNAL_CHUNK_END);
+    return pause(ll, SIGNAL_CHUNK_EDGE);
 }
 
 static int
@@ -223,12 +218,10 @@ static const llhttp_settings_t settings = {
     .on_header_value_complete = on_field_end,
     .on_headers_complete = on_head,
     .on_body = on_body,
-    .on_chunk_header = on_chunk,
-    .on_chunk_complete = on_chunk_end,
+    .on_chunk_header = on_chunk_edge,
+    .on_chunk_complete = on_chunk_edge,
     .on_message_complete = on_end,
 };
-
-/* The head. */
 
 /* llhttp and the table must agree about the body's length. */
 static bool
@@ -268,8 +261,6 @@ end_head(struct h1_parser *p, struct str last)
     return H1_HEAD;
 }
 
-/* Running llhttp. */
-
 static void
 start(struct h1_parser *p)
 {
@@ -284,6 +275,7 @@ start(struct h1_parser *p)
     p->phase_bytes = 0;
     p->blanks = 0;
     p->n_fields = 0;
+    p->may_tell = false;
 }
 
 /* Empty lines before a request (RFC 9112 §2.2), a few; before a response none. */
@@ -328,11 +320,10 @@ act(struct h1_parser *p, struct str input, size_t used)
         return end_head(p, str_make(input.p + p->from, used - p->from));
     case SIGNAL_BODY:
         return H1_BODY;
-    case SIGNAL_CHUNK:
-        move(p, p->ll.content_length ? CHUNK : TRAILERS);
-        return H1_MORE;
-    case SIGNAL_CHUNK_END:
-        if (p->phase == CHUNK)
+    case SIGNAL_CHUNK_EDGE: /* behind the size line, or behind the data; the last chunk has none */
+        if (p->phase == CHUNK_LINE)
+            move(p, p->ll.content_length ? CHUNK : TRAILERS);
+        else if (p->phase == CHUNK)
             move(p, CHUNK_LINE);
         return H1_MORE;
     case SIGNAL_END:
@@ -353,8 +344,8 @@ failure_of(const struct h1_parser *p, llhttp_errno_t error, char at)
     case HPE_INVALID_URL:
     case HPE_INVALID_CONSTANT: /* "HTTP/" does not follow the target: the target has a space */
         return FAIL_BAD_TARGET;
-    case HPE_INVALID_VERSION:
-        return FAIL_VERSION_UNSUPPORTED;
+    case HPE_INVALID_VERSION: /* also when the line ends wrongly */
+        return at == ' ' || at == '\n' ? FAIL_BAD_REQUEST : FAIL_VERSION_UNSUPPORTED;
     case HPE_INVALID_TRANSFER_ENCODING:
         return p->ll.flags & F_CONTENT_LENGTH ? FAIL_BAD_FRAMING : FAIL_CODING_UNSUPPORTED;
     case HPE_UNEXPECTED_CONTENT_LENGTH:
@@ -434,6 +425,7 @@ h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *re
         return H1_DONE;
     p->from = 0;
     event = p->phase == DEAD ? H1_ERROR : run(p, input, ret_used);
+    p->may_tell = event == H1_HEAD || event == H1_BODY;
     if (event == H1_MORE && (p->phase == LINE || p->phase == FIELDS))
         buf_append(&p->early, input.p + p->from, *ret_used - p->from);
     else if (event == H1_BODY)
@@ -446,8 +438,10 @@ h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *re
 enum h1_event
 h1_parse_eof(struct h1_parser *p, enum fail *ret_fail)
 {
-    if (p->phase == DONE || h1_is_idle(p))
-        return p->phase == DONE ? H1_DONE : H1_MORE;
+    if (p->phase == DONE)
+        return H1_DONE;
+    if (h1_is_idle(p))
+        return H1_MORE;
     if (p->phase == BODY && p->m->framing == FRAMING_UNTIL_CLOSE) {
         move(p, DONE);
         return H1_DONE;
@@ -458,6 +452,12 @@ h1_parse_eof(struct h1_parser *p, enum fail *ret_fail)
     }
     *ret_fail = p->fail;
     return H1_ERROR;
+}
+
+bool
+h1_has_pending(const struct h1_parser *p)
+{
+    return p->may_tell;
 }
 
 bool

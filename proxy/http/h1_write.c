@@ -72,12 +72,12 @@ put_length(char *at, uint64_t length)
 }
 
 static char *
-put_fields(char *at, const struct message *m, unsigned drop)
+put_fields(char *at, const struct message *m, unsigned drop, enum field_id but_not)
 {
     for (unsigned i = 0; i < m->n_fields; i++) {
         const struct field *f = &m->fields[i];
 
-        if (f->flags & drop)
+        if ((f->flags & drop) && (f->id != but_not || f->id == FIELD_OTHER))
             continue;
         at = put_clean(at, f->name);
         at = put(at, STR(": "));
@@ -110,7 +110,7 @@ h1_write_request(struct buf *out, const struct message *m)
     at = put(at, STR(" HTTP/1.1\r\nhost: "));
     at = put_clean(at, m->host);
     at = put(at, STR("\r\n"));
-    at = put_fields(at, m, DROP_IN_REQUESTS);
+    at = put_fields(at, m, DROP_IN_REQUESTS, FIELD_OTHER);
     if (m->framing == FRAMING_CHUNKED)
         at = put(at, STR("transfer-encoding: chunked\r\n"));
     else if (m->framing == FRAMING_LENGTH)
@@ -119,15 +119,11 @@ h1_write_request(struct buf *out, const struct message *m)
     buf_commit(out, (size_t)(at - start));
 }
 
-/* RFC 9110 §8.6: answers to HEAD and 304 say the length that GET would have had, if they know it; 1xx and 204 never say one. */
-static char *
-put_no_body(char *at, const struct message *m)
+/* RFC 9110 §8.6: without a length, a reader waits for the end of the connection. */
+static bool
+needs_zero_length(const struct message *m)
 {
-    if (m->status < 200 || m->status == 204)
-        return at;
-    if (m->method == METHOD_HEAD || m->status == 304)
-        return message_find(m, FIELD_CONTENT_LENGTH) ? put_length(at, m->content_length) : at;
-    return put_length(at, 0);
+    return m->status >= 200 && m->status != 204 && m->status != 304 && m->method != METHOD_HEAD;
 }
 
 static char *
@@ -135,7 +131,7 @@ put_response_framing(char *at, const struct message *m)
 {
     switch (m->framing) {
     case FRAMING_NONE:
-        return put_no_body(at, m);
+        return needs_zero_length(m) ? put_length(at, 0) : at;
     case FRAMING_LENGTH:
         return put_length(at, m->content_length);
     case FRAMING_CHUNKED:
@@ -170,7 +166,7 @@ h1_write_response(struct buf *out, const struct message *m, uint8_t client_minor
     *at++ = ' ';
     at = put_clean(at, reason);
     at = put(at, STR("\r\n"));
-    at = put_fields(at, m, DROP_IN_RESPONSES);
+    at = put_fields(at, m, DROP_IN_RESPONSES, FIELD_KEEP_ALIVE);
     at = put_response_framing(at, m);
     at = put_connection(at, m, client_minor);
     at = put(at, STR("\r\n"));

@@ -48,7 +48,7 @@ struct field {
 
 enum framing {
     FRAMING_NONE,   /* no body */
-    FRAMING_LENGTH, /* content_length bytes (0 is FRAMING_LENGTH too when a request said so) */
+    FRAMING_LENGTH, /* content_length bytes (0 too, if it was said); in an answer to HEAD: that GET would have had */
     FRAMING_CHUNKED,
     FRAMING_UNTIL_CLOSE /* responses only */
 };

@@ -11,7 +11,8 @@
 
 enum plan_shape {
     PLAN_REFUSE,   /* fail says why */
-    PLAN_LOCAL,    /* answered here: healthz, livez, readyz, GET / when a version is known */
+    PLAN_LOCAL,    /* answered here: healthz, livez, readyz; exists of an unmapped collection; GET /, which is forwarded to
+                    * the candidates as long as no version is known */
     PLAN_FORWARD,  /* candidates in order, one answers */
     PLAN_LISTS,    /* parts: one group of candidates for each, answers merged */
     PLAN_SCHEMA    /* all of candidates, each must answer; outcomes compared */

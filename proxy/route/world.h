@@ -33,6 +33,7 @@ void world_unref(struct world *w); /* NULL is fine */
 /* How the edge sees its clusters at one moment: published by health, read by plans. One entry a cluster of the topology. */
 struct cluster_view {
     bool is_up;        /* at least one endpoint is usable */
+    bool is_ejected;   /* none is usable for its traffic, but probes of one pass: better than nothing */
     double cost_ms;    /* RTT or its seed, bias applied, hysteresis applied: lower is nearer */
     double rtt_ms;     /* measured, or -1 */
     double distance_km;/* from the edge, or -1 */

@@ -132,8 +132,11 @@ h1_trace(const struct h1_trace *t, struct str stream, struct h1_cuts cuts, struc
         goes_on = h1_trace_piece(t, p, &m, str_make(stream.p + given, n), &total, out);
         given += n;
     }
-    if (goes_on && t->ends)
-        h1_print_event(out, h1_parse_eof(p, &fail), &m, STR_NONE, fail);
+    if (goes_on && t->ends) {
+        enum h1_event event = h1_parse_eof(p, &fail);
+
+        goes_on = h1_print_event(out, event, &m, STR_NONE, fail) && event != H1_DONE;
+    }
     if (goes_on)
         buf_printf(out, "%s\n", h1_is_idle(p) ? "IDLE" : "OPEN");
     else if (t->side == H1_RESPONSES && h1_parse_eof(p, &fail) == H1_DONE)

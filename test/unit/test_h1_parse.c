@@ -390,7 +390,7 @@ static void
 test_answers_to_head(void **state)
 {
     static const struct test_case cases[] = {
-        CASE("length", OK "Content-Length: 5\r\n\r\n", NONE, "framing 0 5\n 2/2 content-length: [5]\nDONE\nLEFT 0\n"),
+        CASE("length", OK "Content-Length: 5\r\n\r\n", NONE, "framing 1 5\n 2/2 content-length: [5]\nDONE\nLEFT 0\n"),
         CASE("chunked", OK "Transfer-Encoding: chunked\r\n\r\n", NONE,
             "framing 0 0\n 3/2 transfer-encoding: [chunked]\nDONE"),
         CASE("nothing", OK "\r\n", NONE, "framing 0 0\nDONE\n"),
