@@ -380,9 +380,8 @@ feed(struct h1_parser *p, struct str rest, size_t *ret_n, bool *ret_paused)
         n = (size_t)(at - p->seen);
         llhttp_resume(&p->ll);
     } else if (error != HPE_OK) {
-        bool is_here = at >= p->seen && at < p->seen + n;
-
-        return die(p, p->fail ? p->fail : failure_of(p, error, is_here ? *at : 0));
+        at -= n && at == p->seen + n; /* llhttp has stepped over the line's end */
+        return die(p, p->fail ? p->fail : failure_of(p, error, n ? *at : 0));
     }
     p->phase_bytes += n;
     if (p->phase == LINE || p->phase == FIELDS)
