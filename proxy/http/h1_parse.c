@@ -29,9 +29,8 @@ enum {
     MAX_BLANKS = 8,       /* bytes of empty lines before a request */
     MAX_CHUNK_LINE = 256, /* size and extensions */
     MAX_TRAILER_BYTES = 4096,
-    MAX_SKIPPED = 8,   /* 1xx heads before an answer */
-    KEEP_EARLY = 4096, /* a larger gathering buffer is not kept for the next message */
-    SPARE_FIELDS = 8   /* room in the table for what the proxy adds */
+    MAX_SKIPPED = 8,  /* 1xx heads before an answer */
+    KEEP_EARLY = 4096 /* a larger gathering buffer is not kept for the next message */
 };
 
 enum phase { BLANK, LINE, FIELDS, SKIP, BODY, CHUNK_LINE, CHUNK, TRAILERS, DONE, DEAD };
