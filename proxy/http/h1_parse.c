@@ -35,7 +35,6 @@ enum {
 
 enum phase { BLANK, LINE, FIELDS, SKIP, BODY, CHUNK_LINE, CHUNK, TRAILERS, DONE, DEAD };
 
-/* Why llhttp was paused. */
 enum signal { SIGNAL_NONE, SIGNAL_HEAD, SIGNAL_BODY, SIGNAL_CHUNK_EDGE, SIGNAL_END };
 
 struct h1_parser {
@@ -43,7 +42,7 @@ struct h1_parser {
     struct h1_limits limits;
     enum h1_side side;
     enum phase phase;
-    enum signal signal;
+    enum signal signal; /* why llhttp was paused */
     enum fail fail;
     enum method answers;
     struct message *m;
@@ -55,7 +54,7 @@ struct h1_parser {
     unsigned blanks, skipped;
     bool may_tell; /* the last event can be followed by one without further input */
     struct buf early;
-    struct h1_place *fields; /* limits.head_fields of them, or NULL before the first */
+    struct h1_place *fields; /* one more than limits.head_fields, or NULL before the first */
     uint32_t n_fields;
     struct str body;
 };
@@ -88,18 +87,13 @@ move(struct h1_parser *p, enum phase to)
 static size_t
 allowance(const struct h1_parser *p)
 {
-    switch (p->phase) {
-    case LINE:
-        return p->limits.line_bytes - p->phase_bytes;
-    case FIELDS:
-        return p->limits.head_bytes - p->phase_bytes;
-    case CHUNK_LINE:
-        return MAX_CHUNK_LINE - p->phase_bytes;
-    case TRAILERS:
-        return MAX_TRAILER_BYTES - p->phase_bytes;
-    default:
-        return SIZE_MAX;
-    }
+    const size_t limits[] = { [LINE] = p->limits.line_bytes,
+        [FIELDS] = p->limits.head_bytes,
+        [CHUNK_LINE] = MAX_CHUNK_LINE,
+        [TRAILERS] = MAX_TRAILER_BYTES,
+        [DEAD] = 0 };
+
+    return limits[p->phase] ? limits[p->phase] - p->phase_bytes : SIZE_MAX;
 }
 
 static enum h1_event
@@ -109,8 +103,6 @@ die(struct h1_parser *p, enum fail fail)
     move(p, DEAD);
     return H1_ERROR;
 }
-
-/* Callbacks: note and pause, nothing else. */
 
 /* The pieces of a span lie side by side; should a version of llhttp ever leave something out, the message is refused. */
 static int
@@ -134,15 +126,23 @@ on_field_name(llhttp_t *ll, const char *at, size_t len)
     if (p->phase != FIELDS || len == 0)
         return 0;
     if (p->n_fields == 0 || p->fields[p->n_fields - 1].value.at) {
-        if (p->n_fields == p->limits.head_fields) {
-            p->fail = FAIL_HEAD_TOO_LARGE;
-            return HPE_USER;
-        }
         if (!p->fields)
-            p->fields = mem_array(p->limits.head_fields, sizeof(*p->fields));
+            p->fields = mem_array(p->limits.head_fields + (size_t)1, sizeof(*p->fields));
         p->fields[p->n_fields++] = (struct h1_place){ 0 };
     }
     return extend(p, &p->fields[p->n_fields - 1].name, at, len);
+}
+
+/* Not before the name is whole: the piece before a bad byte may come alone, or not at all. */
+static int
+on_name_end(llhttp_t *ll)
+{
+    struct h1_parser *p = ll->data;
+
+    if (p->phase != FIELDS || p->n_fields <= p->limits.head_fields)
+        return 0;
+    p->fail = FAIL_HEAD_TOO_LARGE;
+    return -1;
 }
 
 static int
@@ -213,6 +213,7 @@ on_end(llhttp_t *ll)
 
 static const llhttp_settings_t settings = {
     .on_header_field = on_field_name,
+    .on_header_field_complete = on_name_end,
     .on_header_value = on_field_value,
     .on_header_value_complete = on_field_end,
     .on_headers_complete = on_head,
@@ -240,7 +241,7 @@ static enum h1_event
 end_head(struct h1_parser *p, struct str last)
 {
     struct message *m = p->m;
-    struct str early = buf_str(&p->early);
+    struct str early = buf_len(&p->early) ? buf_str(&p->early) : STR_NONE;
     enum fail fail;
 
     m->method = p->answers;
@@ -343,8 +344,8 @@ failure_of(const struct h1_parser *p, llhttp_errno_t error, char at)
     case HPE_INVALID_URL:
     case HPE_INVALID_CONSTANT: /* "HTTP/" does not follow the target: the target has a space */
         return FAIL_BAD_TARGET;
-    case HPE_INVALID_VERSION: /* also when the line ends wrongly */
-        return at == ' ' || at == '\n' ? FAIL_BAD_REQUEST : FAIL_VERSION_UNSUPPORTED;
+    case HPE_INVALID_VERSION: /* also when the line ends wrongly behind a good one */
+        return p->ll.http_major == 1 && p->ll.http_minor <= 1 ? FAIL_BAD_REQUEST : FAIL_VERSION_UNSUPPORTED;
     case HPE_INVALID_TRANSFER_ENCODING:
         return p->ll.flags & F_CONTENT_LENGTH ? FAIL_BAD_FRAMING : FAIL_CODING_UNSUPPORTED;
     case HPE_UNEXPECTED_CONTENT_LENGTH:
@@ -356,7 +357,6 @@ failure_of(const struct h1_parser *p, llhttp_errno_t error, char at)
     }
 }
 
-/* Show llhttp what the phase allows of `rest`. */
 static enum h1_event
 feed(struct h1_parser *p, struct str rest, size_t *ret_n, bool *ret_paused)
 {
@@ -370,7 +370,7 @@ feed(struct h1_parser *p, struct str rest, size_t *ret_n, bool *ret_paused)
         return die(p, p->phase == CHUNK_LINE ? FAIL_BAD_FRAMING : FAIL_HEAD_TOO_LARGE);
     if (newline)
         n = (size_t)(newline - rest.p) + 1;
-    p->seen = n ? rest.p : ""; /* not NULL: llhttp would take it for "outside of a span" */
+    p->seen = rest.p;
     p->signal = SIGNAL_NONE;
     error = llhttp_execute(&p->ll, p->seen, n);
     at = llhttp_get_error_pos(&p->ll);
@@ -379,8 +379,7 @@ feed(struct h1_parser *p, struct str rest, size_t *ret_n, bool *ret_paused)
         n = (size_t)(at - p->seen);
         llhttp_resume(&p->ll);
     } else if (error != HPE_OK) {
-        at -= n && at == p->seen + n; /* llhttp has stepped over the line's end */
-        return die(p, p->fail ? p->fail : failure_of(p, error, n ? *at : 0));
+        return die(p, p->fail ? p->fail : failure_of(p, error, at < p->seen + n ? *at : 0));
     }
     p->phase_bytes += n;
     if (p->phase == LINE || p->phase == FIELDS)
@@ -421,6 +420,8 @@ h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *re
     *ret_used = 0;
     if (p->phase == DONE)
         return H1_DONE;
+    if (!input.p)
+        input.p = ""; /* llhttp would take NULL for "outside of a span" */
     p->from = 0;
     event = p->phase == DEAD ? H1_ERROR : run(p, input, ret_used);
     p->may_tell = event == H1_HEAD || event == H1_BODY;
@@ -436,14 +437,12 @@ h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *re
 enum h1_event
 h1_parse_eof(struct h1_parser *p, enum fail *ret_fail)
 {
-    if (p->phase == DONE)
-        return H1_DONE;
     if (h1_is_idle(p))
         return H1_MORE;
-    if (p->phase == BODY && p->m->framing == FRAMING_UNTIL_CLOSE) {
+    if (p->phase == BODY && p->m->framing == FRAMING_UNTIL_CLOSE)
         move(p, DONE);
+    if (p->phase == DONE)
         return H1_DONE;
-    }
     if (p->phase != DEAD) {
         p->fail = p->side == H1_RESPONSES ? FAIL_UPSTREAM_CUT : FAIL_CLIENT_GONE;
         move(p, DEAD);

@@ -212,7 +212,7 @@ mark_named(struct message *m, struct str name)
     for (unsigned i = 0; i < m->n_fields; i++) {
         struct field *f = &m->fields[i];
 
-        if (str_eq_nocase(f->name, name) && !is_protected(f))
+        if (f->name.len == name.len && str_eq_nocase(f->name, name) && !is_protected(f))
             f->flags |= FIELD_FLAG_HOP;
     }
 }
