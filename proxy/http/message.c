@@ -42,7 +42,7 @@ static uint8_t slots[SLOTS]; /* ids; 0 is free */
 static unsigned
 slot_of(struct str name)
 {
-    unsigned first = (unsigned char)name.p[0], last = (unsigned char)name.p[name.len - 1];
+    size_t first = (unsigned char)name.p[0], last = (unsigned char)name.p[name.len - 1];
 
     return (unsigned)(name.len * 7 + first * 5 + last * 13) % SLOTS;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SEXTANT_TEST_H1_FUZZ_H
-#define SEXTANT_TEST_H1_FUZZ_H
+#ifndef SEXTANT_TEST_FUZZ_H1_FUZZ_H
+#define SEXTANT_TEST_FUZZ_H1_FUZZ_H
 
 /* What both h1 fuzzers check: the first five bytes of an input choose the cuts and the method that is answered, the rest is
  * the stream. Any way to cut it says the same; and a head that was accepted, written anew, is accepted again and then written

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SEXTANT_TEST_CODING_SAMPLES_H
-#define SEXTANT_TEST_CODING_SAMPLES_H
+#ifndef SEXTANT_TEST_UNIT_CODING_SAMPLES_H
+#define SEXTANT_TEST_UNIT_CODING_SAMPLES_H
 
 /* What gzip, zlib, brotli and zstd make of one JSON text, and of 300,000 NUL bytes (the bombs). Made by their own tools. */
 

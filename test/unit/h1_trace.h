@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SEXTANT_TEST_H1_TRACE_H
-#define SEXTANT_TEST_H1_TRACE_H
+#ifndef SEXTANT_TEST_UNIT_H1_TRACE_H
+#define SEXTANT_TEST_UNIT_H1_TRACE_H
 
 /* For tests and fuzzers: run a parser over a stream that is cut into pieces, and print what it said as text. Two runs over
  * the same stream must print the same, however it is cut. Every piece lies in memory of its own that is gone after the call,
