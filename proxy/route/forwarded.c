@@ -175,6 +175,8 @@ hop_address(struct str node, struct addr *ret_addr)
     uint16_t port;
     size_t colon = node.len;
 
+    if (node.len == 0)
+        return false;
     if (addr_parse_port(node, ret_addr, &port))
         return true;
     while (colon && node.p[colon - 1] != ':')

@@ -10,10 +10,9 @@
 #include "proxy/route/operation.h"
 
 enum plan_shape {
-    PLAN_REFUSE, /* fail says why */
-    PLAN_LOCAL,  /* answered here: healthz, livez, readyz, GET /. For GET / the candidates say where to forward it until
-                    * a version is known */
-    PLAN_ABSENT, /* answered here: {"result":{"exists":false}}, as no line matches the collection asked for */
+    PLAN_REFUSE,  /* fail says why */
+    PLAN_LOCAL,   /* answered here: healthz, livez, readyz, GET / (forwarded to candidates until a version is known) */
+    PLAN_ABSENT,  /* answered here: {"result":{"exists":false}}, as no line matches the collection asked for */
     PLAN_FORWARD, /* candidates in order, one answers */
     PLAN_LISTS,   /* parts: one group of candidates for each, answers merged; no parts: an empty list is the answer */
     PLAN_SCHEMA   /* all of candidates (two or more), each must answer; outcomes compared */
@@ -51,11 +50,12 @@ struct plan {
     const struct area *area;          /* the area that took the caller */
     uint8_t candidates[CLUSTERS_MAX]; /* cluster indices, best first; PLAN_SCHEMA: in the order of the line */
     unsigned n_candidates;
-    unsigned n_up;           /* the first so many are up (PLAN_SCHEMA: so many are); 0 with candidates: all_down=try */
-    bool is_pinned;          /* no move to another cluster or endpoint */
-    unsigned endpoint;       /* pinned to this endpoint number (1-based), 0: any */
-    bool may_move;           /* candidates after the first may be tried, if the failure and the re-send class permit it
-                                * (a write: only when certainly nothing was sent). Else only the first is ever used */
+    unsigned n_up;     /* the first so many are up (PLAN_SCHEMA: so many are); 0 with candidates: all_down=try */
+    bool is_pinned;    /* no move to another cluster or endpoint */
+    unsigned endpoint; /* pinned to this endpoint number (1-based), 0: any */
+    /* Candidates after the first may be tried, if the failure and the re-send class permit it (a write: only when certainly
+     * nothing was sent). Else only the first is ever used. */
+    bool may_move;
     struct plan_part *parts; /* PLAN_LISTS */
     unsigned n_parts;
 };
