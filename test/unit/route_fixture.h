@@ -102,8 +102,8 @@ fixture_caller(struct str text, struct caller *c)
 }
 
 static inline void
-fixture_put_clusters(const struct world *w, const struct cluster_view *views, const uint8_t *clusters, unsigned n,
-    struct buf *out)
+fixture_put_clusters(
+    const struct world *w, const struct cluster_view *views, const uint8_t *clusters, unsigned n, struct buf *out)
 {
     for (unsigned i = 0; i < n; i++) {
         buf_printf(out, " " STR_FMT "%s", STR_ARG(w->topology->clusters[clusters[i]].name),

@@ -8,9 +8,9 @@
 struct caller_case {
     const char *client_address; /* SEXTANT_CLIENT_ADDRESS */
     const char *peer;
-    const char *fields;    /* "name: value" by "|" */
-    const char *address;   /* and where it came from */
-    const char *last_hop;  /* "+" after it: trusted */
+    const char *fields;   /* "name: value" by "|" */
+    const char *address;  /* and where it came from */
+    const char *last_hop; /* "+" after it: trusted */
 };
 
 /* 10/8 are proxies, 192.0.2.0..15 trusted callers, 10.9/16 both. */
@@ -23,7 +23,8 @@ static const struct caller_case cases[] = {
     { "X-Forwarded-For", "10.0.0.1", "", "10.0.0.1 peer", "10.0.0.1" },
     /* what the client wrote itself stands at the left */
     { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 1.1.1.1, 198.51.100.1", "198.51.100.1 header", "198.51.100.1" },
-    { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 192.0.2.1, 198.51.100.1", "198.51.100.1 header", "198.51.100.1" },
+    { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 192.0.2.1, 198.51.100.1", "198.51.100.1 header",
+        "198.51.100.1" },
     { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 198.51.100.1, 10.0.0.2, 10.0.0.3", "198.51.100.1 header",
         "198.51.100.1" },
     { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 198.51.100.1|x-forwarded-for: 10.0.0.2", "198.51.100.1 header",
@@ -34,12 +35,15 @@ static const struct caller_case cases[] = {
         "198.51.100.1" },
     /* an entry that is no address ends the walk at the hop before */
     { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 198.51.100.1, unknown", "10.0.0.1 peer", "10.0.0.1" },
-    { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 198.51.100.1, unknown, 10.0.0.2", "10.0.0.2 header", "10.0.0.2" },
-    { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 198.51.100.1|x-forwarded-for: junk", "10.0.0.1 peer", "10.0.0.1" },
+    { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 198.51.100.1, unknown, 10.0.0.2", "10.0.0.2 header",
+        "10.0.0.2" },
+    { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 198.51.100.1|x-forwarded-for: junk", "10.0.0.1 peer",
+        "10.0.0.1" },
     { "X-Forwarded-For", "10.9.0.1", "x-forwarded-for: junk", "10.9.0.1 peer", "10.9.0.1" },
     /* other forwarding headers count for nothing */
     { "X-Forwarded-For", "10.0.0.1", "forwarded: for=1.1.1.1|x-real-ip: 1.1.1.2", "10.0.0.1 peer", "10.0.0.1" },
-    { "X-Real-IP", "10.0.0.1", "x-forwarded-for: 1.1.1.1|x-real-ip: 198.51.100.2", "198.51.100.2 header", "198.51.100.2" },
+    { "X-Real-IP", "10.0.0.1", "x-forwarded-for: 1.1.1.1|x-real-ip: 198.51.100.2", "198.51.100.2 header",
+        "198.51.100.2" },
     { "My-Address", "10.0.0.1", "my-address: 198.51.100.2", "198.51.100.2 header", "198.51.100.2" },
     { "peer", "10.0.0.1", "x-forwarded-for: 198.51.100.1", "10.0.0.1 peer", "10.0.0.1" },
     { "Forwarded", "10.0.0.1", "forwarded: for=1.1.1.1, for=\"[2001:db8::5]:80\";proto=http", "2001:db8::5 header",
@@ -117,8 +121,8 @@ check_caller(const struct caller_case *c)
     snprintf(got, sizeof(got), "%s %s", addr_print(&caller.address, -1, text), sources[caller.address_source]);
     snprintf(hop, sizeof(hop), "%s%s", addr_print(&caller.last_hop, -1, text), caller.is_trusted ? "+" : "");
     if (strcmp(got, c->address) != 0 || strcmp(hop, c->last_hop) != 0)
-        fail_msg("%s, peer %s, \"%s\": expected %s through %s, got %s through %s", c->client_address, c->peer, c->fields,
-            c->address, c->last_hop, got, hop);
+        fail_msg("%s, peer %s, \"%s\": expected %s through %s, got %s through %s", c->client_address, c->peer,
+            c->fields, c->address, c->last_hop, got, hop);
     arena_fini(&arena);
     world_unref(w);
 }
@@ -160,7 +164,8 @@ test_hints_are_those_of_trusted_callers(void **state)
     struct arena arena = { 0 };
     struct caller caller;
     struct str error;
-    const char *fields = "x-sextant-place: US|x-sextant-cluster: eu|x-sextant-endpoint: eu/2|x-sextant-partition: europe";
+    const char *fields =
+        "x-sextant-place: US|x-sextant-cluster: eu|x-sextant-endpoint: eu/2|x-sextant-partition: europe";
 
     assert_int_equal(resolve(w, "192.0.2.1", fields, &arena, &caller, &error), FAIL_NONE);
     assert_string_equal(caller.place.country, "US");
@@ -170,7 +175,8 @@ test_hints_are_those_of_trusted_callers(void **state)
     assert_true(str_eq(caller.hint_partition, STR("europe")));
     assert_int_equal(resolve(w, "203.0.113.1", fields, &arena, &caller, &error), FAIL_NONE);
     assert_int_equal(caller.place.source, PLACE_NONE);
-    assert_int_equal(caller.hint_place.len + caller.hint_cluster.len + caller.hint_endpoint.len + caller.hint_partition.len, 0);
+    assert_int_equal(
+        caller.hint_place.len + caller.hint_cluster.len + caller.hint_endpoint.len + caller.hint_partition.len, 0);
     arena_fini(&arena);
     world_unref(w);
 }
@@ -222,8 +228,8 @@ check_places(struct world *w, const struct place_case *places, size_t n)
 static void
 test_places_come_in_order(void **state)
 {
-    static char *more[] = { "SEXTANT_OVERRIDES=198.51.100.0/24=JP,198.51.100.7=AU,10.0.0.0/8=FR", "SEXTANT_DEFAULT_PLACE=BR",
-        NULL };
+    static char *more[] = { "SEXTANT_OVERRIDES=198.51.100.0/24=JP,198.51.100.7=AU,10.0.0.0/8=FR",
+        "SEXTANT_DEFAULT_PLACE=BR", NULL };
     static const struct place_case places[] = {
         { "198.51.100.1", "US", "US hint" },
         { "198.51.100.1", "", "JP override" },

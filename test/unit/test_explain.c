@@ -12,7 +12,8 @@ struct golden_case {
 static char *env[] = {
     "SEXTANT_CLUSTERS=eu http://e1:1,http://e2:1 at=aws:eu-central-1; us http://u:1 at=aws:us-east-1; ap http://a:1 "
     "at=aws:ap-northeast-1",
-    "SEXTANT_PARTITION_MAP=users europe=eu north-america=us residency=strict; catalog *=eu,us,ap copies=external; docs *=us",
+    "SEXTANT_PARTITION_MAP=users europe=eu north-america=us residency=strict; catalog *=eu,us,ap copies=external; docs "
+    "*=us",
     "SEXTANT_TRUSTED_PROXIES=10.0.0.0/8",
     "SEXTANT_TRUSTED_CALLERS=192.0.2.0/24",
     "SEXTANT_OVERRIDES=198.51.100.0/24=DE,203.0.113.0/24=JP",

@@ -135,7 +135,8 @@ test_plans_are_as_the_cases_say(void **state)
 
 /* One world for the tests below. */
 static char *three_regions[] = {
-    "SEXTANT_CLUSTERS=eu http://e:1 at=aws:eu-central-1; us http://u:1 at=aws:us-east-1; ap http://a:1 at=aws:ap-northeast-1",
+    "SEXTANT_CLUSTERS=eu http://e:1 at=aws:eu-central-1; us http://u:1 at=aws:us-east-1; ap http://a:1 "
+    "at=aws:ap-northeast-1",
     "SEXTANT_PARTITION_MAP=users europe=eu north-america=us; catalog *=eu,us,ap copies=external; local-* asia=ap",
     NULL,
 };
@@ -188,7 +189,8 @@ test_bodies_are_read_only_where_they_must(void **state)
 {
     static char *single[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", NULL };
     static char *partial[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", "SEXTANT_PARTITION_MAP=docs-* *=eu", NULL };
-    static char *two_lines[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", "SEXTANT_PARTITION_MAP=users *=eu; * *=eu", NULL };
+    static char *two_lines[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", "SEXTANT_PARTITION_MAP=users *=eu; * *=eu",
+        NULL };
     const char *query = "POST /collections/docs-1/points/query", *aliases = "POST /collections/aliases";
 
     assert_false(needs_body(single, query));

@@ -13,7 +13,8 @@ static void
 test_a_world_has_all_its_parts(void **state)
 {
     char *env[] = { EU, "SEXTANT_DEFAULT_PLACE= aws:eu-central-1 ", "SEXTANT_TRUSTED_PROXIES=10.0.0.0/8",
-        "SEXTANT_OVERRIDES=192.0.2.0/24=FR", "SEXTANT_LISTEN=127.0.0.1:1,[::1]:2/proxy", "SEXTANT_ADMIN_LISTEN=", NULL };
+        "SEXTANT_OVERRIDES=192.0.2.0/24=FR", "SEXTANT_LISTEN=127.0.0.1:1,[::1]:2/proxy",
+        "SEXTANT_ADMIN_LISTEN=", NULL };
     struct world *w = fixture_world(env);
 
     assert_int_equal(w->generation, 1);
@@ -50,8 +51,8 @@ test_all_mistakes_are_told_at_once(void **state)
     char *env[] = { "SEXTANT_CLUSTERS=eu nonsense at=DE", "SEXTANT_DEFAULT_PLACE=Germany", "SEXTANT_LISTEN=nowhere:x",
         "SEXTANT_GEO_DB=/nonexistent/a.mmdb, /nonexistent/b.mmdb", "SEXTANT_TRUSTED_PROXIES=10.0.0.0/99",
         "SEXTANT_OVERRIDES=192.0.2.0/24=Nowhere", NULL };
-    static const char *const sources[] = { "SEXTANT_CLUSTERS:1:", "SEXTANT_DEFAULT_PLACE:1:1: error", "SEXTANT_LISTEN:1:",
-        "SEXTANT_GEO_DB: error: ", "SEXTANT_TRUSTED_PROXIES:1:", "SEXTANT_OVERRIDES:1:" };
+    static const char *const sources[] = { "SEXTANT_CLUSTERS:1:", "SEXTANT_DEFAULT_PLACE:1:1: error",
+        "SEXTANT_LISTEN:1:", "SEXTANT_GEO_DB: error: ", "SEXTANT_TRUSTED_PROXIES:1:", "SEXTANT_OVERRIDES:1:" };
     struct buf issues = { 0 };
 
     assert_null(fixture_load(env, &issues));
