@@ -4,6 +4,7 @@
 #   make unit       unit and flow tests            make check   format, layers, limits, clang-tidy, cppcheck
 #   make asan       the tests under ASan + UBSan   make fuzz    every fuzzer for FUZZ_SECONDS each
 #   make install    DESTDIR, PREFIX                make soak    the long forms of the end-to-end tests
+#   make bench      what decisions cost
 
 BUILD   ?= build
 CC      ?= cc
@@ -36,6 +37,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIB     := $(BUILD)/libsextant.a
 TOOLS   := $(patsubst scripts/tools/%.c,$(BUILD)/%,$(wildcard scripts/tools/*.c))
 UNITS   := $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c test/flow/test_*.c))
+BENCHES := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 FUZZ_CC ?= $(firstword $(shell command -v clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14))
 
@@ -76,8 +78,15 @@ fuzz-build: $(FUZZERS)
 fuzz: $(FUZZERS)
 	scripts/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 
+$(BUILD)/bench/%: test/bench/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
+
+bench: $(BENCHES)
+	for b in $(BENCHES); do $$b || exit 1; done
+
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: all unit unit-build asan fuzz fuzz-build clean
+.PHONY: all unit unit-build asan fuzz fuzz-build bench clean
 -include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d)

@@ -178,8 +178,10 @@ text_trust(const struct caller *caller, struct buf *out)
 static void
 text_operation(const struct operation *op, struct buf *out)
 {
-    buf_printf(
-        out, "operation  %s, %s, " STR_FMT "\n", op->info->name, op_kind_name(op->info->kind), STR_ARG(op->path));
+    buf_printf(out, "operation  %s, %s: ", op->info->name, op_kind_name(op->info->kind));
+    if (op->info->method != METHOD_OTHER)
+        buf_printf(out, STR_FMT " ", STR_ARG(method_name(op->info->method)));
+    buf_printf(out, STR_FMT "\n", STR_ARG(op->path));
 }
 
 static void

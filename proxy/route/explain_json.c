@@ -83,6 +83,11 @@ put_operation(const struct operation *op, struct json_writer *out)
     json_put_text(out, op->info->name);
     json_key(out, "kind");
     json_put_text(out, op_kind_name(op->info->kind));
+    json_key(out, "method");
+    if (op->info->method == METHOD_OTHER)
+        json_put_null(out);
+    else
+        json_put_str(out, method_name(op->info->method));
     json_key(out, "path");
     json_put_str(out, op->path);
     json_key(out, "collection");
