@@ -4,20 +4,23 @@
 #   make unit       unit and flow tests            make check   format, layers, limits, clang-tidy, cppcheck
 #   make asan       the tests under ASan + UBSan   make fuzz    every fuzzer for FUZZ_SECONDS each
 #   make install    DESTDIR, PREFIX                make soak    the long forms of the end-to-end tests
+#   make format     lay the sources out            make clean   remove what was built
 #   make bench      what decisions cost
+#   scripts/deps.sh installs what these need, scripts/test.sh runs every test, scripts/run.sh shows it at work.
 
 BUILD   ?= build
 CC      ?= cc
 PREFIX  ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
+GEO_DB  ?= $(BUILD)/country.mmdb
 VERSION := 0.1.0
 
-PKGS := libevent_core:2.1.12 libevent_pthreads:2.1.12 libllhttp:9.2.1 yyjson:0.10.0 libmaxminddb:1.7.1 libcares:1.18.1 \
+PKGS := libevent_core:2.1.12 libllhttp:9.2.1 yyjson:0.10.0 libmaxminddb:1.7.1 libcares:1.18.1 \
         zlib:1.2.13 libbrotlidec:1.0.9 libzstd:1.5.4
 PKG_NAMES := $(foreach p,$(PKGS),$(firstword $(subst :, ,$p)))
 
-ifeq ($(filter clean help format,$(MAKECMDGOALS)),)
+ifneq ($(if $(MAKECMDGOALS),$(filter-out clean help format check,$(MAKECMDGOALS)),all),)
 missing := $(foreach p,$(PKGS),$(shell pkg-config --atleast-version=$(lastword $(subst :, ,$p)) \
         $(firstword $(subst :, ,$p)) 2>/dev/null || echo '$(firstword $(subst :, ,$p))>=$(lastword $(subst :, ,$p))'))
 ifneq ($(strip $(missing)),)
@@ -39,7 +42,7 @@ TOOLS   := $(patsubst scripts/tools/%.c,$(BUILD)/%,$(wildcard scripts/tools/*.c)
 UNITS   := $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c test/flow/test_*.c))
 BENCHES := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
-FUZZ_CC ?= $(firstword $(shell command -v clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14))
+FUZZ_CC ?= $(firstword $(foreach c,clang clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14,$(shell command -v $c)))
 
 all: $(if $(wildcard proxy/main.c),$(BUILD)/sextant) $(TOOLS)
 
@@ -69,14 +72,43 @@ unit: $(UNITS)
 asan:
 	$(MAKE) BUILD=$(BUILD)-asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" all unit
 
-$(BUILD)/fuzz/%: test/fuzz/%.c $(SOURCES)
+# Fuzzers share one library of instrumented objects.
+FUZZ_FLAGS = -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -pthread
+FUZZ_LIB  := $(BUILD)/libsextant-fuzz.a
+
+$(BUILD)/obj-fuzz/%.o: %.c
 	@mkdir -p $(@D)
-	$(FUZZ_CC) $(CPPFLAGS) -std=c11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -pthread -o $@ \
-	    $< $(SOURCES) $(LIBS)
+	$(or $(FUZZ_CC),$(error clang is missing: scripts/deps.sh fuzz installs it)) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(FUZZ_LIB): $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.o)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/fuzz/%: test/fuzz/%.c $(FUZZ_LIB)
+	@mkdir -p $(@D)
+	$(FUZZ_CC) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -o $@ $< $(FUZZ_LIB) $(LIBS)
 
 fuzz-build: $(FUZZERS)
 fuzz: $(FUZZERS)
-	scripts/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
+	BUILD=$(BUILD) scripts/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
+
+check:
+	scripts/check.sh
+
+format:
+	scripts/check.sh reformat
+
+# The long forms: the end-to-end tests that are marked soak, fuzzing for FUZZ_SECONDS each.
+soak: all fuzz
+	BUILD=$(BUILD) scripts/soak.sh
+
+install: all
+	install -D -m 755 $(BUILD)/sextant $(DESTDIR)$(PREFIX)/bin/sextant
+	install -d $(DESTDIR)$(PREFIX)/share/doc/sextant $(DESTDIR)$(PREFIX)/share/sextant
+	install -m 644 README.md CHANGELOG.md LICENSE NOTICE $(wildcard docs/*.md) $(wildcard conf/OPTIONS.md) $(DESTDIR)$(PREFIX)/share/doc/sextant/
+	$(foreach f,$(wildcard $(GEO_DB)),install -m 644 $f $(DESTDIR)$(PREFIX)/share/sextant/country.mmdb)
+
+help:
+	@sed -n '2,/^$$/s/^# *//p' Makefile
 
 $(BUILD)/bench/%: test/bench/%.c $(LIB)
 	@mkdir -p $(@D)
@@ -88,5 +120,5 @@ bench: $(BENCHES)
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: all unit unit-build asan fuzz fuzz-build bench clean
--include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d)
+.PHONY: all unit unit-build asan fuzz fuzz-build bench check format soak install help clean
+-include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

@@ -48,6 +48,7 @@ struct conf {
     struct arena arena;  /* owns every text */
     struct str *files;   /* files read: …_FILE values, the map, areas, env and geo files; for watching */
     unsigned n_files;
+    struct str *sources; /* where each option came from, in the order of options.def; empty: default */
 };
 
 /* `environ` is NULL-terminated NAME=VALUE; SEXTANT_ENV_FILE in it names a file of such lines, which the environment
@@ -55,6 +56,12 @@ struct conf {
  * For DOC options the field holds the document's text, whether it was given inline, by …_FILE or as a file name. */
 struct conf *conf_load(char **environ, struct conf_issues *issues);
 void conf_free(struct conf *conf);
+
+void conf_add_file(struct conf *conf, struct str path); /* one more file to watch */
+/* Where an option's text came from, for messages: "SEXTANT_CLUSTERS", "SEXTANT_PARTITION_MAP (/etc/map)". */
+struct str conf_source(const struct conf *conf, const char *field);
+/* Is this one of the names (without SEXTANT_) that Kubernetes puts into a container's environment? */
+bool conf_is_injected(struct str name);
 
 void conf_print_help(struct buf *out);     /* for --help */
 void conf_print_markdown(struct buf *out); /* conf/OPTIONS.md */

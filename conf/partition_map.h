@@ -28,6 +28,7 @@ struct partition {
     unsigned n_clusters;
     uint64_t cluster_mask;
     unsigned index;       /* its place in rule.partitions */
+    unsigned line, column;
 };
 
 enum copies { COPIES_NONE, COPIES_EXTERNAL }; /* NONE: every partition has one cluster */
@@ -47,7 +48,7 @@ struct rule {
     bool strict;
     uint64_t cluster_mask; /* of all its partitions */
     unsigned index;        /* its place in the map */
-    unsigned line;         /* in the source */
+    unsigned line, column; /* in the source */
     struct str text;       /* the line as written, blanks squeezed */
 };
 

@@ -77,13 +77,16 @@ void
 buf_vprintf(struct buf *b, const char *format, va_list args)
 {
     va_list again;
+    char *at = buf_reserve(b, 64);
     int need;
 
     va_copy(again, args);
-    need = vsnprintf(buf_reserve(b, 64), b->cap - b->end, format, args);
+    need = vsnprintf(at, b->cap - b->end, format, args);
     assert(need >= 0);
-    if ((size_t)need >= b->cap - b->end)
-        vsnprintf(buf_reserve(b, (size_t)need + 1), (size_t)need + 1, format, again);
+    if ((size_t)need >= b->cap - b->end) {
+        at = buf_reserve(b, (size_t)need + 1);
+        vsnprintf(at, (size_t)need + 1, format, again);
+    }
     va_end(again);
     b->end += (size_t)need;
 }

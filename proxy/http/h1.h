@@ -41,6 +41,7 @@ enum h1_event h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, 
 /* Tell that the connection ended: H1_DONE for a response that runs until close, H1_MORE if nothing of a message had come,
  * else H1_ERROR. */
 enum h1_event h1_parse_eof(struct h1_parser *p, enum fail *ret_fail);
+bool h1_has_pending(const struct h1_parser *p); /* h1_parse() has an event to tell even without input */
 bool h1_is_idle(const struct h1_parser *p); /* no byte of a message seen since h1_reset() */
 
 /* Append a head. Request: "METHOD target HTTP/1.1", Host from m->host, then the fields without HOP, FRAME, FORWARD and HINT

@@ -8,18 +8,20 @@
 
 struct listener;
 
-/* Bind and listen; IPv6 sockets also take IPv4 only for "::" . Returns a descriptor or -errno. Port 0 picks one: read it back
- * with listen_port(). To give several workers the same port 0, open once, read the port, and open the rest with it. */
+/* Bind and listen; IPv6 sockets also take IPv4 only for "::". Accepted sockets have TCP_NODELAY. Returns a descriptor or
+ * -errno. Port 0 picks one: read it back with listen_port(). To give several workers the same port 0, open once, read the
+ * port, and open the rest with it. */
 int listen_open(const struct addr *addr, uint16_t port, bool reuse_port);
 uint16_t listen_port(int fd);
 
 typedef void listener_fn(void *arg, struct stream *s); /* ownership of s moves to the callee */
 
 struct listener *listener_new(struct loop *loop, int fd, listener_fn *fn, void *arg); /* takes over fd */
-void listener_pause(struct listener *l);  /* connections wait in the kernel's queue */
+/* All three may be called from within the callback. */
+void listener_pause(struct listener *l); /* connections wait in the kernel's queue */
 void listener_resume(struct listener *l);
-/* Out of descriptors: accepting pauses by itself for 100 ms and on_trouble(arg, errno) is told, if set. */
-void listener_on_trouble(struct listener *l, void (*fn)(void *arg, int error));
-void listener_free(struct listener *l);
+void listener_free(struct listener *l); /* NULL is fine */
+/* Out of descriptors or memory: accepting pauses by itself for 100 ms and fn(arg, errno) is told, if set. */
+void listener_on_trouble(struct listener *l, void (*fn)(void *arg, int error), void *arg);
 
 #endif

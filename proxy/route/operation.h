@@ -42,6 +42,10 @@ enum op_id {
 #define OP(id, method, path, kind, scope, resend, flags) OP_##id,
 #include "proxy/route/qdrant.def"
 #undef OP
+    OP_ROUTES,               /* OP_UNKNOWN + 1 .. OP_ROUTES - 1 are Qdrant's */
+    OP_PREFLIGHT = OP_ROUTES, /* OPTIONS on anything */
+    OP_DASHBOARD,            /* GET /dashboard and below */
+    OP_UNKNOWN_READ,         /* GET or HEAD on an unknown path */
     OP_COUNT
 };
 

@@ -1,104 +1,87 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * GET /collections and GET /aliases: each line of the map contributes the names that it sends to the caller's clusters of
- * that line. Lines whose clusters come in the same order share one part, that is one request. Lines that don't serve the
- * caller contribute nothing. A list is whole or an error: there is no part without candidates.
- *
- * The answer of the only part passes through unread (PLAN_FORWARD) when nothing would be filtered from it: every line is
- * in that part, and every name is matched by a line.
+ * GET /collections and /aliases: every line of the map answers for its own names, from the cluster that the caller would
+ * read from. Lines with the same candidates share a part. When one part answers for all lines, and there is a line for
+ * every name, nothing has to be left out and the cluster's answer passes through as it is.
  */
-#include "proxy/route/plan_inner.h"
+#include "proxy/route/candidates.h"
+#include "proxy/route/plan_impl.h"
 
-#include <string.h>
-
-static void
-add_rule(struct plan_part *part, const struct rule *rule)
+bool
+plan_maps_all(const struct partition_map *map)
 {
-    part->rules[rule->index / 64] |= UINT64_C(1) << rule->index % 64;
-}
-
-static struct plan_part *
-find_part(const struct planner *p, const struct choice *choice)
-{
-    for (unsigned i = 0; i < p->plan->n_parts; i++) {
-        struct plan_part *part = &p->plan->parts[i];
-
-        if (part->n_candidates == choice->n && memcmp(part->candidates, choice->clusters, choice->n) == 0)
-            return part;
+    for (unsigned i = 0; i < map->n_rules; i++) {
+        for (unsigned j = 0; j < map->rules[i].n_patterns; j++) {
+            if (str_eq(map->rules[i].patterns[j], STR("*")))
+                return true;
+        }
     }
-    return NULL;
+    return false;
 }
 
 static struct plan_part *
-new_part(struct planner *p, const struct choice *choice, unsigned n_up)
+part_for(struct plan *p, const struct candidates *c)
 {
-    struct plan *plan = p->plan;
     struct plan_part *part;
 
-    if (!plan->parts)
-        plan->parts = ARENA_ARRAY(p->arena, p->w->map->n_rules, struct plan_part);
-    part = &plan->parts[plan->n_parts++];
-    part->n_candidates = choice->n;
-    part->n_up = n_up;
-    memcpy(part->candidates, choice->clusters, choice->n);
+    for (unsigned i = 0; i < p->n_parts; i++) {
+        part = &p->parts[i];
+        if (part->n_candidates == c->n && memcmp(part->candidates, c->list, c->n) == 0)
+            return part;
+    }
+    part = &p->parts[p->n_parts++];
+    memcpy(part->candidates, c->list, c->n);
+    part->n_candidates = c->n;
     return part;
 }
 
-/* Lines that serve the caller, and the choice of the last of them. */
-struct served {
-    unsigned n;
-    struct choice choice;
-};
-
-/* False: refused. */
-static bool
-add_line(struct planner *p, const struct rule *rule, struct served *served)
+static void
+add_rule(const struct plan_input *in, struct plan *p, const struct rule *rule)
 {
-    const struct partition *partition = rule_partition(rule, &p->caller->address, &p->caller->place, NULL);
-    struct choice *choice = &served->choice;
-    struct plan_part *part;
-    unsigned n_up;
+    const struct partition *part = rule_partition(rule, &in->caller->address, &in->caller->place, NULL);
+    struct plan_part *into;
+    struct candidates c;
 
-    if (!partition)
-        return true;
-    *choice = choice_partition(partition, rule->read == READ_HOME);
-    n_up = choice_order(choice, p->views);
-    if (n_up == 0 && rule->all_down == ALL_DOWN_REFUSE) {
-        plan_refuse(p, FAIL_LIST_INCOMPLETE,
-            arena_printf(p->arena, "line %u: down: " STR_FMT, rule->line, STR_ARG(plan_cluster_names(p, choice))));
-        return false;
-    }
-    part = find_part(p, choice);
     if (!part)
-        part = new_part(p, choice, n_up);
-    add_rule(part, rule);
-    served->n++;
-    return true;
+        return; /* what the caller may not read is not listed */
+    if (rule->read == READ_HOME)
+        candidates_home_first(in->views, part->clusters, part->n_clusters, part->cluster_mask, &c);
+    else
+        candidates_by_cost(in->views, part->clusters, part->n_clusters, part->cluster_mask, &c);
+    into = part_for(p, &c);
+    into->rules[rule->index / 64] |= UINT64_C(1) << rule->index % 64;
 }
 
 void
-plan_lists(struct planner *p)
+plan_lists(const struct plan_input *in, struct plan *p)
 {
-    const struct partition_map *map = p->w->map;
-    struct served served = { .n = 0 };
+    const struct partition_map *map = in->w->map;
+    unsigned n_rules = 0;
 
-    for (unsigned i = 0; i < map->n_rules; i++) {
-        if (!add_line(p, &map->rules[i], &served))
-            return;
-    }
-    p->plan->shape = PLAN_LISTS;
-    p->plan->reason = REASON_NEAREST;
-    if (p->plan->n_parts == 1 && served.n == map->n_rules && p->w->maps_all) {
-        p->plan->n_parts = 0;
-        plan_forward(p, served.choice, REASON_NONE);
-    }
+    p->shape = PLAN_LISTS;
+    p->reason = REASON_NEAREST;
+    p->parts = ARENA_ARRAY(in->arena, map->n_rules, struct plan_part);
+    for (unsigned i = 0; i < map->n_rules; i++)
+        add_rule(in, p, &map->rules[i]);
+    if (p->n_parts != 1 || !plan_maps_all(map))
+        return;
+    for (unsigned i = 0; i < map->n_rules; i++)
+        n_rules += p->parts[0].rules[i / 64] >> i % 64 & 1;
+    if (n_rules != map->n_rules)
+        return;
+    p->shape = PLAN_FORWARD;
+    memcpy(p->candidates, p->parts[0].candidates, p->parts[0].n_candidates);
+    p->n_candidates = p->parts[0].n_candidates;
+    p->may_move = p->n_candidates > 1;
+    for (unsigned i = 0; i < p->n_candidates; i++)
+        p->n_up += in->views[p->candidates[i]].is_up;
 }
 
 bool
-plan_list_keeps(
-    const struct world *w, const struct caller *caller, const struct plan *plan, unsigned part, struct str collection)
+plan_list_keeps(const struct world *w, const struct caller *caller, const struct plan *plan, unsigned part,
+    struct str collection)
 {
     const struct rule *rule = partition_map_rule(w->map, collection);
 
-    return rule && part < plan->n_parts && plan->parts[part].rules[rule->index / 64] >> rule->index % 64 & 1;
+    return rule && plan->parts[part].rules[rule->index / 64] >> rule->index % 64 & 1;
 }

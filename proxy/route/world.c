@@ -1,107 +1,111 @@
-/* SPDX-License-Identifier: Apache-2.0
- *
- * Builds a world from environment and files, aside and whole: what is returned never changes again. Every part is read
- * even when another is faulty, so that all mistakes are told at once; but nothing is judged by a faulty part.
- */
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/route/world.h"
 
 #include "proxy/base/mem.h"
 
-static void
-load_default_place(struct world *w, struct conf_issues *issues)
-{
-    struct str text = str_trim(w->conf->default_place);
-
-    if (text.len == 0)
-        return;
-    w->has_default_place = place_parse(text, &w->default_place);
-    w->default_place.source = PLACE_DEFAULT;
-    if (!w->has_default_place)
-        conf_issue(issues, true, STR("SEXTANT_DEFAULT_PLACE"), 1, 1,
-            "\"" STR_FMT "\" is not a place: expected a country (DE), a cloud region (aws:eu-central-1) or lat,lon",
-            STR_ARG(text));
-}
+enum { GEO_FILES_MAX = 8 };
 
 static void
 load_geo(struct world *w, struct conf_issues *issues)
 {
-    struct str rest = w->conf->geo_db, path;
-    struct str *paths = ARENA_ARRAY(&w->arena, rest.len + 1, struct str);
+    struct str paths[GEO_FILES_MAX], rest = w->conf->geo_db, item;
     unsigned n = 0;
-    char error[256] = "";
+    char error[512];
 
     while (rest.len) {
-        str_cut(rest, ',', &path, &rest);
-        path = str_trim(path);
-        if (path.len)
-            paths[n++] = arena_str(&w->arena, path);
+        str_cut(rest, ',', &item, &rest);
+        item = str_trim(item);
+        if (item.len == 0)
+            continue;
+        if (n == GEO_FILES_MAX) {
+            conf_issue(issues, true, conf_source(w->conf, "geo_db"), 1, 1, "there may be %d files at most", GEO_FILES_MAX);
+            return;
+        }
+        conf_add_file(w->conf, item);
+        paths[n++] = item;
     }
     if (n == 0)
         return;
     w->geo = geo_db_load(paths, n, error, sizeof(error));
     if (!w->geo)
-        conf_issue(issues, true, STR("SEXTANT_GEO_DB"), 0, 0, "%s", error);
+        conf_issue(issues, true, conf_source(w->conf, "geo_db"), 1, 1, "%s", error);
 }
 
 static void
-load_map(struct world *w, struct conf_issues *issues)
+load_default_place(struct world *w, struct conf_issues *issues)
 {
-    unsigned errors = issues->n_errors;
+    struct str text = w->conf->default_place;
 
-    w->topology = topology_parse(w->conf, &w->arena, issues);
-    if (!w->topology || issues->n_errors > errors)
+    if (text.len == 0)
         return;
-    w->map = partition_map_parse(w->conf, w->topology, &w->arena, issues);
-    if (!w->map || issues->n_errors > errors)
+    if (place_parse(text, &w->default_place)) {
+        w->has_default_place = true;
+        w->default_place.source = PLACE_DEFAULT;
         return;
-    if (w->map->n_rules > RULES_MAX)
-        conf_issue(issues, true, STR("SEXTANT_PARTITION_MAP"), w->map->rules[RULES_MAX].line, 1,
-            "a map may have %d lines; join patterns of the same partitions by comma", RULES_MAX);
-    for (unsigned i = 0; i < w->map->n_rules; i++) {
-        const struct rule *rule = &w->map->rules[i];
-
-        for (unsigned k = 0; k < rule->n_patterns; k++)
-            w->maps_all |= str_eq(rule->patterns[k], STR("*"));
     }
+    conf_issue(issues, true, conf_source(w->conf, "default_place"), 1, 1,
+        "\"" STR_FMT "\" is not a place: expected a country, a cloud region or lat,lon", STR_ARG(text));
 }
 
 static void
-load_callers(struct world *w, struct conf_issues *issues)
+check_words(const struct conf *conf, struct conf_issues *issues)
 {
-    w->trust = trust_parse(w->conf, &w->arena, issues);
-    w->overrides = overrides_parse(w->conf, &w->arena, issues);
-    w->listens = listen_parse(STR("SEXTANT_LISTEN"), w->conf->listen, &w->n_listens, &w->arena, issues);
-    w->admin_listens = listen_parse(
-        STR("SEXTANT_ADMIN_LISTEN"), w->conf->admin_listen, &w->n_admin_listens, &w->arena, issues);
+    static const char *const levels[] = { "error", "warning", "info", "debug" };
+    bool is_level = false;
+
+    for (unsigned i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
+        is_level |= str_eq(conf->log_level, str_from(levels[i]));
+    if (!is_level)
+        conf_issue(issues, true, conf_source(conf, "log_level"), 1, 1, "expected error, warning, info or debug, not \"" STR_FMT "\"",
+            STR_ARG(conf->log_level));
+    if (!str_starts(conf->probe_path, STR("/")))
+        conf_issue(issues, true, conf_source(conf, "probe_path"), 1, 1, "expected a path that begins with /");
+    if (conf->upstream_idle >= 5000)
+        conf_issue(issues, false, conf_source(conf, "upstream_idle"), 1, 1,
+            "Qdrant closes idle connections after 5 s: keeping them as long costs failed requests");
 }
 
+/* Anybody who reaches the admin listener learns configuration and traffic, and there is no key for it yet. */
 static void
-world_free(struct world *w)
+check_listeners(struct world *w, struct conf_issues *issues)
 {
-    geo_db_free(w->geo);
-    conf_free(w->conf);
-    arena_fini(&w->arena);
-    mem_free(w);
+    unsigned n = 0;
+    struct listen_conf *admin;
+
+    listen_parse(conf_source(w->conf, "listen"), w->conf->listen, &n, &w->arena, issues);
+    if (n == 0)
+        conf_issue(issues, true, conf_source(w->conf, "listen"), 1, 1, "expected an address such as 0.0.0.0:6333");
+    admin = listen_parse(conf_source(w->conf, "admin_listen"), w->conf->admin_listen, &n, &w->arena, issues);
+    for (unsigned i = 0; i < n; i++) {
+        const struct addr *a = &admin[i].addr;
+        static const struct addr loopback6 = { .family = 6, .bytes = { [15] = 1 } };
+
+        if (!(a->family == 4 && a->bytes[0] == 127) && !addr_eq(a, &loopback6))
+            conf_issue(issues, true, conf_source(w->conf, "admin_listen"), 1, 1,
+                "the admin listener is for loopback only in this version: expected such as 127.0.0.1:6390 or [::1]:6390");
+    }
 }
 
 struct world *
 world_load(char **environ, uint64_t generation, struct conf_issues *issues)
 {
     struct world *w = MEM_NEW(struct world);
-    unsigned errors = issues->n_errors;
 
     atomic_init(&w->refs, 1);
     w->generation = generation;
     w->conf = conf_load(environ, issues);
-    load_map(w, issues);
-    load_callers(w, issues);
+    w->topology = topology_parse(w->conf, &w->arena, issues);
+    w->map = partition_map_parse(w->conf, w->topology, &w->arena, issues);
+    w->trust = trust_parse(w->conf, &w->arena, issues);
+    w->overrides = overrides_parse(w->conf, &w->arena, issues);
+    check_listeners(w, issues);
+    check_words(w->conf, issues);
     load_default_place(w, issues);
     load_geo(w, issues);
-    if (issues->n_errors > errors) {
-        world_free(w);
-        return NULL;
-    }
-    return w;
+    if (issues->n_errors == 0)
+        return w;
+    world_unref(w);
+    return NULL;
 }
 
 struct world *
@@ -114,6 +118,10 @@ world_ref(struct world *w)
 void
 world_unref(struct world *w)
 {
-    if (w && atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) == 1)
-        world_free(w);
+    if (!w || atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    geo_db_free(w->geo);
+    conf_free(w->conf);
+    arena_fini(&w->arena);
+    mem_free(w);
 }

@@ -13,36 +13,30 @@
 
 struct world {
     atomic_uint refs;
-    uint64_t generation; /* 1, 2, ... with each reload */
+    uint64_t generation;       /* 1, 2, ... with each reload */
     struct conf *conf;
-    struct arena arena; /* owns topology, map and lists */
+    struct arena arena;        /* owns topology, map and lists */
     struct topology *topology;
     struct partition_map *map;
     struct trust *trust;
     struct overrides *overrides;
-    struct listen_conf *listens,
-        *admin_listens; /* here so that their mistakes are told with all others; START options */
-    unsigned n_listens, n_admin_listens;
-    struct geo_db *geo; /* NULL: none */
+    struct geo_db *geo;        /* NULL: none */
     bool has_default_place;
     struct place default_place;
-    bool maps_all; /* some line's pattern is `*`: every name is matched by a line */
 };
 
-#define RULES_MAX 256 /* lines of a map; more are an error of world_load() */
-
-/* Read everything from the environment and files. Blocking. Always collects all issues; NULL when one is an error. What
- * depends on a faulty text is not judged by it: the map is read only when the clusters are right. */
+/* Read everything from the environment and files. Blocking. Always collects all issues; NULL when one is an error. */
 struct world *world_load(char **environ, uint64_t generation, struct conf_issues *issues);
 struct world *world_ref(struct world *w);
 void world_unref(struct world *w); /* NULL is fine */
 
 /* How the edge sees its clusters at one moment: published by health, read by plans. One entry a cluster of the topology. */
 struct cluster_view {
-    bool is_up;         /* at least one endpoint is usable */
-    double cost_ms;     /* RTT or its seed, bias applied, hysteresis applied: lower is nearer */
-    double rtt_ms;      /* measured, or -1 */
-    double distance_km; /* from the edge, or -1 */
+    bool is_up;        /* at least one endpoint is usable */
+    bool is_ejected;   /* none is usable for its traffic, but probes of one pass: better than nothing */
+    double cost_ms;    /* RTT or its seed, bias applied, hysteresis applied: lower is nearer */
+    double rtt_ms;     /* measured, or -1 */
+    double distance_km;/* from the edge, or -1 */
 };
 
 #endif

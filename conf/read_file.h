@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_CONF_READ_FILE_H
+#define SEXTANT_CONF_READ_FILE_H
+
+#include "proxy/base/arena.h"
+
+/* The whole of a regular file, at most `limit` bytes, into the arena. NULL, or what went wrong (static text). */
+const char *read_file(struct str path, size_t limit, struct arena *arena, struct str *ret_text);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "geoip/geo_place.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct country {
+    char code[3];
+    uint8_t continent;
+    float lat, lon;
+} countries[] = {
+#define COUNTRY(code, continent, lat, lon) { #code, CONTINENT_##continent, lat, lon },
+#include "geoip/country.def"
+#undef COUNTRY
+};
+enum { N_COUNTRIES = sizeof(countries) / sizeof(countries[0]) };
+
+static const struct region {
+    struct str name;
+    char country[3];
+    float lat, lon;
+} regions[] = {
+#define REGION(name, country, lat, lon) { { name, sizeof(name) - 1 }, #country, lat, lon },
+#include "geoip/cloud_regions.def"
+#undef REGION
+};
+enum { N_REGIONS = sizeof(regions) / sizeof(regions[0]) };
+
+static const struct continent_info {
+    struct str name;
+    const char *code;
+} continents[CONTINENT_COUNT] = {
+    [CONTINENT_NONE] = { { "", 0 }, "" },
+    [CONTINENT_AFRICA] = { { "africa", 6 }, "AF" },
+    [CONTINENT_ANTARCTICA] = { { "antarctica", 10 }, "AN" },
+    [CONTINENT_ASIA] = { { "asia", 4 }, "AS" },
+    [CONTINENT_EUROPE] = { { "europe", 6 }, "EU" },
+    [CONTINENT_NORTH_AMERICA] = { { "north-america", 13 }, "NA" },
+    [CONTINENT_OCEANIA] = { { "oceania", 7 }, "OC" },
+    [CONTINENT_SOUTH_AMERICA] = { { "south-america", 13 }, "SA" },
+};
+
+/* The table is in order of code. */
+static const struct country *
+find_country(const char code[2])
+{
+    unsigned low = 0, high = N_COUNTRIES;
+
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+        int order = memcmp(code, countries[middle].code, 2);
+
+        if (order == 0)
+            return &countries[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
+
+bool
+country_is_known(const char code[2])
+{
+    return find_country(code) != NULL;
+}
+
+bool
+country_point(const char code[2], struct place *ret_place)
+{
+    const struct country *c = find_country(code);
+
+    if (!c)
+        return false;
+    *ret_place = (struct place){ .continent = c->continent, .has_point = true, .lat = c->lat, .lon = c->lon };
+    memcpy(ret_place->country, c->code, sizeof(ret_place->country));
+    return true;
+}
+
+struct str
+continent_name(enum continent c)
+{
+    return continents[c].name;
+}
+
+enum continent
+continent_parse(struct str name)
+{
+    for (unsigned c = CONTINENT_NONE + 1; c < CONTINENT_COUNT; c++) {
+        if (str_eq(continents[c].name, name))
+            return (enum continent)c;
+    }
+    return CONTINENT_NONE;
+}
+
+enum continent
+continent_of_code(const char code[2])
+{
+    for (unsigned c = CONTINENT_NONE + 1; c < CONTINENT_COUNT; c++) {
+        if (memcmp(continents[c].code, code, 2) == 0)
+            return (enum continent)c;
+    }
+    return CONTINENT_NONE;
+}
+
+static bool
+parse_point(struct str text, struct place *ret_place)
+{
+    struct str lat_text, lon_text;
+    double lat, lon;
+
+    if (!str_cut(text, ',', &lat_text, &lon_text) || !str_to_double(str_trim(lat_text), &lat) ||
+        !str_to_double(str_trim(lon_text), &lon))
+        return false;
+    if (lat < -90 || lat > 90 || lon < -180 || lon > 180)
+        return false;
+    *ret_place = (struct place){ .has_point = true, .lat = (float)lat, .lon = (float)lon };
+    return true;
+}
+
+bool
+place_parse(struct str text, struct place *ret_place)
+{
+    if (text.len == 2)
+        return country_point(text.p, ret_place);
+    for (unsigned i = 0; i < N_REGIONS; i++) {
+        if (!str_eq(regions[i].name, text))
+            continue;
+        country_point(regions[i].country, ret_place);
+        ret_place->lat = regions[i].lat;
+        ret_place->lon = regions[i].lon;
+        return true;
+    }
+    return parse_point(text, ret_place);
+}
+
+const char *
+place_print(const struct place *p, char text[32])
+{
+    if (p->source == PLACE_NONE)
+        return "unplaced";
+    if (p->country[0])
+        snprintf(text, 32, "%s", p->country);
+    else if (p->has_point)
+        snprintf(text, 32, "%.2f,%.2f", (double)p->lat, (double)p->lon);
+    else
+        snprintf(text, 32, "%s", p->continent ? continents[p->continent].name.p : "somewhere");
+    return text;
+}
+
+const char *
+place_source_name(enum place_source source)
+{
+    static const char *const names[] = { "none", "hint", "override", "database", "default" };
+
+    return names[source];
+}
+
+struct str
+cloud_region_nearest(struct str name)
+{
+    unsigned best = 5;
+    struct str found = STR_NONE;
+
+    for (unsigned i = 0; i < N_REGIONS; i++) {
+        unsigned d = str_distance(name, regions[i].name);
+
+        if (d < best) {
+            best = d;
+            found = regions[i].name;
+        }
+    }
+    return found;
+}
+
+double
+place_distance_km(const struct place *a, const struct place *b)
+{
+    const double radius_km = 6371, radian = 0.017453292519943295;
+    double lat_a = (double)a->lat * radian, lat_b = (double)b->lat * radian;
+    double d_lat = sin((lat_b - lat_a) / 2), d_lon = sin(((double)b->lon - (double)a->lon) * radian / 2);
+    double h = d_lat * d_lat + cos(lat_a) * cos(lat_b) * d_lon * d_lon;
+
+    return 2 * radius_km * asin(sqrt(h > 1 ? 1 : h));
+}
+
+/* --- addresses --------------------------------------------------------------------------------------------------- */
+
+/* IANA's special-purpose registries (RFC 6890), and multicast. */
+static const struct special {
+    uint8_t family, bits;
+    uint8_t bytes[16];
+} specials[] = {
+    { 4, 8, { 0 } },
+    { 4, 8, { 10 } },
+    { 4, 10, { 100, 64 } },
+    { 4, 8, { 127 } },
+    { 4, 16, { 169, 254 } },
+    { 4, 12, { 172, 16 } },
+    { 4, 24, { 192, 0, 0 } },
+    { 4, 24, { 192, 0, 2 } },
+    { 4, 24, { 192, 88, 99 } },
+    { 4, 16, { 192, 168 } },
+    { 4, 15, { 198, 18 } },
+    { 4, 24, { 198, 51, 100 } },
+    { 4, 24, { 203, 0, 113 } },
+    { 4, 4, { 224 } },
+    { 4, 4, { 240 } },
+    { 6, 127, { 0 } }, /* ::, ::1 */
+    { 6, 48, { 0, 0x64, 0xff, 0x9b, 0, 1 } },
+    { 6, 64, { 0x01 } },
+    { 6, 32, { 0x20, 0x01, 0x0d, 0xb8 } },
+    { 6, 20, { 0x3f, 0xff } },
+    { 6, 7, { 0xfc } },
+    { 6, 10, { 0xfe, 0x80 } },
+    { 6, 8, { 0xff } },
+};
+
+bool
+addr_is_special(const struct addr *a)
+{
+    if (a->family == 0)
+        return true;
+    for (unsigned i = 0; i < sizeof(specials) / sizeof(specials[0]); i++) {
+        struct cidr net = { .base.family = specials[i].family, .bits = specials[i].bits };
+
+        memcpy(net.base.bytes, specials[i].bytes, sizeof(net.base.bytes));
+        if (cidr_has(&net, a))
+            return true;
+    }
+    return false;
+}
+
+struct addr
+addr_unwrap(const struct addr *a)
+{
+    static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
+    struct addr inner = { .family = 4 };
+
+    if (a->family != 6)
+        return *a;
+    if (memcmp(a->bytes, nat64, sizeof(nat64)) == 0) {
+        memcpy(inner.bytes, a->bytes + 12, 4);
+    } else if (a->bytes[0] == 0x20 && a->bytes[1] == 0x02) { /* 6to4, RFC 3056 */
+        memcpy(inner.bytes, a->bytes + 2, 4);
+    } else if (a->bytes[0] == 0x20 && a->bytes[1] == 0x01 && a->bytes[2] == 0 && a->bytes[3] == 0) { /* Teredo, RFC 4380 */
+        for (unsigned i = 0; i < 4; i++)
+            inner.bytes[i] = (uint8_t)~a->bytes[12 + i];
+    } else {
+        return *a;
+    }
+    return inner;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_GEOIP_MMDB_WRITER_H
+#define SEXTANT_GEOIP_MMDB_WRITER_H
+
+/* From text ranges to a MaxMind DB file: the default data and test fixtures. Pure.
+ *
+ * A line is `start,end,CC[,lat,lon]` or `network,CC[,lat,lon]`; IPv4 dotted or as a decimal number, IPv6 as text; `#` begins
+ * a comment. Later lines win over earlier ones. Records are flat: country_code, latitude, longitude. */
+
+#include <stdint.h>
+
+#include "proxy/base/buf.h"
+
+struct mmdb_writer;
+
+struct mmdb_writer *mmdb_writer_new(void);
+void mmdb_writer_free(struct mmdb_writer *w);
+/* Add a whole text. False at the first bad line: *ret_line and *ret_error (static) say where and why. */
+bool mmdb_writer_add(struct mmdb_writer *w, struct str text, unsigned *ret_line, const char **ret_error);
+/* Append the file; the last thing done with a writer. `epoch` is seconds since 1970, not 0; `type` the database_type. */
+void mmdb_writer_write(struct mmdb_writer *w, uint64_t epoch, struct str type, struct buf *out);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/admin/admin.h"
+#include "proxy/base/clock.h"
+#include "proxy/route/operation.h"
+
+static struct metrics_labels
+labels_of(const struct fleet *f)
+{
+    struct metrics_labels l = { .clusters = { NULL } };
+
+    for (unsigned i = 0; i < f->n_clusters; i++)
+        l.clusters[f->clusters[i].cluster->slot] = f->clusters[i].cluster->name;
+    l.clusters[METRICS_NO_CLUSTER] = "none";
+    for (unsigned k = 0; k < METRICS_KINDS; k++)
+        l.kinds[k] = op_kind_name((enum op_kind)k);
+    for (unsigned s = 0; s < METRICS_SOURCES; s++)
+        l.sources[s] = place_source_name((enum place_source)s);
+    return l;
+}
+
+/* One gauge of every cluster. */
+typedef double cluster_value_fn(const struct fleet_cluster *fc, const struct cluster_view *v);
+
+static void
+print_clusters(const struct fleet *f, enum metric_id id, cluster_value_fn *value, struct buf *out)
+{
+    struct cluster_view views[CLUSTERS_MAX];
+    struct buf labels = { 0 };
+
+    fleet_views(f, views);
+    metrics_print_head(id, out);
+    for (unsigned i = 0; i < f->n_clusters; i++) {
+        double v = value(&f->clusters[i], &views[i]);
+
+        if (v < 0)
+            continue;
+        buf_clear(&labels);
+        metrics_print_label(&labels, "cluster", f->world->topology->clusters[i].name);
+        buf_putc(&labels, '\0');
+        metrics_print_gauge(id, buf_str(&labels).p, v, out);
+    }
+    buf_fini(&labels);
+}
+
+static double
+value_up(const struct fleet_cluster *fc, const struct cluster_view *v)
+{
+    return v->is_up;
+}
+
+static double
+value_rtt(const struct fleet_cluster *fc, const struct cluster_view *v)
+{
+    return v->rtt_ms < 0 ? -1 : v->rtt_ms / 1000;
+}
+
+static double
+value_cost(const struct fleet_cluster *fc, const struct cluster_view *v)
+{
+    return v->cost_ms / 1000;
+}
+
+static double
+value_outstanding(const struct fleet_cluster *fc, const struct cluster_view *v)
+{
+    return atomic_load(&fc->cluster->shared.outstanding);
+}
+
+static double
+value_connections(const struct fleet_cluster *fc, const struct cluster_view *v)
+{
+    double total = 0;
+
+    for (unsigned i = 0; i < fc->n_backends; i++)
+        total += atomic_load(&fc->backends[i].backend->shared.connections);
+    return total;
+}
+
+static void
+print_endpoints(const struct fleet *f, struct buf *out)
+{
+    struct buf labels = { 0 };
+
+    metrics_print_head(METRIC_UP, out);
+    for (unsigned i = 0; i < f->n_clusters; i++) {
+        for (unsigned j = 0; j < f->clusters[i].n_backends; j++) {
+            const struct fleet_backend *fb = &f->clusters[i].backends[j];
+
+            buf_clear(&labels);
+            metrics_print_label(&labels, "cluster", f->world->topology->clusters[i].name);
+            buf_printf(&labels, ",endpoint=\"%u\",", fb->endpoint);
+            metrics_print_label(&labels, "address", str_from(fb->backend->text));
+            buf_putc(&labels, '\0');
+            metrics_print_gauge(METRIC_UP, buf_str(&labels).p, health_is_usable(backend_state(fb->backend)), out);
+        }
+    }
+    buf_fini(&labels);
+}
+
+static void
+print_geo(const struct world *w, struct buf *out)
+{
+    const struct geo_db_info *infos;
+    unsigned n = w->geo ? geo_db_files(w->geo, &infos) : 0;
+    struct buf labels = { 0 };
+
+    for (int id = METRIC_GEO_AGE; id <= METRIC_GEO_NETWORKS; id++) {
+        metrics_print_head((enum metric_id)id, out);
+        for (unsigned i = 0; i < n; i++) {
+            double age = (double)(clock_wall_us() / USEC_PER_SEC - infos[i].build_epoch);
+
+            buf_clear(&labels);
+            metrics_print_label(&labels, "source", infos[i].path);
+            buf_putc(&labels, ',');
+            metrics_print_label(&labels, "type", infos[i].type);
+            buf_putc(&labels, '\0');
+            metrics_print_gauge((enum metric_id)id, buf_str(&labels).p, id == METRIC_GEO_AGE ? age : (double)infos[i].networks, out);
+        }
+    }
+    buf_fini(&labels);
+}
+
+static void
+print_row(void *arg, const struct residency_key *key, uint64_t requests, uint64_t in, uint64_t out_bytes)
+{
+    struct buf *out = arg, labels = { 0 };
+
+    for (int to_caller = 0; to_caller < 2; to_caller++) {
+        buf_clear(&labels);
+        metrics_print_label(&labels, "rule", str_from(key->rule));
+        buf_putc(&labels, ',');
+        metrics_print_label(&labels, "partition", str_from(key->partition));
+        buf_putc(&labels, ',');
+        metrics_print_label(&labels, "caller_country", str_from(key->caller));
+        buf_putc(&labels, ',');
+        metrics_print_label(&labels, "cluster", str_from(key->cluster));
+        buf_putc(&labels, ',');
+        metrics_print_label(&labels, "cluster_country", str_from(key->cluster_country));
+        buf_add(&labels, to_caller ? STR(",direction=\"to_caller\"") : STR(",direction=\"to_cluster\""));
+        buf_putc(&labels, '\0');
+        metrics_print_gauge(METRIC_RESIDENCY, buf_str(&labels).p, (double)(to_caller ? out_bytes : in), out);
+    }
+    buf_fini(&labels);
+}
+
+static void
+print_one(enum metric_id id, const char *labels, double value, struct buf *out)
+{
+    metrics_print_head(id, out);
+    metrics_print_gauge(id, labels, value, out);
+}
+
+bool
+admin_page_metrics(const struct admin_view *view, struct str query, struct buf *out)
+{
+    const struct fleet *f = *view->fleet;
+    struct metrics_labels labels = labels_of(f);
+
+    metrics_print(view->metrics, view->n_metrics, &labels, out);
+    print_endpoints(f, out);
+    print_clusters(f, METRIC_CLUSTER_UP, value_up, out);
+    print_clusters(f, METRIC_RTT, value_rtt, out);
+    print_clusters(f, METRIC_COST, value_cost, out);
+    print_clusters(f, METRIC_OUTSTANDING, value_outstanding, out);
+    print_clusters(f, METRIC_POOL, value_connections, out);
+    print_one(METRIC_CLIENTS_OPEN, "", atomic_load(&view->shared->connections), out);
+    print_one(METRIC_GENERATION, "", (double)f->world->generation, out);
+    print_one(METRIC_RELOADS_FAILED, "", (double)*view->reloads_failed, out);
+    print_geo(f->world, out);
+    print_one(METRIC_REPLAY_BYTES, "", (double)atomic_load(&view->shared->replay_bytes), out);
+    metrics_print_head(METRIC_RESIDENCY, out);
+    residency_each(view->residency, view->n_residency, print_row, out);
+    print_one(METRIC_BUILD, "version=\"" SEXTANT_VERSION "\"", 1, out);
+    return true;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/flow/edge.h"
+
+#include "proxy/base/mem.h"
+#include "proxy/flow/session.h"
+
+enum { LOG_FLUSH_US = 50 * 1000 };
+
+static void
+flush_log(void *arg)
+{
+    struct edge *e = arg;
+
+    access_log_flush(e->log, &e->log_lines);
+}
+
+struct edge *
+edge_new(struct loop *loop, struct upstream *up, struct metrics *metrics, struct residency *residency,
+    struct edge_shared *shared, struct access_log *log)
+{
+    struct edge *e = MEM_NEW(struct edge);
+
+    e->loop = loop;
+    e->up = up;
+    e->metrics = metrics;
+    e->residency = residency;
+    e->shared = shared;
+    e->log = log;
+    LIST_INIT(&e->sessions);
+    timer_init(&e->log_timer, loop, flush_log, e);
+    return e;
+}
+
+void
+edge_free(struct edge *e)
+{
+    if (!e)
+        return;
+    while (!LIST_EMPTY(&e->sessions))
+        session_free(LIST_FIRST(&e->sessions));
+    flush_log(e);
+    timer_fini(&e->log_timer);
+    buf_fini(&e->log_lines);
+    mem_free(e);
+}
+
+void
+edge_log(struct edge *e, const struct access_record *record)
+{
+    if (!e->log)
+        return;
+    if (buf_len(&e->log_lines) == 0)
+        timer_set(&e->log_timer, LOG_FLUSH_US);
+    access_log_format(record, &e->log_lines);
+    if (access_log_is_full(&e->log_lines))
+        flush_log(e);
+}
+
+void
+edge_close_idle(struct edge *e)
+{
+    struct session *s, *next;
+
+    for (s = LIST_FIRST(&e->sessions); s; s = next) {
+        next = session_next(s);
+        if (session_is_idle(s))
+            session_free(s);
+    }
+}
+
+unsigned
+edge_sessions(const struct edge *e)
+{
+    unsigned n = 0;
+
+    for (struct session *s = LIST_FIRST(&e->sessions); s; s = session_next(s))
+        n++;
+    return n;
+}

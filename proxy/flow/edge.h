@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_FLOW_EDGE_H
+#define SEXTANT_FLOW_EDGE_H
+
+/* What one worker's sessions and transactions share, and the few counters that all workers share. */
+
+#include <sys/queue.h>
+
+#include "proxy/obs/access_log.h"
+#include "proxy/obs/residency.h"
+#include "proxy/upstream/upstream.h"
+
+struct session;
+
+/* One for the process. */
+struct edge_shared {
+    atomic_uint connections;   /* client connections open */
+    atomic_ulong replay_bytes; /* request bodies kept for sending again */
+    atomic_bool is_draining;   /* SIGTERM came: readyz says 503, answers say Connection: close */
+    atomic_bool is_ready;      /* configured and listening */
+};
+
+/* One a worker; belongs to its thread. */
+struct edge {
+    struct loop *loop;
+    struct upstream *up;
+    struct metrics *metrics;
+    struct residency *residency;
+    struct edge_shared *shared;
+    struct access_log *log;
+    struct buf log_lines;
+    struct timer log_timer;
+    LIST_HEAD(, session) sessions;
+    char read_buffer[UPSTREAM_READ_BYTES];
+};
+
+static inline struct world *
+edge_world(const struct edge *e)
+{
+    return e->up->fleet->world;
+}
+
+/* `up` must live as long. The log may be NULL. */
+struct edge *edge_new(struct loop *loop, struct upstream *up, struct metrics *metrics, struct residency *residency,
+    struct edge_shared *shared, struct access_log *log);
+void edge_free(struct edge *e); /* aborts its sessions */
+void edge_log(struct edge *e, const struct access_record *record);
+/* Close sessions that wait for a request; the others close after their answer. */
+void edge_close_idle(struct edge *e);
+unsigned edge_sessions(const struct edge *e);
+
+#endif

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of a request up to the decision: head, caller, operation, body where the decision needs it, plan. Everything up
+ * to the plan is decided by pure functions from the fleet that was current when the head was complete.
+ *
+ * 1. A transaction answers once: head, body, end, or abort; or the client is gone.
+ * 2. Body bytes are bounded: by the limit of the operation, by the window once they need not be kept, by the total that may
+ *    be kept in all.
+ */
+#include "proxy/flow/transaction_impl.h"
+
+#include "proxy/base/clock.h"
+#include "proxy/base/mem.h"
+#include "proxy/http/coding.h"
+
+enum { WINDOW_BYTES = 128 * 1024, SMALL_BODY_BYTES = 2 << 20 };
+
+struct transaction *
+transaction_new(struct edge *edge, const struct responder *responder, void *arg)
+{
+    struct transaction *t = MEM_NEW(struct transaction);
+
+    t->edge = edge;
+    t->responder = responder;
+    t->arg = arg;
+    t->fleet = fleet_ref(edge->up->fleet);
+    t->answering_cluster = -1;
+    t->no_body.is_complete = true;
+    message_init(&t->request, &t->arena);
+    return t;
+}
+
+static void
+release_replay(struct transaction *t)
+{
+    if (t->replay_held)
+        atomic_fetch_sub_explicit(&t->edge->shared->replay_bytes, t->replay_held, memory_order_relaxed);
+    t->replay_held = 0;
+}
+
+void
+transaction_free(struct transaction *t)
+{
+    if (!t)
+        return;
+    transaction_client_gone(t);
+    leg_fini(&t->leg);
+    group_fini(&t->group);
+    group_fini(&t->configs);
+    release_replay(t);
+    buf_fini(&t->body.bytes);
+    fleet_unref(t->fleet);
+    arena_fini(&t->arena);
+    mem_free(t);
+}
+
+struct message *
+transaction_request(struct transaction *t)
+{
+    return &t->request;
+}
+
+bool
+transaction_has_begun(const struct transaction *t)
+{
+    return t->has_begun;
+}
+
+static const struct conf *
+conf_of(const struct transaction *t)
+{
+    return t->fleet->world->conf;
+}
+
+static void
+begin_record(struct transaction *t)
+{
+    struct access_record *r = &t->record;
+
+    t->has_begun = true;
+    t->started_us = loop_now_us(t->edge->loop);
+    *r = (struct access_record){ .wall_us = clock_wall_us(),
+        .body_us = -1,
+        .planned_us = -1,
+        .sent_us = -1,
+        .first_byte_us = -1,
+        .total_us = -1 };
+    r->method = t->request.method_text;
+    r->path = t->request.target;
+    r->request_id = message_value(&t->request, FIELD_X_REQUEST_ID);
+    r->user_agent = message_value(&t->request, FIELD_USER_AGENT);
+    t->op.info = op_info(OP_UNKNOWN);
+}
+
+static void
+record_caller(struct transaction *t)
+{
+    struct access_record *r = &t->record;
+
+    r->address = str_from(addr_print(&t->caller.address, -1, t->address_text));
+    r->place = str_from(place_print(&t->caller.place, t->place_text));
+    r->place_source = str_from(place_source_name((enum place_source)t->caller.place.source));
+    r->operation = str_from(t->op.info->name);
+    r->kind = str_from(op_kind_name(t->op.info->kind));
+    r->path = t->op.path;
+    r->collection = t->op.collection;
+    metrics_add(t->edge->metrics, METRIC_PLACES, t->caller.place.source, 1);
+}
+
+/* --- the decision ------------------------------------------------------------------------------------------------ */
+
+static bool
+name_crosses(const struct transaction *t)
+{
+    if (fleet_alias_crosses(t->fleet, t->op.collection))
+        return t->op.collection.len > 0;
+    for (unsigned i = 0; i < t->names.n; i++) {
+        if (fleet_alias_crosses(t->fleet, t->names.names[i]))
+            return t->op.scope != SCOPE_ALIASES;
+    }
+    return false;
+}
+
+static void
+run_plan(struct transaction *t)
+{
+    switch (t->plan.shape) {
+    case PLAN_REFUSE:
+        transaction_fail(t, t->plan.fail, t->plan.detail);
+        return;
+    case PLAN_LOCAL:
+        if (transaction_can_answer_here(t))
+            transaction_answer_here(t);
+        else
+            transaction_forward(t);
+        return;
+    case PLAN_FORWARD:
+        transaction_forward(t);
+        return;
+    case PLAN_LISTS:
+        transaction_lists(t);
+        return;
+    case PLAN_SCHEMA:
+        if (t->plan.n_candidates == 1)
+            transaction_forward(t);
+        else
+            transaction_schema(t);
+        return;
+    }
+}
+
+static void
+record_plan(struct transaction *t)
+{
+    struct access_record *r = &t->record;
+
+    r->planned_us = loop_now_us(t->edge->loop) - t->started_us;
+    r->reason = str_from(plan_reason_name(t->plan.reason));
+    if (t->plan.rule) {
+        r->rule = t->plan.rule->text;
+        r->rule_line = t->plan.rule->line;
+        r->hide_address = t->plan.rule->strict;
+    }
+    if (t->plan.partition)
+        r->partition = t->plan.partition->name;
+}
+
+static bool
+needs_whole_body(const struct transaction *t)
+{
+    return t->plan.shape == PLAN_SCHEMA && t->plan.n_candidates > 1 && !t->body.is_complete;
+}
+
+static void
+gather(struct transaction *t)
+{
+    t->phase = PHASE_GATHER;
+    t->responder->wants_body(t->arg);
+}
+
+static void
+decide(struct transaction *t, const struct name_list *names)
+{
+    fleet_views(t->fleet, t->views);
+    plan_build(t->fleet->world, &t->caller, &t->op, names, t->views, &t->arena, &t->plan);
+    record_plan(t);
+    if (t->plan.shape != PLAN_REFUSE && name_crosses(t)) {
+        transaction_fail(t, FAIL_ALIAS_CROSSES, t->op.collection);
+        return;
+    }
+    if (needs_whole_body(t)) {
+        t->is_gather_for_schema = true;
+        gather(t);
+        return;
+    }
+    run_plan(t);
+}
+
+/* The body is whole: look for the collections that it names. */
+static void
+decide_by_body(struct transaction *t)
+{
+    struct str coding = message_value(&t->request, FIELD_CONTENT_ENCODING);
+    struct buf decoded = { 0 };
+    struct str error = STR_NONE;
+    enum fail fail;
+
+    if (t->is_gather_for_schema) {
+        run_plan(t);
+        return;
+    }
+    fail = coding_decode(coding, buf_str(&t->body.bytes), t->body_limit ? t->body_limit : SIZE_MAX, &decoded);
+    if (fail == FAIL_NONE)
+        fail = operation_body_collections(&t->op, buf_str(&decoded), &t->arena, &t->names, &error);
+    buf_fini(&decoded);
+    if (fail != FAIL_NONE)
+        transaction_fail(t, fail, error);
+    else
+        decide(t, &t->names);
+}
+
+static uint64_t
+limit_of(const struct transaction *t)
+{
+    if (t->op.info->flags & OP_UNBOUNDED)
+        return 0;
+    if (t->op.info->flags & OP_SMALL_BODY && conf_of(t)->body_limit > SMALL_BODY_BYTES)
+        return SMALL_BODY_BYTES;
+    return conf_of(t)->body_limit;
+}
+
+static void
+fail_too_large(struct transaction *t, uint64_t size)
+{
+    struct str text = arena_printf(&t->arena, "JSON payload (%llu bytes) is larger than allowed (limit: %llu bytes).",
+        (unsigned long long)size, (unsigned long long)t->body_limit);
+
+    transaction_fail(t, FAIL_BODY_TOO_LARGE, text);
+}
+
+static void
+begin_body(struct transaction *t)
+{
+    enum framing framing = t->request.framing;
+
+    t->body.is_complete = framing == FRAMING_NONE || (framing == FRAMING_LENGTH && t->request.content_length == 0);
+    t->body_ended = t->body.is_complete;
+    t->body_limit = limit_of(t);
+    t->body.is_window = t->op.info->resend == RESEND_NEVER || t->op.info->flags & OP_UNBOUNDED;
+}
+
+static void
+set_deadline(struct transaction *t)
+{
+    const struct conf *conf = conf_of(t);
+    int64_t ms = t->op.timeout_ms >= 0 ? t->op.timeout_ms + 1000 : conf->default_timeout;
+
+    if (t->op.info->flags & OP_UNBOUNDED)
+        return;
+    t->deadline_us = t->started_us + ms * USEC_PER_MSEC;
+}
+
+void
+transaction_begin(struct transaction *t, const struct addr *peer, bool via_proxy_protocol)
+{
+    struct str error = STR_NONE;
+    enum fail fail;
+
+    begin_record(t);
+    t->peer = *peer;
+    fail = operation_parse(t->request.method, t->request.target, &t->arena, &t->op);
+    if (fail == FAIL_NONE)
+        fail = caller_resolve(t->fleet->world, peer, via_proxy_protocol, &t->request, &t->caller, &error);
+    if (fail != FAIL_NONE) {
+        if (!t->op.info)
+            t->op.info = op_info(OP_UNKNOWN);
+        transaction_fail(t, fail, error);
+        return;
+    }
+    record_caller(t);
+    begin_body(t);
+    set_deadline(t);
+    if (t->body_limit && t->request.framing == FRAMING_LENGTH && t->request.content_length > t->body_limit) {
+        fail_too_large(t, t->request.content_length);
+        return;
+    }
+    if (!plan_needs_body(t->fleet->world, &t->op)) {
+        decide(t, NULL);
+        return;
+    }
+    if (t->body.is_complete)
+        decide_by_body(t);
+    else
+        gather(t);
+}
+
+void
+transaction_refuse(struct transaction *t, enum fail fail)
+{
+    if (!t->has_begun)
+        begin_record(t);
+    if (t->phase < PHASE_ANSWERING)
+        transaction_fail(t, fail, STR_NONE);
+}
+
+/* --- the body ---------------------------------------------------------------------------------------------------- */
+
+/* Keep no more of it than the options allow: from then on it is a window and the request is not sent again. */
+static void
+stop_keeping(struct transaction *t)
+{
+    if (t->body.is_window)
+        return;
+    t->body.is_window = true;
+    t->record.not_replayable = true;
+    metrics_add(t->edge->metrics, METRIC_REPLAY_OVERFLOWS, 0, 1);
+    release_replay(t);
+    if (t->leg.exchange)
+        exchange_set_movable(t->leg.exchange, false);
+    body_sent(&t->body, t->leg.body_at);
+}
+
+/* False when the memory for bodies is used up and this one must be kept. */
+static bool
+account(struct transaction *t, size_t n)
+{
+    const struct conf *conf = conf_of(t);
+    uint64_t before;
+
+    if (t->body.is_window)
+        return true;
+    if (t->phase != PHASE_GATHER && buf_len(&t->body.bytes) > conf->replay_bytes) {
+        stop_keeping(t);
+        return true;
+    }
+    before = atomic_fetch_add_explicit(&t->edge->shared->replay_bytes, n, memory_order_relaxed);
+    t->replay_held += n;
+    if (before + n <= conf->replay_total)
+        return true;
+    if (t->phase == PHASE_GATHER)
+        return false;
+    stop_keeping(t);
+    return true;
+}
+
+void
+transaction_body(struct transaction *t, struct str piece)
+{
+    t->record.bytes_in += piece.len;
+    if (t->phase >= PHASE_ANSWERING)
+        return; /* the answer is on its way: the rest is read and dropped */
+    if (t->body_limit && t->record.bytes_in > t->body_limit) {
+        leg_cancel(&t->leg);
+        fail_too_large(t, t->record.bytes_in);
+        return;
+    }
+    buf_add(&t->body.bytes, piece);
+    if (!account(t, piece.len)) {
+        transaction_fail(t, FAIL_MEMORY_FULL, STR_NONE);
+        return;
+    }
+    if (t->phase == PHASE_RUN)
+        leg_body_grew(&t->leg);
+}
+
+void
+transaction_body_end(struct transaction *t)
+{
+    t->body_ended = true;
+    t->record.body_us = loop_now_us(t->edge->loop) - t->started_us;
+    if (t->phase >= PHASE_ANSWERING || t->body.is_complete)
+        return;
+    t->body.is_complete = true;
+    if (t->phase == PHASE_GATHER) {
+        /* Groups send it whole, with a length. */
+        t->request.framing = FRAMING_LENGTH;
+        t->request.content_length = buf_len(&t->body.bytes);
+        decide_by_body(t);
+    } else {
+        leg_body_grew(&t->leg);
+    }
+}
+
+bool
+transaction_wants_body(const struct transaction *t)
+{
+    uint64_t unsent;
+
+    if (t->body_ended)
+        return false;
+    if (t->phase != PHASE_RUN)
+        return t->phase == PHASE_GATHER || t->phase >= PHASE_ANSWERING;
+    unsent = body_end(&t->body) - (t->leg.body_at > t->body.base ? t->leg.body_at : t->body.base);
+    return unsent < WINDOW_BYTES;
+}
+
+/* --- the client -------------------------------------------------------------------------------------------------- */
+
+void
+transaction_drained(struct transaction *t)
+{
+    if (!t->leg_is_paused)
+        return;
+    t->leg_is_paused = false;
+    leg_resume(&t->leg);
+}
+
+void
+transaction_client_gone(struct transaction *t)
+{
+    leg_cancel(&t->leg);
+    if (t->has_begun && t->phase != PHASE_OVER) {
+        t->record.fail = FAIL_CLIENT_GONE;
+        if (t->phase < PHASE_ANSWERING)
+            t->record.status = fail_info(FAIL_CLIENT_GONE)->status;
+        transaction_over(t, t->phase == PHASE_ANSWERING);
+    }
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_FLOW_TRANSACTION_IMPL_H
+#define SEXTANT_FLOW_TRANSACTION_IMPL_H
+
+/* Shared by the transaction_*.c files only. */
+
+#include "proxy/flow/transaction.h"
+#include "proxy/route/answer.h"
+#include "proxy/route/merge.h"
+#include "proxy/route/plan.h"
+
+/*
+ *   HEAD -> GATHER (body is read whole before the decision) -> RUN -> ANSWERING -> OVER
+ *     \_______________________________________________________^            ^
+ *      \___________________ answered here __________________________________/
+ */
+enum phase { PHASE_HEAD, PHASE_GATHER, PHASE_RUN, PHASE_ANSWERING, PHASE_OVER };
+
+struct transaction {
+    struct edge *edge;
+    const struct responder *responder;
+    void *arg;
+    struct fleet *fleet;       /* a reference: one world for the whole request */
+    struct arena arena;
+    struct message request;
+    struct addr peer;
+    enum phase phase;
+    bool has_begun, body_ended, is_gather_for_schema;
+
+    struct operation op;
+    struct caller caller;
+    struct name_list names;
+    struct cluster_view views[CLUSTERS_MAX];
+    struct plan plan;
+    struct message upstream_head;
+    int64_t deadline_us;
+
+    struct body body;
+    uint64_t body_limit;       /* 0: none */
+    uint64_t replay_held;      /* counted in shared.replay_bytes */
+
+    struct leg leg;            /* PLAN_FORWARD */
+    struct group group;        /* PLAN_LISTS, PLAN_SCHEMA */
+    struct group configs;      /* a second round of PLAN_SCHEMA */
+    struct operation configs_op;
+    struct message configs_head;
+    struct body no_body;
+    bool leg_is_paused;
+
+    struct access_record record;
+    int64_t started_us;
+    char address_text[ADDR_TEXT_MAX], place_text[32];
+    int answering_cluster;     /* index, or -1 */
+    int64_t upstream_us;       /* sending to first byte of the exchange that answered */
+};
+
+/* transaction_reply.c */
+void transaction_fail(struct transaction *t, enum fail fail, struct str detail);
+void transaction_answer(struct transaction *t, int status, struct str content_type, struct str body);
+/* A cluster's answer: head passed on, body follows through the responder. */
+void transaction_pass_head(struct transaction *t, struct message *answer);
+void transaction_pass_whole(struct transaction *t, struct message *answer, struct str body);
+void transaction_over(struct transaction *t, bool was_cut);
+void transaction_answer_here(struct transaction *t); /* PLAN_LOCAL */
+bool transaction_can_answer_here(const struct transaction *t);
+
+/* transaction_forward.c */
+void transaction_forward(struct transaction *t);
+void transaction_spec(struct transaction *t, struct leg_spec *ret_spec); /* what all legs of it have in common */
+void transaction_note_try(struct transaction *t, const struct leg_try *try);
+
+/* transaction_group.c */
+void transaction_lists(struct transaction *t);
+void transaction_schema(struct transaction *t);
+
+#endif

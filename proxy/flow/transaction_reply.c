@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Answers: those made here, those passed on from a cluster, and the record of both.
+ */
+#include "proxy/flow/transaction_impl.h"
+
+#include <stdio.h>
+
+/* --- heads ------------------------------------------------------------------------------------------------------- */
+
+static void
+add_explaining_fields(struct transaction *t, struct message *answer)
+{
+    struct arena *a = &t->arena;
+    const char *cluster = NULL;
+
+    if (!t->fleet->world->conf->response_headers)
+        return;
+    if (t->answering_cluster >= 0)
+        cluster = t->fleet->clusters[t->answering_cluster].cluster->name;
+    if (cluster)
+        message_add(answer, STR("x-sextant-cluster"), arena_str(a, str_from(cluster)));
+    if (t->plan.partition)
+        message_add(answer, STR("x-sextant-partition"), t->plan.partition->name);
+    if (t->record.place.len)
+        message_add(answer, STR("x-sextant-place"), t->record.place);
+    if (t->record.reason.len)
+        message_add(answer, STR("x-sextant-reason"), t->record.reason);
+    if (t->record.n_tries)
+        message_add(answer, STR("x-sextant-attempts"), arena_printf(a, "%u", t->record.n_tries));
+    if (t->record.not_replayable)
+        message_add(answer, STR("x-sextant-resend"), STR("no"));
+}
+
+static bool
+is_passed_on(const struct field *f)
+{
+    return !(f->flags & (FIELD_FLAG_HOP | FIELD_FLAG_FRAME)) && !str_starts(f->name, STR("x-sextant-"));
+}
+
+void
+transaction_pass_head(struct transaction *t, struct message *answer)
+{
+    struct message out;
+
+    message_init(&out, &t->arena);
+    out.status = answer->status;
+    out.reason = answer->reason;
+    out.framing = answer->framing == FRAMING_UNTIL_CLOSE ? FRAMING_CHUNKED : answer->framing;
+    out.content_length = answer->content_length;
+    message_mark_hops(answer);
+    for (unsigned i = 0; i < answer->n_fields; i++) {
+        if (is_passed_on(&answer->fields[i]))
+            message_add(&out, answer->fields[i].name, answer->fields[i].value);
+    }
+    add_explaining_fields(t, &out);
+    t->phase = PHASE_ANSWERING;
+    t->record.status = answer->status;
+    t->responder->head(t->arg, &out);
+}
+
+void
+transaction_pass_whole(struct transaction *t, struct message *answer, struct str body)
+{
+    answer->framing = FRAMING_LENGTH;
+    answer->content_length = body.len;
+    transaction_pass_head(t, answer);
+    t->record.bytes_out += body.len;
+    t->responder->body(t->arg, body);
+    transaction_over(t, false);
+}
+
+static void
+add_origin(struct transaction *t, struct message *answer)
+{
+    struct str origin = message_value(&t->request, FIELD_ORIGIN);
+
+    message_add(answer, STR("vary"), STR("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
+    if (origin.len)
+        message_add(answer, STR("access-control-allow-origin"), origin);
+}
+
+static void
+answer_with(struct transaction *t, int status, struct str content_type, struct str body, enum fail fail)
+{
+    struct message out;
+
+    message_init(&out, &t->arena);
+    out.status = status;
+    out.reason = status_reason(status);
+    out.framing = FRAMING_LENGTH;
+    out.content_length = body.len;
+    if (content_type.len)
+        message_add(&out, STR("content-type"), content_type);
+    add_origin(t, &out);
+    if (fail != FAIL_NONE) {
+        message_add(&out, STR("x-sextant-error"), str_from(fail_info(fail)->code));
+        if (status == 503)
+            message_add(&out, STR("retry-after"), STR("1"));
+    }
+    add_explaining_fields(t, &out);
+    t->phase = PHASE_ANSWERING;
+    t->record.status = status;
+    t->record.bytes_out += body.len;
+    t->responder->head(t->arg, &out);
+    t->responder->body(t->arg, body);
+    transaction_over(t, false);
+}
+
+void
+transaction_answer(struct transaction *t, int status, struct str content_type, struct str body)
+{
+    answer_with(t, status, content_type, body, FAIL_NONE);
+}
+
+void
+transaction_fail(struct transaction *t, enum fail fail, struct str detail)
+{
+    struct buf body = { 0 };
+    int status = fail_info(fail)->status;
+
+    t->record.fail = fail;
+    metrics_add(t->edge->metrics, METRIC_FAILURES, fail, 1);
+    if (answer_is_empty(fail)) {
+        answer_with(t, status, STR_NONE, STR_NONE, fail);
+        return;
+    }
+    answer_error(&body, fail, &t->op, detail);
+    answer_with(t, status, STR("application/json"), buf_str(&body), fail);
+    buf_fini(&body);
+}
+
+/* --- answered here ----------------------------------------------------------------------------------------------- */
+
+bool
+transaction_can_answer_here(const struct transaction *t)
+{
+    return t->op.scope != SCOPE_ROOT || t->fleet->version.len > 0;
+}
+
+void
+transaction_answer_here(struct transaction *t)
+{
+    struct buf body = { 0 };
+    bool is_ready = atomic_load(&t->edge->shared->is_ready) && !atomic_load(&t->edge->shared->is_draining);
+    int status = 200;
+    struct str type = answer_local(&body, &t->op, is_ready, t->fleet->version, &status);
+
+    transaction_answer(t, status, type, buf_str(&body));
+    buf_fini(&body);
+}
+
+/* --- the end ----------------------------------------------------------------------------------------------------- */
+
+static void
+count_residency(struct transaction *t)
+{
+    const struct cluster_conf *cluster;
+    struct residency_key key;
+
+    if (t->answering_cluster < 0 || !t->plan.rule)
+        return;
+    cluster = &t->fleet->world->topology->clusters[t->answering_cluster];
+    key = residency_key(t->plan.rule->text, t->plan.partition ? t->plan.partition->name : STR("every"),
+        t->caller.place.country, cluster->name, cluster->country);
+    residency_count(t->edge->residency, &key, t->record.bytes_in, t->record.bytes_out);
+}
+
+static void
+count_request(struct transaction *t)
+{
+    unsigned slot = METRICS_NO_CLUSTER, kind = t->op.info->kind;
+    unsigned cell;
+
+    if (t->answering_cluster >= 0)
+        slot = t->fleet->clusters[t->answering_cluster].cluster->slot;
+    cell = metrics_cluster_kind(slot, kind);
+    metrics_add(t->edge->metrics, METRIC_REQUESTS, metrics_cluster_kind_class(slot, kind, t->record.status), 1);
+    metrics_observe_us(t->edge->metrics, METRIC_REQUEST_SECONDS, cell, t->record.total_us);
+    if (t->upstream_us > 0)
+        metrics_observe_us(t->edge->metrics, METRIC_UPSTREAM_SECONDS, cell, t->upstream_us);
+    if (t->record.was_cut)
+        metrics_add(t->edge->metrics, METRIC_CUT_ANSWERS, slot == METRICS_NO_CLUSTER ? METRICS_NO_CLUSTER : slot, 1);
+}
+
+void
+transaction_over(struct transaction *t, bool was_cut)
+{
+    if (t->phase == PHASE_OVER)
+        return;
+    t->phase = PHASE_OVER;
+    t->record.was_cut = was_cut;
+    t->record.total_us = loop_now_us(t->edge->loop) - t->started_us;
+    if (t->answering_cluster >= 0)
+        t->record.cluster = str_from(t->fleet->clusters[t->answering_cluster].cluster->name);
+    count_request(t);
+    count_residency(t);
+    edge_log(t->edge, &t->record);
+    if (t->record.fail == FAIL_CLIENT_GONE)
+        return;
+    if (was_cut)
+        t->responder->abort(t->arg);
+    else
+        t->responder->end(t->arg);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_OBS_ACCESS_LOG_H
+#define SEXTANT_OBS_ACCESS_LOG_H
+
+/* One JSON line a request. Each thread formats into a buffer of its own and writes many lines at once; whoever owns the
+ * buffer flushes it when the loop has been quiet or access_log_is_full(). */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proxy/base/buf.h"
+#include "proxy/base/fail.h"
+
+enum { ACCESS_TRIES = 8 };
+
+struct access_try {      /* one exchange */
+    struct str endpoint; /* "eu/1" */
+    enum fail fail;
+    int status; /* 0: none came */
+};
+
+struct access_record {
+    int64_t wall_us;   /* when the head was complete */
+    bool hide_address; /* strict rule: place and partition are logged, the address is not */
+    struct str address, place, place_source, method, path, operation, kind, collection, rule, partition, cluster,
+        reason;
+    struct str request_id, user_agent;
+    unsigned rule_line;
+    int status;     /* 499: the client left before an answer */
+    enum fail fail; /* FAIL_NONE: a cluster's own answer */
+    struct access_try tries[ACCESS_TRIES];
+    unsigned n_tries;    /* may be more than ACCESS_TRIES: the rest is not kept */
+    bool not_replayable; /* the body was too long to be kept for sending again */
+    bool was_cut;        /* the answer broke off after its beginning had gone out */
+    uint64_t bytes_in, bytes_out;
+    /* Microseconds since the head was complete, -1 when the phase was not reached. */
+    int64_t body_us, planned_us, sent_us, first_byte_us, total_us;
+};
+
+struct access_log; /* where lines go: shared by all threads */
+
+/* "stdout", "stderr", "off" or a file that is appended to. -errno in *ret_error and NULL when it cannot be opened. */
+struct access_log *access_log_open(struct str where, int *ret_error);
+void access_log_close(struct access_log *log);  /* NULL is fine */
+void access_log_reopen(struct access_log *log); /* files only; any thread */
+
+void access_log_format(const struct access_record *record, struct buf *out); /* one line */
+bool access_log_is_full(const struct buf *lines);
+void access_log_flush(struct access_log *log, struct buf *lines); /* one write; lines is empty afterwards */
+
+#endif

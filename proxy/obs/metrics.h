@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_OBS_METRICS_H
+#define SEXTANT_OBS_METRICS_H
+
+/* Counters and histograms of metrics.def. Each thread counts into a set of its own without locked instructions; the page
+ * adds the sets up. Labels are small integers: cluster slots (METRICS_CLUSTERS - 1 is "none"), kinds, classes, failures. */
+
+#include <stdint.h>
+
+#include "proxy/base/buf.h"
+
+enum { METRICS_CLUSTERS = 65, METRICS_KINDS = 6, METRICS_CLASSES = 6, METRICS_SOURCES = 5, METRICS_NO_CLUSTER = 64 };
+
+enum metric_id {
+#define COUNTER(id, labels, name, help) METRIC_##id,
+#define HISTOGRAM(id, labels, name, help) METRIC_##id,
+#define GAUGE(id, name, help) METRIC_##id,
+#include "proxy/obs/metrics.def"
+#undef COUNTER
+#undef HISTOGRAM
+#undef GAUGE
+    METRIC_COUNT
+};
+
+struct metrics;
+
+struct metrics *metrics_new(void); /* one a thread */
+void metrics_free(struct metrics *m);
+
+/* Only the set's own thread may count. The cell of a label combination is built with the inline functions below. */
+void metrics_add(struct metrics *m, enum metric_id id, unsigned cell, uint64_t n);
+void metrics_observe_us(struct metrics *m, enum metric_id id, unsigned cell, int64_t us);
+uint64_t metrics_read(const struct metrics *m, enum metric_id id, unsigned cell); /* any thread; counters only */
+
+static inline unsigned
+metrics_cluster_kind(unsigned slot, unsigned kind)
+{
+    return slot * METRICS_KINDS + kind;
+}
+
+static inline unsigned
+metrics_cluster_kind_class(unsigned slot, unsigned kind, int status)
+{
+    unsigned class = status >= 100 && status < 600 ? (unsigned)status / 100 : 0;
+
+    return (slot * METRICS_KINDS + kind) * METRICS_CLASSES + class;
+}
+
+/* Names for label values; entries may be NULL where a slot is not in use. */
+struct metrics_labels {
+    const char *clusters[METRICS_CLUSTERS];
+    const char *kinds[METRICS_KINDS];
+    const char *sources[METRICS_SOURCES];
+};
+
+/* All counters and histograms in Prometheus' text format, summed over the sets; zero cells are left out. */
+void metrics_print(struct metrics *const *sets, unsigned n, const struct metrics_labels *labels, struct buf *out);
+/* "# HELP" and "# TYPE" of a gauge; then metrics_print_gauge() for each sample, labels as `name="value",...` or "". */
+void metrics_print_head(enum metric_id id, struct buf *out);
+void metrics_print_gauge(enum metric_id id, const char *labels, double value, struct buf *out);
+/* Append value with the escapes of a label value. */
+void metrics_print_label(struct buf *out, const char *name, struct str value);
+
+#endif

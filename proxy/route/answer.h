@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_ROUTE_ANSWER_H
+#define SEXTANT_ROUTE_ANSWER_H
+
+/* Bodies of answers made here, in Qdrant's own shapes. Pure. */
+
+#include "proxy/base/buf.h"
+#include "proxy/route/operation.h"
+
+/* {"status":{"error":"..."},"time":0.0}; the failure's sentence with the detail after it. A collection that no line maps is
+ * told exactly as Qdrant tells one that does not exist. */
+void answer_error(struct buf *out, enum fail fail, const struct operation *op, struct str detail);
+/* Does Qdrant answer this with an empty body? */
+bool answer_is_empty(enum fail fail);
+/* Operations answered here: healthz, livez, readyz, GET / (version known), exists of a collection that is not mapped. Returns
+ * the content type; *ret_status is changed when it is not 200. */
+struct str answer_local(struct buf *out, const struct operation *op, bool is_ready, struct str version, int *ret_status);
+
+#endif

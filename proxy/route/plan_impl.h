@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_ROUTE_PLAN_IMPL_H
+#define SEXTANT_ROUTE_PLAN_IMPL_H
+
+/* Shared by the plan's files only. */
+
+#include "proxy/route/plan.h"
+
+struct plan_input {
+    const struct world *w;
+    const struct caller *caller;
+    const struct operation *op;
+    const struct name_list *names;
+    const struct cluster_view *views;
+    struct arena *arena;
+};
+
+void plan_refuse(struct plan *p, enum fail fail, struct str detail);
+bool plan_is_nearest(const struct plan_input *in, const struct plan *p);
+bool plan_maps_all(const struct partition_map *map); /* is there a line for every name? */
+void plan_lists(const struct plan_input *in, struct plan *p);
+
+#endif

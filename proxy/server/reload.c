@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A reload builds a whole new world aside, in a thread of its own, as reading a geo database takes a while. When it is
+ * without error the control thread publishes it; otherwise the old one stays and the reasons are logged. One at a time; a
+ * wish that comes meanwhile is fulfilled afterwards.
+ */
+#include <string.h>
+
+#include "proxy/base/mem.h"
+#include "proxy/obs/log.h"
+#include "proxy/server/server_impl.h"
+
+struct load {
+    struct server *server;
+    uint64_t generation;
+    struct arena arena;
+    struct conf_issues issues;
+    struct world *world; /* NULL: refused */
+};
+
+static void
+log_issues(const struct conf_issues *issues, struct buf *out)
+{
+    struct str rest, line;
+
+    conf_issues_print(issues, out);
+    rest = buf_str(out);
+    while (rest.len) {
+        str_cut(rest, '\n', &line, &rest);
+        if (line.len)
+            log_warning("reload: " STR_FMT, STR_ARG(line));
+    }
+}
+
+static void
+warn_restart(const struct server *s, const struct world *fresh)
+{
+    struct buf names = { 0 };
+
+    conf_print_restart_needed(s->world->conf, fresh->conf, &names);
+    if (buf_len(&names))
+        log_warning("reload: a restart is needed for " STR_FMT, STR_ARG(buf_str(&names)));
+    buf_fini(&names);
+}
+
+static void
+adopt(struct server *s, struct world *fresh)
+{
+    struct world *old = s->world;
+
+    warn_restart(s, fresh);
+    s->world = fresh;
+    s->generation = fresh->generation;
+    s->last_reload_error = STR_NONE;
+    log_set_level(fresh->conf->log_level);
+    names_follow(s->names, fresh->topology, fresh->conf->dns_refresh * USEC_PER_MSEC);
+    server_publish(s);
+    server_watch_files(s);
+    log_info("reload: configuration %llu is in use", (unsigned long long)fresh->generation);
+    world_unref(old);
+}
+
+static void
+on_loaded(void *arg)
+{
+    struct load *l = arg;
+    struct server *s = l->server;
+
+    pthread_join(s->loader, NULL);
+    s->is_loading = false;
+    buf_clear(&s->reload_error_text);
+    log_issues(&l->issues, &s->reload_error_text);
+    if (l->world) {
+        adopt(s, l->world);
+    } else {
+        s->reloads_failed++;
+        s->last_reload_error = buf_str(&s->reload_error_text);
+        log_error("reload: refused, the old configuration stays in use");
+    }
+    arena_fini(&l->arena);
+    mem_free(l);
+    if (s->must_reload)
+        server_begin_reload(s, "asked for meanwhile");
+}
+
+static void *
+load(void *arg)
+{
+    struct load *l = arg;
+
+    l->world = world_load(l->server->environ, l->generation, &l->issues);
+    loop_post(l->server->loop, on_loaded, l);
+    return NULL;
+}
+
+void
+server_begin_reload(struct server *s, const char *why)
+{
+    struct load *l;
+    int error;
+
+    s->must_reload = s->is_loading;
+    if (s->is_loading)
+        return;
+    log_info("reload: %s", why);
+    l = MEM_NEW(struct load);
+    l->server = s;
+    l->generation = s->generation + 1;
+    l->issues.arena = &l->arena;
+    s->is_loading = true;
+    error = pthread_create(&s->loader, NULL, load, l);
+    if (error == 0)
+        return;
+    log_error("reload: no thread for it: %s", strerrordesc_np(error));
+    s->is_loading = false;
+    mem_free(l);
+}
+
+static void
+on_change(void *arg)
+{
+    server_begin_reload(arg, "a file has changed");
+}
+
+void
+server_watch_files(struct server *s)
+{
+    const struct conf *conf = s->world->conf;
+    const char **paths = mem_array(conf->n_files, sizeof(*paths));
+    int error = 0;
+
+    for (unsigned i = 0; i < conf->n_files; i++)
+        paths[i] = conf->files[i].p;
+    file_watch_free(s->watch);
+    s->watch = NULL;
+    if (conf->n_files) {
+        error = file_watch_new(s->loop, paths, conf->n_files, on_change, s, &s->watch);
+        if (error)
+            log_warning("files are not watched (%s): send SIGHUP to reload", strerrordesc_np(-error));
+    }
+    mem_free(paths);
+}
+
+void
+server_reload_fini(struct server *s)
+{
+    if (s->is_loading)
+        pthread_join(s->loader, NULL);
+    file_watch_free(s->watch);
+    buf_fini(&s->reload_error_text);
+}

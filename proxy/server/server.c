@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ *   start: world -> registry, names -> fleet -> workers, listeners, admin -> ready
+ *   SIGTERM, SIGINT: readyz says 503, accepting goes on for the drain delay, then listeners close and what runs may finish
+ *   until the drain timeout; a second signal ends at once.
+ */
+#include "proxy/server/server.h"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "proxy/base/mem.h"
+#include "proxy/obs/log.h"
+#include "proxy/server/server_impl.h"
+
+enum { DRAIN_POLL_US = 50 * 1000 };
+
+/* --- fleets ------------------------------------------------------------------------------------------------------ */
+
+void
+server_publish(struct server *s)
+{
+    struct fleet *old = s->fleet;
+    struct fleet *fresh = fleet_build(s->registry, s->world, names_get, s->names);
+
+    if (s->prober)
+        prober_apply(s->prober, fresh);
+    s->fleet = fresh;
+    for (unsigned i = 0; i < s->n_workers; i++)
+        worker_post_fleet(s->workers[i], fresh);
+    if (s->up)
+        upstream_set_fleet(s->up, fresh);
+    if (s->prober)
+        prober_follow(s->prober, fresh);
+    fleet_unref(old);
+}
+
+static void
+on_names(void *arg)
+{
+    server_publish(arg);
+}
+
+/* Version or aliases: the same backends, so nothing but the snapshot changes. */
+static void
+on_findings(void *arg)
+{
+    server_publish(arg);
+}
+
+static void
+on_verdict(void *arg, struct backend *b, enum health_state from, enum health_state to)
+{
+    struct server *s = arg;
+
+    if (health_is_usable(from) == health_is_usable(to)) {
+        log_debug("endpoint %s (%s): %s after %s", b->url, b->text, health_state_name(to), health_state_name(from));
+        return;
+    }
+    log_warning("endpoint %s (%s): %s after %s", b->url, b->text, health_state_name(to), health_state_name(from));
+    if (health_is_usable(to))
+        return;
+    for (unsigned i = 0; i < s->n_workers; i++)
+        worker_post_fallen(s->workers[i], b);
+}
+
+/* --- ending ------------------------------------------------------------------------------------------------------ */
+
+static void
+on_drain(void *arg)
+{
+    struct server *s = arg;
+    unsigned open = atomic_load(&s->shared.connections);
+
+    if (s->drain_until_us == 0) { /* the delay is over: no more connections */
+        s->drain_until_us = loop_now_us(s->loop) + s->world->conf->drain_timeout * USEC_PER_MSEC;
+        log_info("draining: no more connections, %u open", open);
+    }
+    for (unsigned i = 0; i < s->n_workers; i++)
+        worker_post_close_listeners(s->workers[i]);
+    if (open == 0 || loop_now_us(s->loop) >= s->drain_until_us) {
+        if (open)
+            log_warning("draining: time is over, %u connections are cut", open);
+        loop_stop(s->loop);
+        return;
+    }
+    timer_set(&s->drain, DRAIN_POLL_US);
+}
+
+static void
+on_stop_signal(int signal, void *arg)
+{
+    struct server *s = arg;
+
+    if (s->n_stops++ > 0) {
+        log_warning("a second signal: ending at once");
+        loop_stop(s->loop);
+        return;
+    }
+    log_info("ending: accepting for another %lld ms", (long long)s->world->conf->drain_delay);
+    atomic_store(&s->shared.is_draining, true);
+    timer_set(&s->drain, s->world->conf->drain_delay * USEC_PER_MSEC);
+}
+
+static void
+on_hup(int signal, void *arg)
+{
+    server_begin_reload(arg, "SIGHUP");
+}
+
+static void
+on_usr1(int signal, void *arg)
+{
+    struct server *s = arg;
+
+    access_log_reopen(s->log);
+    log_info("logs reopened");
+}
+
+/* --- starting ---------------------------------------------------------------------------------------------------- */
+
+static unsigned
+count_cpus(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+        return 1;
+    return (unsigned)CPU_COUNT(&set);
+}
+
+static void
+raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            log_debug("the limit of descriptors stays as it is");
+    }
+}
+
+static void
+make_workers(struct server *s)
+{
+    unsigned n = (unsigned)s->world->conf->workers;
+
+    n = n ? n : count_cpus();
+    s->n_workers = n < WORKERS_MAX ? n : (unsigned)WORKERS_MAX;
+    for (unsigned i = 0; i < s->n_workers; i++) {
+        s->workers[i] = worker_new(s->fleet, &s->shared, s->log, (uint64_t)clock_wall_us() * (i + 1));
+        s->metric_sets[i] = s->workers[i]->metrics;
+        s->residencies[i] = s->workers[i]->residency;
+    }
+    s->metric_sets[s->n_workers] = s->metrics;
+}
+
+static int
+start_workers(struct server *s)
+{
+    for (; s->n_started < s->n_workers; s->n_started++) {
+        int error = worker_start(s->workers[s->n_started]);
+
+        if (error) {
+            log_error("cannot start a thread: %s", strerrordesc_np(-error));
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void
+watch_signals(struct server *s)
+{
+    signal(SIGPIPE, SIG_IGN);
+    s->signals[0] = signal_watch_new(s->loop, SIGTERM, on_stop_signal, s);
+    s->signals[1] = signal_watch_new(s->loop, SIGINT, on_stop_signal, s);
+    s->signals[2] = signal_watch_new(s->loop, SIGHUP, on_hup, s);
+    s->signals[3] = signal_watch_new(s->loop, SIGUSR1, on_usr1, s);
+}
+
+static int
+start(struct server *s)
+{
+    const struct conf *conf = s->world->conf;
+    int error = 0, code;
+
+    s->log = access_log_open(conf->access_log, &error);
+    if (!s->log) {
+        log_error("cannot open the access log " STR_FMT ": %s", STR_ARG(conf->access_log), strerrordesc_np(-error));
+        return 1;
+    }
+    s->loop = loop_new();
+    watch_signals(s);
+    timer_init(&s->drain, s->loop, on_drain, s);
+    s->registry = registry_new();
+    s->metrics = metrics_new();
+    s->names = names_new(s->loop, on_names, s);
+    names_follow(s->names, s->world->topology, conf->dns_refresh * USEC_PER_MSEC);
+    s->fleet = fleet_build(s->registry, s->world, names_get, s->names);
+    make_workers(s);
+    code = server_listen(s);
+    if (code)
+        return code;
+    backend_on_change(on_verdict, s);
+    s->up = upstream_new(s->loop, s->metrics, s->fleet, (uint64_t)clock_mono_us());
+    s->prober = prober_new(s->up, on_findings, s);
+    prober_follow(s->prober, s->fleet);
+    server_watch_files(s);
+    code = start_workers(s);
+    if (code == 0)
+        atomic_store(&s->shared.is_ready, true);
+    return code;
+}
+
+static void
+finish(struct server *s)
+{
+    for (unsigned i = 0; i < s->n_started; i++)
+        worker_join(s->workers[i]);
+    server_reload_fini(s);
+    admin_free(s->admin);
+    for (unsigned i = 0; i < s->n_workers; i++)
+        worker_free(s->workers[i]);
+    backend_on_change(NULL, NULL);
+    prober_free(s->prober);
+    upstream_free(s->up);
+    names_free(s->names);
+    fleet_unref(s->fleet);
+    registry_free(s->registry);
+    metrics_free(s->metrics);
+    access_log_close(s->log);
+    for (unsigned i = 0; i < 4; i++)
+        signal_watch_free(s->signals[i]);
+    timer_fini(&s->drain);
+    loop_free(s->loop);
+    world_unref(s->world);
+}
+
+int
+server_run(struct world *world, char **environ)
+{
+    struct server *s = MEM_NEW(struct server);
+    int code;
+
+    s->environ = environ;
+    s->world = world;
+    s->generation = world->generation;
+    log_set_level(world->conf->log_level);
+    raise_descriptor_limit();
+    code = start(s);
+    if (code == 0) {
+        log_info("ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers, world->topology->n_clusters,
+            world->map->n_rules);
+        loop_run(s->loop);
+        log_info("ended");
+    }
+    finish(s);
+    mem_free(s);
+    return code;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_SERVER_SERVER_IMPL_H
+#define SEXTANT_SERVER_SERVER_IMPL_H
+
+/* Shared by the server's files only. Everything here belongs to the control thread. */
+
+#include "proxy/admin/admin.h"
+#include "proxy/net/file_watch.h"
+#include "proxy/server/server.h"
+#include "proxy/server/worker.h"
+#include "proxy/upstream/names.h"
+#include "proxy/upstream/probe.h"
+
+enum { WORKERS_MAX = 256 };
+
+struct server {
+    char **environ;
+    struct loop *loop;
+    struct world *world;        /* a reference */
+    struct fleet *fleet;        /* a reference; the current one */
+    struct registry *registry;
+    struct names *names;
+    struct upstream *up;        /* for probes */
+    struct metrics *metrics;
+    struct prober *prober;
+    struct edge_shared shared;
+    struct access_log *log;
+    struct worker *workers[WORKERS_MAX];
+    unsigned n_workers, n_started;
+    struct admin *admin;
+    struct metrics *metric_sets[WORKERS_MAX + 1];
+    struct residency *residencies[WORKERS_MAX];
+    uint64_t generation, reloads_failed;
+    struct str last_reload_error;
+    struct buf reload_error_text;
+    struct file_watch *watch;
+    bool is_loading, must_reload;
+    pthread_t loader;
+    struct signal_watch *signals[4];
+    struct timer drain;
+    int64_t drain_until_us;
+    unsigned n_stops;
+    struct { /* bound addresses, for ports.json and the log */
+        char text[ADDR_TEXT_MAX];
+    } bound[LISTENERS_MAX];
+    unsigned n_bound;
+    char admin_bound[ADDR_TEXT_MAX];
+};
+
+/* listen.c: open all listeners, give them to the workers; 0 or an exit code after saying what is in the way. */
+int server_listen(struct server *s);
+/* reload.c */
+void server_begin_reload(struct server *s, const char *why);
+void server_watch_files(struct server *s);
+void server_reload_fini(struct server *s);
+/* server.c: build a fleet from the current world and hand it to everybody. */
+void server_publish(struct server *s);
+
+#endif

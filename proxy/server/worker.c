@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/server/worker.h"
+
+#include "proxy/base/mem.h"
+#include "proxy/flow/session.h"
+#include "proxy/obs/log.h"
+#include "proxy/route/answer.h"
+
+struct worker *
+worker_new(struct fleet *fleet, struct edge_shared *shared, struct access_log *log, uint64_t seed)
+{
+    struct worker *w = MEM_NEW(struct worker);
+
+    w->loop = loop_new();
+    w->metrics = metrics_new();
+    w->residency = residency_new();
+    w->up = upstream_new(w->loop, w->metrics, fleet, seed);
+    w->edge = edge_new(w->loop, w->up, w->metrics, w->residency, shared, log);
+    return w;
+}
+
+/* Over the limit of connections: say so and close, without reading anything. */
+static void
+turn_away(struct worker *w, struct stream *s)
+{
+    struct operation none = { .collection = STR_NONE };
+    struct buf body = { 0 }, out = { 0 };
+    struct str text;
+    struct iovec iov;
+
+    answer_error(&body, FAIL_CONNECTIONS_FULL, &none, STR_NONE);
+    buf_printf(&out, "HTTP/1.1 503 Service Unavailable\r\nx-sextant-error: CONNECTIONS_FULL\r\nretry-after: 1\r\n"
+                     "content-type: application/json\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n", buf_len(&body));
+    buf_add(&out, buf_str(&body));
+    text = buf_str(&out);
+    iov = (struct iovec){ (void *)(uintptr_t)text.p, text.len };
+    (void)stream_write(s, &iov, 1);
+    stream_close(&s);
+    metrics_add(w->metrics, METRIC_FAILURES, FAIL_CONNECTIONS_FULL, 1);
+    buf_fini(&body);
+    buf_fini(&out);
+}
+
+static void
+on_accept(void *arg, struct stream *s)
+{
+    struct worker_door *door = arg;
+    struct worker *w = door->worker;
+    uint64_t limit = edge_world(w->edge)->conf->max_connections;
+
+    if (atomic_load_explicit(&w->edge->shared->connections, memory_order_relaxed) >= limit)
+        turn_away(w, s);
+    else
+        session_new(w->edge, s, door->proxy_protocol);
+}
+
+static void
+on_trouble(void *arg, int error)
+{
+    log_warning("accepting pauses: %s", strerrordesc_np(error));
+}
+
+void
+worker_add_listener(struct worker *w, int fd, bool proxy_protocol)
+{
+    struct worker_door *door = &w->doors[w->n_doors++];
+
+    door->worker = w;
+    door->proxy_protocol = proxy_protocol;
+    door->listener = listener_new(w->loop, fd, on_accept, door);
+    listener_on_trouble(door->listener, on_trouble, NULL);
+}
+
+static void *
+run(void *arg)
+{
+    struct worker *w = arg;
+
+    loop_run(w->loop);
+    return NULL;
+}
+
+int
+worker_start(struct worker *w)
+{
+    return -pthread_create(&w->thread, NULL, run, w);
+}
+
+void
+worker_join(struct worker *w)
+{
+    loop_stop(w->loop);
+    pthread_join(w->thread, NULL);
+}
+
+void
+worker_free(struct worker *w)
+{
+    if (!w)
+        return;
+    for (unsigned i = 0; i < w->n_doors; i++)
+        listener_free(w->doors[i].listener);
+    edge_free(w->edge);
+    upstream_free(w->up);
+    residency_free(w->residency);
+    metrics_free(w->metrics);
+    loop_free(w->loop);
+    mem_free(w);
+}
+
+/* --- posts ------------------------------------------------------------------------------------------------------- */
+
+struct order {
+    struct worker *worker;
+    struct fleet *fleet;
+    struct backend *backend;
+};
+
+static void
+take_fleet(void *arg)
+{
+    struct order *o = arg;
+
+    upstream_set_fleet(o->worker->up, o->fleet);
+    fleet_unref(o->fleet);
+    mem_free(o);
+}
+
+void
+worker_post_fleet(struct worker *w, struct fleet *fleet)
+{
+    struct order *o = MEM_NEW(struct order);
+
+    *o = (struct order){ .worker = w, .fleet = fleet_ref(fleet) };
+    loop_post(w->loop, take_fleet, o);
+}
+
+static void
+take_fallen(void *arg)
+{
+    struct order *o = arg;
+
+    upstream_backend_fell(o->worker->up, o->backend);
+    backend_unref(o->backend);
+    mem_free(o);
+}
+
+void
+worker_post_fallen(struct worker *w, struct backend *b)
+{
+    struct order *o = MEM_NEW(struct order);
+
+    *o = (struct order){ .worker = w, .backend = backend_ref(b) };
+    loop_post(w->loop, take_fallen, o);
+}
+
+static void
+close_listeners(void *arg)
+{
+    struct worker *w = arg;
+
+    for (unsigned i = 0; i < w->n_doors; i++)
+        listener_free(w->doors[i].listener);
+    w->n_doors = 0;
+    edge_close_idle(w->edge);
+}
+
+void
+worker_post_close_listeners(struct worker *w)
+{
+    loop_post(w->loop, close_listeners, w);
+}

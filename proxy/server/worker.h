@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_SERVER_WORKER_H
+#define SEXTANT_SERVER_WORKER_H
+
+/* One thread that accepts connections and serves them to the end. What it shares with others is in edge_shared and in
+ * fleets, which are handed over by posts to its loop. */
+
+#include <pthread.h>
+
+#include "proxy/flow/edge.h"
+#include "proxy/net/listener.h"
+
+enum { LISTENERS_MAX = 16 };
+
+struct worker {
+    pthread_t thread;
+    struct loop *loop;
+    struct upstream *up;
+    struct edge *edge;
+    struct metrics *metrics;
+    struct residency *residency;
+    struct worker_door {
+        struct worker *worker;
+        struct listener *listener;
+        bool proxy_protocol;
+    } doors[LISTENERS_MAX];
+    unsigned n_doors;
+    atomic_uint sessions; /* as last counted, while draining */
+};
+
+/* Everything is made in the caller's thread; worker_start() begins to serve. */
+struct worker *worker_new(struct fleet *fleet, struct edge_shared *shared, struct access_log *log, uint64_t seed);
+void worker_add_listener(struct worker *w, int fd, bool proxy_protocol);
+int worker_start(struct worker *w); /* 0 or -errno */
+void worker_join(struct worker *w); /* stops it; aborts what is left */
+void worker_free(struct worker *w);
+
+/* From the control thread: */
+void worker_post_fleet(struct worker *w, struct fleet *fleet);
+void worker_post_fallen(struct worker *w, struct backend *b);
+void worker_post_close_listeners(struct worker *w); /* and idle connections */
+
+#endif

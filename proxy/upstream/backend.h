@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_UPSTREAM_BACKEND_H
+#define SEXTANT_UPSTREAM_BACKEND_H
+
+/* What outlives a configuration: backends, one per (URL, resolved address), with their verdict; and clusters, one a name,
+ * with their load and cost. Made by the control thread, read and fed by all; freed with the last reference. Counters that
+ * all threads touch are atomic; the verdict has a lock that only failures and probes take. */
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "conf/topology.h"
+#include "proxy/upstream/balance.h"
+#include "proxy/upstream/health.h"
+
+enum { BACKENDS_MAX = 1024, PENALTIES = 16 };
+
+struct backend {
+    atomic_uint refs;
+    unsigned id;        /* < BACKENDS_MAX, free to be given again once this one is gone */
+    char *url;          /* as configured */
+    char *host_field;   /* Host to send: "qdrant-1:6333" */
+    char *prefix;       /* path before every target, or "" */
+    char *text;         /* "10.1.2.3:6333" */
+    struct addr addr;
+    uint16_t port;
+    struct {
+        atomic_int state;           /* enum health_state, as published */
+        atomic_bool is_clean;       /* no failure since the last success: nothing to forgive */
+        atomic_uint outstanding, connections;
+        atomic_ulong latency_us;    /* EWMA of first-byte times */
+        atomic_llong last_byte_us;  /* when anything came from it */
+        struct {
+            atomic_ulong collection; /* hash */
+            atomic_llong until_us;
+        } penalties[PENALTIES];
+        pthread_mutex_t lock;
+        struct health health; /* _locked */
+        struct health_conf conf; /* _locked */
+    } shared;
+};
+
+/* Who is told, in the thread that caused it, when a verdict changes. Set once before traffic. */
+typedef void backend_change_fn(void *arg, struct backend *b, enum health_state from, enum health_state to);
+void backend_on_change(backend_change_fn *fn, void *arg);
+
+struct backend *backend_new(unsigned id, const struct url *url, const struct addr *addr);
+struct backend *backend_ref(struct backend *b);
+void backend_unref(struct backend *b);
+
+void backend_configure(struct backend *b, const struct health_conf *conf);
+static inline enum health_state
+backend_state(const struct backend *b)
+{
+    return (enum health_state)atomic_load_explicit(&b->shared.state, memory_order_relaxed);
+}
+/* Tell the verdict machine. Successes cost one atomic read while nothing is wrong. */
+void backend_report(struct backend *b, enum health_event event, int64_t now_us);
+struct health backend_health(struct backend *b);
+double backend_share(struct backend *b, int64_t now_us);
+void backend_latency(struct backend *b, int64_t us); /* a first byte came after so long */
+
+/* A Qdrant-shaped 503 speaks of one collection there: avoid this backend for it for a while. */
+void backend_penalise(struct backend *b, struct str collection, int64_t now_us);
+bool backend_is_penalised(const struct backend *b, struct str collection, int64_t now_us);
+
+/* A cluster by name, across reloads. */
+struct cluster {
+    atomic_uint refs;
+    unsigned slot; /* metrics label; 0..CLUSTERS_MAX-1 */
+    char *name;
+    struct rank rank;  /* control thread only */
+    struct {
+        atomic_uint outstanding, connections, waiting;
+        _Atomic double cost_ms, rtt_ms, distance_km;
+    } shared;
+};
+
+struct cluster *cluster_new(unsigned slot, struct str name);
+struct cluster *cluster_ref(struct cluster *c);
+void cluster_unref(struct cluster *c);
+
+#endif

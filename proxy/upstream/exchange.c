@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ *   CONNECTING -> SENDING (request under way, answer may begin) -> ANSWER (head came) -> OVER
+ *        \______________________\_________________________________\______________________^  any failure
+ *
+ * 1. on_done is called once, from the loop, and nothing after it.
+ * 2. Callbacks may cancel: every loop here looks at `state` again after each one. Memory goes in a task, never inside.
+ * 3. A connection goes back to the pool only when the request went out whole, the answer came whole, nothing followed it,
+ *    and both sides want to keep it.
+ */
+#include "proxy/upstream/exchange.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "proxy/base/mem.h"
+#include "proxy/upstream/pool.h"
+
+enum { OUT_HIGH = 128 * 1024, READS_PER_TURN = 16 };
+
+enum state { CONNECTING, SENDING, ANSWER, OVER };
+
+struct exchange {
+    struct upstream *up;
+    struct exchange_params p;
+    const struct exchange_events *events;
+    void *arg;
+    struct conn *conn;
+    enum state state;
+    struct buf out;
+    uint64_t sent_bytes, body_left, received_bytes;
+    bool is_chunked, body_ended, is_paused, write_broke, saw_bytes, is_fallen;
+    enum fail start_fail; /* failed inside exchange_start(): told from the loop */
+    struct message *answer; /* in the caller's arena: it outlives the exchange */
+    int64_t progress_at_us;
+    struct exchange_timing timing;
+    struct timer timer;
+    struct task kick, release;
+};
+
+static void pump(void *arg);
+
+static int64_t
+now_us(const struct exchange *x)
+{
+    return loop_now_us(x->up->loop);
+}
+
+static void
+release(void *arg)
+{
+    struct exchange *x = arg;
+
+    timer_fini(&x->timer);
+    buf_fini(&x->out);
+    backend_unref(x->p.backend);
+    mem_free(x);
+}
+
+/* Ends it: no callback comes from here on, and the connection is dealt with. */
+static void
+finish(struct exchange *x, bool may_reuse)
+{
+    struct backend *b = x->p.backend;
+
+    assert(x->state != OVER);
+    x->state = OVER;
+    timer_clear(&x->timer);
+    task_cancel(&x->kick);
+    if (x->conn) {
+        x->conn->served++;
+        if (may_reuse)
+            conn_give_back(x->conn);
+        else
+            conn_close(x->conn);
+        x->conn = NULL;
+    }
+    atomic_fetch_sub_explicit(&b->shared.outstanding, 1, memory_order_relaxed);
+    metrics_add(x->up->metrics, METRIC_REQUEST_BYTES, x->p.slot, x->sent_bytes);
+    metrics_add(x->up->metrics, METRIC_RESPONSE_BYTES, x->p.slot, x->received_bytes);
+    task_schedule(x->up->loop, &x->release, release, x);
+}
+
+static void
+report(struct exchange *x, enum fail fail)
+{
+    int status = x->answer->status;
+
+    if (x->p.is_probe || fail == FAIL_UPSTREAM_STALE || fail == FAIL_ENDPOINT_DOWN)
+        return;
+    if (fail == FAIL_UPSTREAM_SILENT && x->p.deadline_is_clients)
+        return;
+    if (fail == FAIL_NONE && status == 503 && str_starts(message_value(x->answer, FIELD_CONTENT_TYPE), STR("application/json"))) {
+        backend_penalise(x->p.backend, x->p.collection, now_us(x));
+        return;
+    }
+    if (fail != FAIL_NONE || (status >= 502 && status <= 504))
+        backend_report(x->p.backend, HEALTH_TRAFFIC_FAIL, now_us(x));
+    else
+        backend_report(x->p.backend, HEALTH_TRAFFIC_OK, now_us(x));
+}
+
+static void
+complete(struct exchange *x, enum fail fail, bool may_reuse)
+{
+    const struct exchange_events *events = x->events;
+    void *arg = x->arg;
+
+    if (fail != FAIL_NONE && !x->p.is_probe)
+        metrics_add(x->up->metrics, METRIC_EXCHANGE_FAILURES, x->p.slot, 1);
+    report(x, fail);
+    finish(x, may_reuse);
+    events->on_done(arg, fail);
+}
+
+static enum fail
+fail_of_connect(int error)
+{
+    switch (-error) {
+    case ECONNREFUSED:
+        return FAIL_CONNECT_REFUSED;
+    case ETIMEDOUT:
+        return FAIL_CONNECT_TIMEOUT;
+    default:
+        return FAIL_CONNECT_FAILED;
+    }
+}
+
+/* The connection ended or broke before the answer was complete. */
+static enum fail
+fail_of_break(const struct exchange *x, int error)
+{
+    if (x->state == CONNECTING)
+        return fail_of_connect(error);
+    if (x->state == ANSWER)
+        return FAIL_UPSTREAM_CUT;
+    if (x->timing.was_reused && !x->saw_bytes)
+        return FAIL_UPSTREAM_STALE;
+    return FAIL_UPSTREAM_RESET;
+}
+
+static void
+arm(struct exchange *x)
+{
+    int64_t at = x->p.deadline_us;
+    int64_t progress = x->progress_at_us + x->p.progress_us;
+    bool body_under_way = (x->state == SENDING && buf_len(&x->out)) || (x->state == ANSWER && !x->is_paused);
+
+    if (x->state == CONNECTING)
+        at = x->timing.started_us + x->p.connect_us;
+    else if (body_under_way && x->p.progress_us && (!at || progress < at))
+        at = progress;
+    if (at)
+        timer_set(&x->timer, at > now_us(x) ? at - now_us(x) : 0);
+}
+
+static void
+on_timer(void *arg)
+{
+    struct exchange *x = arg;
+    int64_t now = now_us(x);
+    bool is_sending = x->state == SENDING && buf_len(&x->out);
+
+    if (x->state == CONNECTING && now >= x->timing.started_us + x->p.connect_us)
+        complete(x, FAIL_CONNECT_TIMEOUT, false);
+    else if (x->p.deadline_us && now >= x->p.deadline_us)
+        complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_SILENT, false);
+    else if ((is_sending || (x->state == ANSWER && !x->is_paused)) && x->p.progress_us &&
+        now >= x->progress_at_us + x->p.progress_us)
+        complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_SILENT, false);
+    else
+        arm(x);
+}
+
+static void
+flush(struct exchange *x)
+{
+    while (buf_len(&x->out) && !x->write_broke) {
+        struct str s = buf_str(&x->out);
+        struct iovec iov = { (void *)(uintptr_t)s.p, s.len };
+        ssize_t n = stream_write(x->conn->stream, &iov, 1);
+
+        if (n == -EAGAIN)
+            return;
+        if (n < 0) {
+            /* The reading side may still hold an answer that came before the connection broke. */
+            x->write_broke = true;
+            return;
+        }
+        x->sent_bytes += (uint64_t)n;
+        x->progress_at_us = now_us(x);
+        buf_consume(&x->out, (size_t)n);
+    }
+    if (x->body_ended && buf_len(&x->out) == 0 && !x->timing.sent_us)
+        x->timing.sent_us = now_us(x);
+}
+
+static void
+on_answer_head(struct exchange *x)
+{
+    x->state = ANSWER;
+    if (!x->timing.sent_us)
+        x->timing.sent_us = now_us(x);
+    backend_latency(x->p.backend, x->timing.first_byte_us - x->timing.sent_us);
+    x->events->on_head(x->arg, x->answer);
+}
+
+static void
+on_answer_done(struct exchange *x, bool is_clean)
+{
+    bool may_reuse = is_clean && x->answer->keep_alive && x->answer->framing != FRAMING_UNTIL_CLOSE && x->body_ended &&
+        buf_len(&x->out) == 0 && !x->write_broke && !x->is_fallen;
+
+    complete(x, FAIL_NONE, may_reuse);
+}
+
+static void
+parse(struct exchange *x, struct str input)
+{
+    while (x->state != OVER) {
+        size_t used = 0;
+        struct str body = STR_NONE;
+        enum fail fail = FAIL_NONE;
+        enum h1_event event = h1_parse(x->conn->parser, input, &used, &body, &fail);
+
+        input = str_skip(input, used);
+        switch (event) {
+        case H1_MORE:
+            return;
+        case H1_HEAD:
+            on_answer_head(x);
+            break;
+        case H1_BODY:
+            x->events->on_body(x->arg, body);
+            break;
+        case H1_DONE:
+            on_answer_done(x, input.len == 0);
+            return;
+        case H1_ERROR:
+            complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_PROTOCOL, false);
+            return;
+        }
+    }
+}
+
+static void
+on_stream_end(struct exchange *x, int error)
+{
+    enum fail fail;
+
+    if (error == 0 && x->state == ANSWER && h1_parse_eof(x->conn->parser, &fail) == H1_DONE) {
+        on_answer_done(x, false);
+        return;
+    }
+    complete(x, fail_of_break(x, error), false);
+}
+
+static void
+read_answer(struct exchange *x)
+{
+    struct upstream *up = x->up;
+
+    for (int i = 0; x->state != OVER && !x->is_paused; i++) {
+        ssize_t n;
+
+        if (i == READS_PER_TURN) {
+            task_schedule(up->loop, &x->kick, pump, x);
+            return;
+        }
+        n = stream_read(x->conn->stream, up->read_buffer, sizeof(up->read_buffer));
+        if (n == -EAGAIN) {
+            if (x->write_broke)
+                on_stream_end(x, -EPIPE);
+            return;
+        }
+        if (n <= 0) {
+            on_stream_end(x, (int)n);
+            return;
+        }
+        if (!x->saw_bytes)
+            x->timing.first_byte_us = now_us(x);
+        x->saw_bytes = true;
+        x->received_bytes += (uint64_t)n;
+        x->progress_at_us = now_us(x);
+        atomic_store_explicit(&x->p.backend->shared.last_byte_us, now_us(x), memory_order_relaxed);
+        parse(x, str_make(up->read_buffer, (size_t)n));
+    }
+}
+
+static bool
+check_connected(struct exchange *x)
+{
+    if (x->state != CONNECTING)
+        return true;
+    if (!stream_is_connected(x->conn->stream)) {
+        char byte;
+        ssize_t n = stream_read(x->conn->stream, &byte, 1);
+
+        if (n < 0 && n != -EAGAIN)
+            complete(x, fail_of_connect((int)n), false);
+        return false;
+    }
+    x->state = SENDING;
+    x->timing.connected_us = x->progress_at_us = now_us(x);
+    arm(x);
+    return true;
+}
+
+/* Do what can be done: connect, ask for body, send, read. */
+static void
+pump(void *arg)
+{
+    struct exchange *x = arg;
+
+    if (x->start_fail != FAIL_NONE) {
+        complete(x, x->start_fail, false);
+        return;
+    }
+    if (x->is_fallen && (x->p.is_movable || x->sent_bytes == 0) && x->state != ANSWER) {
+        complete(x, FAIL_ENDPOINT_DOWN, false);
+        return;
+    }
+    if (!check_connected(x))
+        return;
+    if (!x->body_ended && exchange_room(x))
+        x->events->on_room(x->arg);
+    if (x->state == OVER)
+        return;
+    flush(x);
+    read_answer(x);
+}
+
+static void
+begin_head(struct exchange *x)
+{
+    struct message head = *x->p.head;
+    struct buf target = { 0 };
+
+    head.host = str_from(x->p.backend->host_field);
+    if (x->p.backend->prefix[0]) {
+        buf_add(&target, str_from(x->p.backend->prefix));
+        buf_add(&target, head.target);
+        head.target = buf_str(&target);
+    }
+    h1_write_request(&x->out, &head);
+    buf_fini(&target);
+    x->is_chunked = head.framing == FRAMING_CHUNKED;
+    x->body_left = head.framing == FRAMING_LENGTH ? head.content_length : 0;
+    x->body_ended = head.framing == FRAMING_NONE || (head.framing == FRAMING_LENGTH && head.content_length == 0);
+    x->p.head = NULL;
+}
+
+static void
+begin_connection(struct exchange *x)
+{
+    struct pool *pool = pool_of(x->up, x->p.backend);
+    int64_t user_timeout = x->up->fleet->world->conf->tcp_user_timeout;
+    int error = 0;
+
+    x->conn = x->p.max_idle_us > 0 ? pool_take_idle(pool, x->p.max_idle_us) : NULL;
+    if (x->conn) {
+        x->timing.was_reused = true;
+        x->timing.connected_us = now_us(x);
+        x->state = SENDING;
+        metrics_add(x->up->metrics, METRIC_REUSES, x->p.slot, x->p.is_probe ? 0 : 1);
+    } else {
+        x->conn = pool_dial(pool, user_timeout, &error);
+        metrics_add(x->up->metrics, METRIC_CONNECTS, x->p.slot, 1);
+        if (!x->conn) {
+            x->start_fail = fail_of_connect(error);
+            return;
+        }
+    }
+    x->conn->exchange = x;
+    stream_on_event(x->conn->stream, pump, x);
+    h1_reset(x->conn->parser, x->answer, x->p.head->method);
+}
+
+struct exchange *
+exchange_start(struct upstream *up, const struct exchange_params *params, const struct exchange_events *events, void *arg)
+{
+    struct exchange *x = MEM_NEW(struct exchange);
+
+    x->up = up;
+    x->p = *params;
+    x->events = events;
+    x->arg = arg;
+    backend_ref(params->backend);
+    x->timing.started_us = x->progress_at_us = now_us(x);
+    timer_init(&x->timer, up->loop, on_timer, x);
+    x->answer = ARENA_NEW(params->arena, struct message);
+    message_init(x->answer, params->arena);
+    atomic_fetch_add_explicit(&params->backend->shared.outstanding, 1, memory_order_relaxed);
+    if (!params->is_probe)
+        metrics_add(up->metrics, METRIC_EXCHANGES, params->slot, 1);
+    begin_connection(x);
+    begin_head(x);
+    arm(x);
+    task_schedule(up->loop, &x->kick, pump, x);
+    return x;
+}
+
+void
+exchange_cancel(struct exchange **xp)
+{
+    struct exchange *x = *xp;
+
+    *xp = NULL;
+    if (x && x->state != OVER)
+        finish(x, false);
+}
+
+void
+exchange_send(struct exchange *x, struct str piece)
+{
+    assert(!x->body_ended && x->state != OVER);
+    if (piece.len == 0)
+        return;
+    if (x->is_chunked) {
+        h1_write_chunk_head(&x->out, piece.len);
+        buf_add(&x->out, piece);
+        buf_add(&x->out, H1_CHUNK_TAIL);
+        return;
+    }
+    assert(piece.len <= x->body_left);
+    buf_add(&x->out, piece);
+    x->body_left -= piece.len;
+}
+
+void
+exchange_send_end(struct exchange *x)
+{
+    if (x->body_ended || x->state == OVER)
+        return;
+    assert(x->is_chunked || x->body_left == 0);
+    if (x->is_chunked)
+        buf_add(&x->out, H1_LAST_CHUNK);
+    x->body_ended = true;
+}
+
+size_t
+exchange_room(const struct exchange *x)
+{
+    size_t waiting = buf_len(&x->out);
+
+    if (x->state == CONNECTING || x->state == OVER || x->write_broke)
+        return 0;
+    return waiting < OUT_HIGH ? OUT_HIGH - waiting : 0;
+}
+
+void
+exchange_kick(struct exchange *x)
+{
+    if (x->state != OVER)
+        task_schedule(x->up->loop, &x->kick, pump, x);
+}
+
+void
+exchange_pause(struct exchange *x)
+{
+    x->is_paused = true;
+}
+
+void
+exchange_resume(struct exchange *x)
+{
+    if (!x->is_paused || x->state == OVER)
+        return;
+    x->is_paused = false;
+    x->progress_at_us = now_us(x);
+    arm(x);
+    exchange_kick(x);
+}
+
+void
+exchange_set_movable(struct exchange *x, bool is_movable)
+{
+    x->p.is_movable = is_movable;
+}
+
+bool
+exchange_sent_nothing(const struct exchange *x)
+{
+    return x->sent_bytes == 0;
+}
+
+const struct exchange_timing *
+exchange_timing(const struct exchange *x)
+{
+    return &x->timing;
+}
+
+const struct backend *
+exchange_backend(const struct exchange *x)
+{
+    return x->p.backend;
+}
+
+void
+exchange_backend_fell(struct exchange *x)
+{
+    x->is_fallen = true;
+    exchange_kick(x);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One round asks every cluster for GET / and GET /aliases, each as a leg of its own, and then looks at all answers together.
+ * A cluster that does not answer keeps what it said last.
+ */
+#include "proxy/upstream/findings.h"
+
+#include <stdlib.h>
+
+#include "proxy/base/json.h"
+#include "proxy/base/mem.h"
+#include "proxy/upstream/group.h"
+
+enum { ROUND_US = 10 * 1000 * 1000, FIRST_US = 200 * 1000, ANSWER_US = 5 * 1000 * 1000, ANSWER_BYTES = 8 << 20, ASKS = 2 };
+
+enum ask { ASK_VERSION, ASK_ALIASES };
+
+struct known { /* of one cluster, by slot */
+    char *version;
+    char **crossing;
+    unsigned n_crossing;
+};
+
+struct findings {
+    struct upstream *up;
+    struct fleet *fleet; /* of the round under way; a reference */
+    struct fleet *next;  /* to be followed from the next round on; a reference */
+    struct group group;
+    bool is_busy;
+    uint8_t order[CLUSTERS_MAX];
+    struct arena arena;
+    struct message heads[ASKS];
+    struct operation ops[ASKS];
+    struct body no_body;
+    struct known known[CLUSTERS_MAX];
+    struct timer timer;
+    struct task release;
+    void (*on_change)(void *arg);
+    void *arg;
+};
+
+static struct leg_decision
+never_again(const struct leg_facts *facts)
+{
+    bool is_stale = facts->fail == FAIL_UPSTREAM_STALE && facts->tries < 2;
+
+    return (struct leg_decision){ is_stale ? LEG_SAME_FRESH : LEG_GIVE_UP, true };
+}
+
+static void
+forget_crossing(struct known *k)
+{
+    for (unsigned i = 0; i < k->n_crossing; i++)
+        mem_free(k->crossing[i]);
+    mem_free(k->crossing);
+    k->crossing = NULL;
+    k->n_crossing = 0;
+}
+
+static bool
+take_version(struct known *k, struct json root)
+{
+    struct str version = json_string(json_get(root, "version"));
+
+    if (version.len == 0 || version.len > 64 || (k->version && str_eq(version, str_from(k->version))))
+        return false;
+    mem_free(k->version);
+    k->version = mem_dup(version.p, version.len);
+    return true;
+}
+
+static bool
+crosses(const struct partition_map *map, struct json alias)
+{
+    struct str name = json_string(json_get(alias, "alias_name"));
+    struct str collection = json_string(json_get(alias, "collection_name"));
+
+    return name.len && partition_map_rule(map, name) != partition_map_rule(map, collection);
+}
+
+static bool
+take_aliases(struct known *k, const struct partition_map *map, struct json root)
+{
+    struct json list = json_get(json_get(root, "result"), "aliases");
+    struct known fresh = { .crossing = mem_array(json_size(list) + 1, sizeof(char *)) };
+    bool is_changed;
+
+    for (struct json_iter i = json_iter(list); json_next(&i);) {
+        struct str name = json_string(json_get(i.value, "alias_name"));
+
+        if (crosses(map, i.value))
+            fresh.crossing[fresh.n_crossing++] = mem_dup(name.p, name.len);
+    }
+    is_changed = fresh.n_crossing != k->n_crossing;
+    for (unsigned i = 0; i < fresh.n_crossing && !is_changed; i++)
+        is_changed = !str_eq(str_from(fresh.crossing[i]), str_from(k->crossing[i]));
+    forget_crossing(k);
+    k->crossing = fresh.crossing;
+    k->n_crossing = fresh.n_crossing;
+    return is_changed;
+}
+
+static bool
+take_answer(struct findings *f, unsigned part)
+{
+    struct group_part *p = &f->group.parts[part];
+    struct known *k = &f->known[f->fleet->clusters[part / ASKS].cluster->slot];
+    struct json_doc *doc;
+    bool is_changed = false;
+
+    if (!p->head || p->head->status != 200)
+        return false;
+    doc = json_parse(buf_str(&p->body), NULL, NULL);
+    if (doc && part % ASKS == ASK_VERSION)
+        is_changed = take_version(k, json_root(doc));
+    else if (doc)
+        is_changed = take_aliases(k, f->fleet->world->map, json_root(doc));
+    json_free(doc);
+    return is_changed;
+}
+
+static void
+end_round(void *arg)
+{
+    struct findings *f = arg;
+
+    group_fini(&f->group);
+    arena_reset(&f->arena);
+    f->is_busy = false;
+}
+
+static void
+on_round(void *arg, struct group *group)
+{
+    struct findings *f = arg;
+    bool is_changed = false;
+
+    for (unsigned i = 0; i < group->n; i++)
+        is_changed |= take_answer(f, i);
+    task_schedule(f->up->loop, &f->release, end_round, f);
+    if (is_changed)
+        f->on_change(f->arg);
+}
+
+static void
+on_try(void *arg, const struct leg_try *t)
+{
+}
+
+static void
+prepare(struct findings *f, enum ask ask, struct str target)
+{
+    struct message *m = &f->heads[ask];
+
+    message_init(m, &f->arena);
+    m->method = METHOD_GET;
+    m->method_text = STR("GET");
+    m->target = target;
+    message_add(m, STR("user-agent"), STR("sextant-probe"));
+    operation_parse(METHOD_GET, target, &f->arena, &f->ops[ask]);
+}
+
+static void
+begin_round(void *arg)
+{
+    struct findings *f = arg;
+
+    timer_set(&f->timer, ROUND_US);
+    if (f->is_busy || !f->next)
+        return;
+    f->is_busy = true;
+    fleet_unref(f->fleet);
+    f->fleet = fleet_ref(f->next);
+    prepare(f, ASK_VERSION, STR("/"));
+    prepare(f, ASK_ALIASES, STR("/aliases"));
+    group_init(&f->group, f->fleet->n_clusters * ASKS, ANSWER_BYTES, on_round, on_try, f);
+    for (unsigned i = 0; i < f->group.n; i++) {
+        struct leg_spec spec = {
+            .op = &f->ops[i % ASKS],
+            .head = &f->heads[i % ASKS],
+            .body = &f->no_body,
+            .arena = &f->arena,
+            .candidates = &f->order[i / ASKS],
+            .n_candidates = 1,
+            .deadline_us = loop_now_us(f->up->loop) + ANSWER_US,
+            .deadline_is_clients = true,
+            .policy = never_again,
+        };
+        group_start(&f->group, i, f->up, f->fleet, &spec);
+    }
+}
+
+struct findings *
+findings_new(struct upstream *up, void (*on_change)(void *arg), void *arg)
+{
+    struct findings *f = MEM_NEW(struct findings);
+
+    f->up = up;
+    f->on_change = on_change;
+    f->arg = arg;
+    f->no_body.is_complete = true;
+    for (unsigned i = 0; i < CLUSTERS_MAX; i++)
+        f->order[i] = (uint8_t)i;
+    timer_init(&f->timer, up->loop, begin_round, f);
+    timer_set(&f->timer, FIRST_US);
+    return f;
+}
+
+void
+findings_free(struct findings *f)
+{
+    if (!f)
+        return;
+    task_cancel(&f->release);
+    group_fini(&f->group);
+    timer_fini(&f->timer);
+    for (unsigned i = 0; i < CLUSTERS_MAX; i++) {
+        forget_crossing(&f->known[i]);
+        mem_free(f->known[i].version);
+    }
+    arena_fini(&f->arena);
+    fleet_unref(f->fleet);
+    fleet_unref(f->next);
+    mem_free(f);
+}
+
+void
+findings_follow(struct findings *f, struct fleet *fleet)
+{
+    bool is_new_world = !f->next || f->next->world != fleet->world;
+
+    fleet_ref(fleet);
+    fleet_unref(f->next);
+    f->next = fleet;
+    if (is_new_world)
+        timer_set(&f->timer, FIRST_US);
+}
+
+/* By number, part for part: 1.9.0 is lower than 1.19.0. */
+static bool
+version_is_lower(const char *a, const char *b)
+{
+    while (*a || *b) {
+        char *end_a, *end_b;
+        unsigned long x = strtoul(a, &end_a, 10), y = strtoul(b, &end_b, 10);
+
+        if (x != y)
+            return x < y;
+        a = *end_a ? end_a + 1 : end_a;
+        b = *end_b ? end_b + 1 : end_b;
+    }
+    return false;
+}
+
+void
+findings_apply(const struct findings *f, struct fleet *fresh)
+{
+    const char *lowest = NULL;
+    unsigned total = 0, n = 0;
+    struct str *names;
+
+    for (unsigned i = 0; i < fresh->n_clusters; i++) {
+        const struct known *k = &f->known[fresh->clusters[i].cluster->slot];
+
+        total += k->n_crossing;
+        if (k->version && (!lowest || version_is_lower(k->version, lowest)))
+            lowest = k->version;
+    }
+    names = mem_array(total, sizeof(*names));
+    for (unsigned i = 0; i < fresh->n_clusters; i++) {
+        const struct known *k = &f->known[fresh->clusters[i].cluster->slot];
+
+        for (unsigned j = 0; j < k->n_crossing; j++)
+            names[n++] = str_from(k->crossing[j]);
+    }
+    fleet_set_findings(fresh, names, n, str_from(lowest));
+    mem_free(names);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/upstream/fleet.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proxy/base/clock.h"
+#include "proxy/base/mem.h"
+
+/* The registry holds a reference on each; an entry that only the registry still holds is dropped at the next build. */
+struct registry {
+    struct backend *backends[BACKENDS_MAX]; /* by id */
+    struct cluster *clusters[CLUSTERS_MAX]; /* by slot */
+};
+
+struct registry *
+registry_new(void)
+{
+    return MEM_NEW(struct registry);
+}
+
+void
+registry_free(struct registry *r)
+{
+    if (!r)
+        return;
+    for (unsigned i = 0; i < BACKENDS_MAX; i++)
+        backend_unref(r->backends[i]);
+    for (unsigned i = 0; i < CLUSTERS_MAX; i++)
+        cluster_unref(r->clusters[i]);
+    mem_free(r);
+}
+
+static void
+sweep(struct registry *r)
+{
+    for (unsigned i = 0; i < BACKENDS_MAX; i++) {
+        if (r->backends[i] && atomic_load(&r->backends[i]->refs) == 1) {
+            backend_unref(r->backends[i]);
+            r->backends[i] = NULL;
+        }
+    }
+    for (unsigned i = 0; i < CLUSTERS_MAX; i++) {
+        if (r->clusters[i] && atomic_load(&r->clusters[i]->refs) == 1) {
+            cluster_unref(r->clusters[i]);
+            r->clusters[i] = NULL;
+        }
+    }
+}
+
+static struct backend *
+find_backend(struct registry *r, const struct url *url, const struct addr *addr)
+{
+    int room = -1;
+
+    for (unsigned i = 0; i < BACKENDS_MAX; i++) {
+        struct backend *b = r->backends[i];
+
+        if (!b)
+            room = room < 0 ? (int)i : room;
+        else if (addr_eq(&b->addr, addr) && str_eq(str_from(b->url), url->text))
+            return b;
+    }
+    if (room < 0)
+        return NULL;
+    return r->backends[room] = backend_new((unsigned)room, url, addr);
+}
+
+static struct cluster *
+find_cluster(struct registry *r, struct str name)
+{
+    int room = -1;
+
+    for (unsigned i = 0; i < CLUSTERS_MAX; i++) {
+        struct cluster *c = r->clusters[i];
+
+        if (!c)
+            room = room < 0 ? (int)i : room;
+        else if (str_eq(str_from(c->name), name))
+            return c;
+    }
+    if (room < 0)
+        return NULL;
+    return r->clusters[room] = cluster_new((unsigned)room, name);
+}
+
+static struct health_conf
+health_conf_of(const struct conf *conf)
+{
+    return (struct health_conf){
+        .fall = (unsigned)conf->probe_fall,
+        .rise = (unsigned)conf->probe_rise,
+        .eject_base_us = conf->eject_base * USEC_PER_MSEC,
+        .eject_max_us = conf->eject_max * USEC_PER_MSEC,
+        .ramp_us = conf->ramp_up * USEC_PER_MSEC,
+    };
+}
+
+static void
+add_endpoint(struct registry *r, struct fleet *f, struct fleet_cluster *fc, const struct endpoint_conf *e,
+    const struct addr *addrs, unsigned n)
+{
+    struct health_conf health = health_conf_of(f->world->conf);
+
+    for (unsigned i = 0; i < n && fc->n_backends < BACKENDS_MAX; i++) {
+        struct backend *b = find_backend(r, &e->url, &addrs[i]);
+
+        if (!b)
+            return; /* more addresses than there is room for: the first ones serve */
+        backend_configure(b, &health);
+        fc->backends[fc->n_backends++] = (struct fleet_backend){ backend_ref(b), e->number, e->weight / n };
+    }
+}
+
+static void
+add_cluster(struct registry *r, struct fleet *f, unsigned index, registry_resolve_fn *resolve, void *arg)
+{
+    enum { PER_HOST = 32 };
+    const struct topology *t = f->world->topology;
+    const struct cluster_conf *conf = &t->clusters[index];
+    struct fleet_cluster *fc = &f->clusters[index];
+    double km = t->has_region ? place_distance_km(&t->region, &conf->at) : -1;
+    double bias = conf->bias;
+
+    fc->cluster = find_cluster(r, conf->name);
+    assert(fc->cluster); /* at most CLUSTERS_MAX are configured, and sweep() ran when the table was full */
+    cluster_ref(fc->cluster);
+    if (fc->cluster->rank.published_ms == 0)
+        rank_init(&fc->cluster->rank, km);
+    atomic_store(&fc->cluster->shared.distance_km, km);
+    atomic_store(&fc->cluster->shared.cost_ms, rank_cost_ms(&fc->cluster->rank, bias));
+    fc->backends = ARENA_ARRAY(&f->arena, conf->n_endpoints * PER_HOST, struct fleet_backend);
+    for (unsigned i = 0; i < conf->n_endpoints; i++) {
+        const struct endpoint_conf *e = &conf->endpoints[i];
+        struct addr addrs[PER_HOST];
+        unsigned n = 1;
+
+        if (e->url.is_literal)
+            addrs[0] = e->url.addr;
+        else
+            n = resolve(arg, e->url.host, addrs, PER_HOST);
+        add_endpoint(r, f, fc, e, addrs, n);
+    }
+}
+
+struct fleet *
+fleet_build(struct registry *r, struct world *world, registry_resolve_fn *resolve, void *arg)
+{
+    struct fleet *f = MEM_NEW(struct fleet);
+
+    sweep(r);
+    atomic_init(&f->refs, 1);
+    f->world = world_ref(world);
+    f->n_clusters = world->topology->n_clusters;
+    f->clusters = ARENA_ARRAY(&f->arena, f->n_clusters, struct fleet_cluster);
+    for (unsigned i = 0; i < f->n_clusters; i++)
+        add_cluster(r, f, i, resolve, arg);
+    return f;
+}
+
+static int
+compare_str(const void *a, const void *b)
+{
+    const struct str *x = a, *y = b;
+    size_t len = x->len < y->len ? x->len : y->len;
+    int order = len ? memcmp(x->p, y->p, len) : 0;
+
+    return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+void
+fleet_set_findings(struct fleet *f, const struct str *crossing, unsigned n, struct str version)
+{
+    f->crossing_aliases = ARENA_ARRAY(&f->arena, n + 1, struct str);
+    for (unsigned i = 0; i < n; i++)
+        f->crossing_aliases[i] = arena_str(&f->arena, crossing[i]);
+    f->n_crossing = n;
+    if (n)
+        qsort(f->crossing_aliases, n, sizeof(struct str), compare_str);
+    f->version = arena_str(&f->arena, version);
+}
+
+struct fleet *
+fleet_ref(struct fleet *f)
+{
+    atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+    return f;
+}
+
+void
+fleet_unref(struct fleet *f)
+{
+    if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    for (unsigned i = 0; i < f->n_clusters; i++) {
+        for (unsigned j = 0; j < f->clusters[i].n_backends; j++)
+            backend_unref(f->clusters[i].backends[j].backend);
+        cluster_unref(f->clusters[i].cluster);
+    }
+    world_unref(f->world);
+    arena_fini(&f->arena);
+    mem_free(f);
+}
+
+void
+fleet_views(const struct fleet *f, struct cluster_view *ret_views)
+{
+    for (unsigned i = 0; i < f->n_clusters; i++) {
+        const struct fleet_cluster *fc = &f->clusters[i];
+        struct cluster_view *v = &ret_views[i];
+
+        v->is_up = v->is_ejected = false;
+        for (unsigned j = 0; j < fc->n_backends; j++) {
+            enum health_state state = backend_state(fc->backends[j].backend);
+
+            v->is_up |= health_is_usable(state);
+            v->is_ejected |= state == HEALTH_EJECTED;
+        }
+        v->cost_ms = atomic_load_explicit(&fc->cluster->shared.cost_ms, memory_order_relaxed);
+        v->rtt_ms = atomic_load_explicit(&fc->cluster->shared.rtt_ms, memory_order_relaxed);
+        v->distance_km = atomic_load_explicit(&fc->cluster->shared.distance_km, memory_order_relaxed);
+    }
+}
+
+bool
+fleet_alias_crosses(const struct fleet *f, struct str name)
+{
+    return f->n_crossing && bsearch(&name, f->crossing_aliases, f->n_crossing, sizeof(struct str), compare_str);
+}

@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ *   step: take a place at the cluster (or wait in its queue) -> pick a backend -> exchange
+ *                ^                                                              |
+ *                +------------- policy: move or give up <---- failure ----------+---- answer: hold, release, end
+ *
+ * 1. No backend outside the fleet clusters named by spec.candidates is ever used.
+ * 2. While an answer is held nothing of it has been told, so the leg may still move on; from the release on it may not.
+ * 3. A place at a cluster is held from before the exchange until after it, and given back exactly once.
+ */
+#include "proxy/upstream/leg.h"
+
+#include "proxy/base/mem.h"
+
+enum { WAIT_POLL_US = 10 * 1000, FRESH_FOR_WRITES_US = 1000 * 1000 };
+
+static void step(void *arg);
+static void try_again(struct leg *leg, enum fail fail);
+
+static int64_t
+now_us(const struct leg *leg)
+{
+    return loop_now_us(leg->up->loop);
+}
+
+unsigned
+leg_cluster(const struct leg *leg)
+{
+    return leg->spec.candidates[leg->at];
+}
+
+static const struct fleet_cluster *
+fleet_cluster(const struct leg *leg)
+{
+    return &leg->fleet->clusters[leg_cluster(leg)];
+}
+
+/* --- places ------------------------------------------------------------------------------------------------------ */
+
+static bool
+take_place(struct leg *leg)
+{
+    const struct conf *conf = leg->fleet->world->conf;
+    uint64_t limit = conf->cluster_requests < conf->cluster_connections ? conf->cluster_requests : conf->cluster_connections;
+    struct cluster *c = fleet_cluster(leg)->cluster;
+
+    if (atomic_fetch_add_explicit(&c->shared.outstanding, 1, memory_order_relaxed) < limit)
+        return leg->has_place = true;
+    atomic_fetch_sub_explicit(&c->shared.outstanding, 1, memory_order_relaxed);
+    return false;
+}
+
+static void
+stop_waiting(struct leg *leg)
+{
+    if (!leg->is_waiting)
+        return;
+    leg->is_waiting = false;
+    timer_clear(&leg->wait);
+    TAILQ_REMOVE(&leg->up->queues[fleet_cluster(leg)->cluster->slot], leg, entry);
+    atomic_fetch_sub_explicit(&fleet_cluster(leg)->cluster->shared.waiting, 1, memory_order_relaxed);
+}
+
+static void
+give_place(struct leg *leg)
+{
+    struct cluster *c = fleet_cluster(leg)->cluster;
+    struct leg *next = TAILQ_FIRST(&leg->up->queues[c->slot]);
+
+    if (!leg->has_place)
+        return;
+    leg->has_place = false;
+    atomic_fetch_sub_explicit(&c->shared.outstanding, 1, memory_order_relaxed);
+    if (next)
+        task_schedule(leg->up->loop, &next->step, step, next);
+}
+
+static void
+on_wait(void *arg)
+{
+    struct leg *leg = arg;
+
+    if (now_us(leg) < leg->wait_until_us) {
+        timer_set(&leg->wait, WAIT_POLL_US);
+        step(leg);
+        return;
+    }
+    stop_waiting(leg);
+    try_again(leg, FAIL_QUEUE_TIMEOUT);
+}
+
+static void
+begin_waiting(struct leg *leg)
+{
+    const struct conf *conf = leg->fleet->world->conf;
+    struct cluster *c = fleet_cluster(leg)->cluster;
+
+    if (leg->is_waiting)
+        return;
+    if (atomic_fetch_add_explicit(&c->shared.waiting, 1, memory_order_relaxed) >= conf->queue_length || !conf->queue_timeout) {
+        atomic_fetch_sub_explicit(&c->shared.waiting, 1, memory_order_relaxed);
+        try_again(leg, FAIL_CLUSTER_BUSY);
+        return;
+    }
+    leg->is_waiting = true;
+    leg->wait_until_us = now_us(leg) + conf->queue_timeout * USEC_PER_MSEC;
+    TAILQ_INSERT_TAIL(&leg->up->queues[c->slot], leg, entry);
+    metrics_add(leg->up->metrics, METRIC_QUEUED, c->slot, 1);
+    timer_set(&leg->wait, WAIT_POLL_US);
+}
+
+/* --- choosing a backend ------------------------------------------------------------------------------------------ */
+
+enum { BACKENDS_PER_CLUSTER = 64 };
+
+/* The strictness of the choice: first usable ones that are not penalised for the collection, then those too, then any. */
+enum choosing { CHOOSE_GOOD, CHOOSE_USABLE, CHOOSE_ANY };
+
+static bool
+is_eligible(const struct leg *leg, const struct fleet_backend *fb, enum choosing how)
+{
+    enum health_state state = backend_state(fb->backend);
+
+    if (how == CHOOSE_ANY)
+        return leg->spec.try_down || state == HEALTH_EJECTED;
+    if (!health_is_usable(state))
+        return false;
+    return how == CHOOSE_USABLE || !backend_is_penalised(fb->backend, leg->spec.op->collection, now_us(leg));
+}
+
+static int
+pick_how(const struct leg *leg, enum choosing how)
+{
+    const struct fleet_cluster *fc = fleet_cluster(leg);
+    struct choice choices[BACKENDS_PER_CLUSTER];
+    unsigned n = fc->n_backends < BACKENDS_PER_CLUSTER ? fc->n_backends : BACKENDS_PER_CLUSTER;
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct fleet_backend *fb = &fc->backends[i];
+
+        choices[i] = (struct choice){
+            .is_eligible = !(leg->tried >> i & 1) && is_eligible(leg, fb, how),
+            .outstanding = atomic_load_explicit(&fb->backend->shared.outstanding, memory_order_relaxed),
+            .latency_us = (double)atomic_load_explicit(&fb->backend->shared.latency_us, memory_order_relaxed),
+            .weight = fb->weight * backend_share(fb->backend, now_us(leg)),
+        };
+    }
+    return balance_pick(choices, n, n > 1 ? upstream_random(leg->up) : 0);
+}
+
+static int
+pick_pinned(const struct leg *leg)
+{
+    const struct fleet_cluster *fc = fleet_cluster(leg);
+    unsigned number = leg->spec.endpoint ? leg->spec.endpoint : 1;
+
+    for (unsigned i = 0; i < fc->n_backends && i < BACKENDS_PER_CLUSTER; i++) {
+        if (fc->backends[i].endpoint == number)
+            return leg->tried >> i & 1 ? -1 : (int)i;
+    }
+    return -1;
+}
+
+static int
+pick(const struct leg *leg)
+{
+    int chosen = -1;
+
+    if (leg->spec.is_pinned)
+        return pick_pinned(leg);
+    for (int how = CHOOSE_GOOD; how <= CHOOSE_ANY && chosen < 0; how++)
+        chosen = pick_how(leg, (enum choosing)how);
+    return chosen;
+}
+
+/* --- one exchange ------------------------------------------------------------------------------------------------ */
+
+static void
+release_answer(struct leg *leg)
+{
+    leg->answer_began = true;
+    if (leg->exchange)
+        exchange_set_movable(leg->exchange, false);
+    leg->events->on_head(leg->arg, leg, leg->answer);
+    if (leg->is_over || buf_len(&leg->held) == 0)
+        return;
+    leg->events->on_body(leg->arg, leg, buf_str(&leg->held));
+    buf_clear(&leg->held);
+}
+
+static void
+on_head(void *arg, struct message *head)
+{
+    struct leg *leg = arg;
+
+    leg->answer = head;
+    if (head->framing == FRAMING_LENGTH && head->content_length > leg->spec.hold_bytes)
+        release_answer(leg);
+}
+
+static void
+on_body(void *arg, struct str piece)
+{
+    struct leg *leg = arg;
+
+    if (leg->answer_began) {
+        leg->events->on_body(leg->arg, leg, piece);
+        return;
+    }
+    if (buf_len(&leg->held) + piece.len <= leg->spec.hold_bytes) {
+        buf_add(&leg->held, piece);
+        return;
+    }
+    release_answer(leg);
+    if (!leg->is_over)
+        leg->events->on_body(leg->arg, leg, piece);
+}
+
+static void
+on_room(void *arg)
+{
+    struct leg *leg = arg;
+    struct body *body = leg->spec.body;
+    struct str piece = body_from(body, leg->body_at);
+    size_t room = exchange_room(leg->exchange);
+
+    if (piece.len > room)
+        piece.len = room;
+    exchange_send(leg->exchange, piece);
+    leg->body_at += piece.len;
+    body_sent(body, leg->body_at);
+    if (leg->body_at == body_end(body)) {
+        if (body->is_complete)
+            exchange_send_end(leg->exchange);
+        else
+            leg->events->on_room(leg->arg, leg);
+    }
+}
+
+static bool
+is_unavailable(int status)
+{
+    return status >= 502 && status <= 504;
+}
+
+static void
+tell_try(struct leg *leg, enum fail fail)
+{
+    struct leg_try t = {
+        .cluster = fleet_cluster(leg)->cluster->name,
+        .endpoint = leg->current->endpoint,
+        .fail = fail,
+        .status = leg->answer ? leg->answer->status : 0,
+        .timing = *exchange_timing(leg->exchange),
+    };
+
+    leg->sent_something |= !exchange_sent_nothing(leg->exchange);
+    leg->events->on_try(leg->arg, leg, &t);
+}
+
+static void
+end_leg(struct leg *leg)
+{
+    leg->is_over = true;
+    leg->events->on_end(leg->arg, leg);
+}
+
+static void
+on_done(void *arg, enum fail fail)
+{
+    struct leg *leg = arg;
+
+    tell_try(leg, fail);
+    leg->fail = fail;
+    if (fail == FAIL_NONE && !(is_unavailable(leg->answer->status) && !leg->answer_began)) {
+        leg->exchange = NULL;
+        give_place(leg);
+        if (!leg->answer_began)
+            release_answer(leg);
+        if (!leg->is_over)
+            end_leg(leg);
+        return;
+    }
+    try_again(leg, fail == FAIL_NONE ? FAIL_UPSTREAM_UNAVAILABLE : fail);
+}
+
+static const struct exchange_events exchange_events = { on_head, on_body, on_room, on_done };
+
+static void
+start_exchange(struct leg *leg)
+{
+    const struct conf *conf = leg->fleet->world->conf;
+    int64_t idle_us = conf->upstream_idle * USEC_PER_MSEC;
+    bool is_safe = leg->spec.op->info->resend == RESEND_SAFE;
+    struct exchange_params params = {
+        .backend = leg->current->backend,
+        .slot = fleet_cluster(leg)->cluster->slot,
+        .head = leg->spec.head,
+        .arena = leg->spec.arena,
+        .collection = leg->spec.op->collection,
+        .max_idle_us = is_safe || idle_us < FRESH_FOR_WRITES_US ? idle_us : FRESH_FOR_WRITES_US,
+        .connect_us = conf->connect_timeout * USEC_PER_MSEC,
+        .deadline_us = leg->spec.deadline_us,
+        .progress_us = leg->spec.progress_us,
+        .deadline_is_clients = leg->spec.deadline_is_clients,
+        .is_movable = is_safe && !leg->spec.body->is_window && (leg->spec.may_move || fleet_cluster(leg)->n_backends > 1),
+    };
+
+    if (leg->is_fresh_next)
+        params.max_idle_us = 0;
+    leg->is_fresh_next = false;
+    leg->answer = NULL;
+    buf_clear(&leg->held);
+    leg->body_at = leg->spec.body->is_window ? leg->spec.body->base : 0;
+    if (leg->tries++)
+        metrics_add(leg->up->metrics, METRIC_RETRIES, params.slot, 1);
+    else
+        budget_request(&leg->up->budget, now_us(leg));
+    leg->exchange = exchange_start(leg->up, &params, &exchange_events, leg);
+    if (leg->is_paused)
+        exchange_pause(leg->exchange);
+}
+
+static void
+step(void *arg)
+{
+    struct leg *leg = arg;
+    int chosen;
+
+    if (leg->is_over || leg->exchange)
+        return;
+    if (!leg->has_place && !take_place(leg)) {
+        begin_waiting(leg);
+        return;
+    }
+    stop_waiting(leg);
+    if (!leg->is_fresh_next || !leg->current) {
+        chosen = pick(leg);
+        if (chosen < 0) {
+            try_again(leg, fleet_cluster(leg)->n_backends ? FAIL_NO_HEALTHY_CLUSTER : FAIL_NAME_UNRESOLVED);
+            return;
+        }
+        leg->tried |= UINT64_C(1) << chosen;
+        leg->current = &fleet_cluster(leg)->backends[chosen];
+    }
+    start_exchange(leg);
+}
+
+/* --- moving on --------------------------------------------------------------------------------------------------- */
+
+static struct leg_facts
+facts_of(const struct leg *leg, enum fail fail)
+{
+    const struct leg_spec *s = &leg->spec;
+    bool tried_now = leg->exchange != NULL;
+
+    return (struct leg_facts){
+        .fail = fail,
+        .resend = s->op->info->resend,
+        .is_read = s->op->info->kind == OP_READ,
+        .is_pinned = s->is_pinned,
+        .sent_nothing = !tried_now || exchange_sent_nothing(leg->exchange),
+        .answer_began = leg->answer_began,
+        .has_body = !s->body->is_window || s->body->base == 0,
+        .has_endpoint = !s->is_pinned && pick(leg) >= 0,
+        .has_cluster = s->may_move && leg->at + 1 < s->n_candidates,
+        .has_time = !s->deadline_us || now_us(leg) < s->deadline_us,
+        .tries = leg->tries,
+        .free_moves = leg->free_moves,
+        .op = s->op,
+        .body = s->body,
+    };
+}
+
+static void
+give_up(struct leg *leg, enum fail fail)
+{
+    bool has_held = leg->answer && !leg->answer_began && leg->fail == FAIL_NONE && fail == FAIL_UPSTREAM_UNAVAILABLE;
+
+    if (has_held) {
+        release_answer(leg);
+        if (!leg->is_over)
+            end_leg(leg);
+        return;
+    }
+    leg->is_over = true;
+    if (leg->answer_began)
+        leg->events->on_cut(leg->arg, leg, fail);
+    else
+        leg->events->on_fail(leg->arg, leg, fail);
+}
+
+static bool
+pay(struct leg *leg, const struct leg_decision *d)
+{
+    const struct conf *conf = leg->fleet->world->conf;
+
+    if (d->is_free) {
+        leg->free_moves++;
+        return true;
+    }
+    if (budget_retry(&leg->up->budget, conf->retry_percent, conf->retry_min, now_us(leg)))
+        return true;
+    metrics_add(leg->up->metrics, METRIC_RETRIES_REFUSED, 0, 1);
+    return false;
+}
+
+static void
+try_again(struct leg *leg, enum fail fail)
+{
+    struct leg_facts facts = facts_of(leg, fail);
+    struct leg_decision d = leg->spec.policy(&facts);
+
+    leg->exchange = NULL;
+    give_place(leg);
+    if (d.move == LEG_GIVE_UP || !pay(leg, &d)) {
+        give_up(leg, fail);
+        return;
+    }
+    if (d.move == LEG_NEXT_CLUSTER) {
+        leg->at++;
+        leg->tried = 0;
+        leg->free_moves = 0;
+        leg->current = NULL;
+    }
+    leg->is_fresh_next = d.move == LEG_SAME_FRESH;
+    if (d.move == LEG_NEXT_ENDPOINT)
+        leg->current = NULL;
+    task_schedule(leg->up->loop, &leg->step, step, leg);
+}
+
+/* --- for the owner ----------------------------------------------------------------------------------------------- */
+
+void
+leg_start(struct leg *leg, struct upstream *up, struct fleet *fleet, const struct leg_spec *spec,
+    const struct leg_events *events, void *arg)
+{
+    *leg = (struct leg){ .up = up, .fleet = fleet_ref(fleet), .spec = *spec, .events = events, .arg = arg };
+    timer_init(&leg->wait, up->loop, on_wait, leg);
+    task_schedule(up->loop, &leg->step, step, leg);
+}
+
+void
+leg_body_grew(struct leg *leg)
+{
+    if (leg->exchange && !leg->is_over)
+        exchange_kick(leg->exchange);
+}
+
+void
+leg_pause(struct leg *leg)
+{
+    leg->is_paused = true;
+    if (leg->exchange)
+        exchange_pause(leg->exchange);
+}
+
+void
+leg_resume(struct leg *leg)
+{
+    leg->is_paused = false;
+    if (leg->exchange)
+        exchange_resume(leg->exchange);
+}
+
+void
+leg_cancel(struct leg *leg)
+{
+    if (!leg->up)
+        return;
+    leg->is_over = true;
+    task_cancel(&leg->step);
+    stop_waiting(leg);
+    if (leg->exchange)
+        tell_try(leg, FAIL_CLIENT_GONE);
+    exchange_cancel(&leg->exchange);
+    give_place(leg);
+}
+
+void
+leg_fini(struct leg *leg)
+{
+    if (!leg->up)
+        return;
+    leg_cancel(leg);
+    timer_fini(&leg->wait);
+    buf_fini(&leg->held);
+    fleet_unref(leg->fleet);
+    leg->up = NULL;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/upstream/pool.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "proxy/base/mem.h"
+#include "proxy/upstream/exchange.h"
+
+struct pool *
+pool_of(struct upstream *up, struct backend *b)
+{
+    struct pool *p = up->pools[b->id];
+
+    if (p && p->backend == b)
+        return p;
+    /* The id was given to another backend: the old one is in no fleet, and what it had has run out. */
+    if (p && LIST_EMPTY(&p->busy)) {
+        pool_free(p);
+        p = NULL;
+    }
+    assert(!p);
+    p = MEM_NEW(struct pool);
+    p->up = up;
+    p->backend = backend_ref(b);
+    LIST_INIT(&p->idle);
+    LIST_INIT(&p->busy);
+    up->pools[b->id] = p;
+    return p;
+}
+
+void
+conn_close(struct conn *c)
+{
+    if (!c->exchange)
+        c->pool->n_idle -= c->idle_since_us != 0;
+    LIST_REMOVE(c, entry);
+    stream_close(&c->stream);
+    h1_parser_free(c->parser);
+    atomic_fetch_sub_explicit(&c->pool->backend->shared.connections, 1, memory_order_relaxed);
+    mem_free(c);
+}
+
+void
+pool_free(struct pool *p)
+{
+    struct conn *c;
+
+    if (!p)
+        return;
+    assert(LIST_EMPTY(&p->busy));
+    while ((c = LIST_FIRST(&p->idle)))
+        conn_close(c);
+    p->up->pools[p->backend->id] = NULL;
+    backend_unref(p->backend);
+    mem_free(p);
+}
+
+struct conn *
+pool_take_idle(struct pool *p, int64_t max_idle_us)
+{
+    struct conn *c = LIST_FIRST(&p->idle);
+
+    if (!c || loop_now_us(p->up->loop) - c->idle_since_us > max_idle_us)
+        return NULL;
+    LIST_REMOVE(c, entry);
+    LIST_INSERT_HEAD(&p->busy, c, entry);
+    c->idle_since_us = 0;
+    p->n_idle--;
+    return c;
+}
+
+struct conn *
+pool_dial(struct pool *p, int64_t user_timeout_ms, int *ret_error)
+{
+    const struct conf *conf = p->up->fleet->world->conf;
+    struct h1_limits limits = {
+        .head_bytes = (uint32_t)conf->head_bytes * 4, /* a cluster's answer may carry longer fields than a request may */
+        .head_fields = 200,
+        .line_bytes = 8192,
+    };
+    struct stream *s = p->up->dial(p->up->dial_arg, p->up->loop, p->backend, user_timeout_ms, ret_error);
+    struct conn *c;
+
+    if (!s)
+        return NULL;
+    c = MEM_NEW(struct conn);
+    c->pool = p;
+    c->stream = s;
+    c->parser = h1_parser_new(H1_RESPONSES, &limits);
+    LIST_INSERT_HEAD(&p->busy, c, entry);
+    atomic_fetch_add_explicit(&p->backend->shared.connections, 1, memory_order_relaxed);
+    return c;
+}
+
+/* Whatever an idle connection has to say, an answer to nothing or its end, it is of no more use. */
+static void
+on_idle_event(void *arg)
+{
+    struct conn *c = arg;
+    char byte;
+
+    if (stream_read(c->stream, &byte, 1) != -EAGAIN)
+        conn_close(c);
+}
+
+void
+conn_give_back(struct conn *c)
+{
+    struct pool *p = c->pool;
+
+    LIST_REMOVE(c, entry);
+    LIST_INSERT_HEAD(&p->idle, c, entry);
+    c->exchange = NULL;
+    c->idle_since_us = loop_now_us(p->up->loop);
+    p->n_idle++;
+    stream_on_event(c->stream, on_idle_event, c);
+}
+
+void
+pool_retire(struct pool *p, int64_t idle_us)
+{
+    int64_t now = loop_now_us(p->up->loop);
+    struct conn *c, *next;
+
+    for (c = LIST_FIRST(&p->idle); c; c = next) {
+        next = LIST_NEXT(c, entry);
+        if (now - c->idle_since_us >= idle_us)
+            conn_close(c);
+    }
+}

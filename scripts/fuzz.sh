@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# fuzz.sh SECONDS FUZZER…: run libFuzzer binaries one after another, each for so long, each from the seeds in
+# test/fuzz/corpus/NAME (NAME without fuzz_). What it learns stays in BUILD/fuzz/corpus/NAME, never in the repository.
+# A finding fails the run and leaves its input as BUILD/fuzz/NAME-crash-…; run the fuzzer with that file to see it again.
+# FUZZ_SEED makes a short run repeatable. Ends in "N passed, N failed" (fuzzers).
+set -u
+cd "$(dirname "$0")/.." || exit 1
+seconds=$1 && shift
+build=${BUILD:-build}
+passed=0 failed=0
+for fuzzer in "$@"; do
+    name=$(basename "$fuzzer") && name=${name#fuzz_}
+    seeds=test/fuzz/corpus/$name
+    learnt=$build/fuzz/corpus/$name
+    log=$build/fuzz/$name.log
+    [ -z "${FUZZ_SEED:-}" ] || rm -rf "$learnt"
+    mkdir -p "$learnt"
+    dirs=("$learnt")
+    [ -d "$seeds" ] && dirs+=("$seeds")
+    options=(-max_total_time="$seconds" -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$build/fuzz/$name-")
+    [ -z "${FUZZ_SEED:-}" ] || options+=(-seed="$FUZZ_SEED")
+    [ -f "test/fuzz/$name.dict" ] && options+=(-dict="test/fuzz/$name.dict")
+    timeout -k 5 $((seconds + 120)) "$fuzzer" "${options[@]}" "${dirs[@]}" >"$log" 2>&1 </dev/null
+    code=$?
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    if [ $code -eq 0 ] && [ "${runs:-0}" -gt 0 ]; then
+        passed=$((passed + 1))
+        echo "fuzz $name: $runs inputs in $seconds s, $(find "$learnt" -type f | wc -l) kept"
+    else
+        failed=$((failed + 1))
+        echo "FAILED fuzz $name (exit $code, ${runs:-no} inputs):"
+        grep -vE '^#[0-9]+' "$log" | tail -60
+    fi
+done
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Every test, as it runs for each change: installs what the tests need, builds, then phase after phase. test.sh [PHASE…] runs
+# some of them only. A phase says how long it took; what it printed is in build/test/PHASE.log and is shown when it fails. The last
+# line is "N passed, N failed": cases where a phase counts cases, else the phase itself. Needs no input, no clock of its own
+# and no free port of a given number. Under 15 minutes on two cores; make soak runs the long forms.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=scripts/lib.sh
+. scripts/lib.sh
+
+export BUILD=${BUILD:-build}
+jobs=$(cores)
+all=(deps build check unit e2e asan fuzz)
+passed=0 failed=0 skipped=0
+
+phase_deps() { scripts/deps.sh build test check fuzz; }
+phase_build() { make -j"$jobs" all unit-build; }
+phase_check() { make check; }
+phase_unit() { make -j"$jobs" unit; } # unit and flow
+phase_asan() { make -j"$jobs" asan; }
+phase_fuzz() { make -j"$jobs" fuzz-build && FUZZ_SEED=1 make fuzz FUZZ_SECONDS=4; }
+
+# Golden files, the stand-in against its recordings, end to end: everything pytest finds below test/, the long forms apart.
+phase_e2e() {
+    [ -x "$BUILD/sextant" ] || warn "no $BUILD/sextant yet: tests that need it will fail"
+    timeout -k 10 480 build/venv/bin/python -m pytest -q -rfE -m 'not soak' -p no:cacheprovider test
+}
+
+seconds_of_all=$SECONDS
+minutes() { printf '%d:%02d' $(($1 / 60)) $(($1 % 60)); }
+
+# The number before WORD in the last line of FILE that counts cases ("N passed, N failed"; pytest: "1 failed, 4 passed in 2s").
+count() { # count WORD FILE
+    local n
+    n=$(grep -E '(^|[ =])[0-9]+ (passed|failed|errors?)\b' "$2" | tail -1 | grep -oE "[0-9]+ $1" | grep -oE '^[0-9]+' | head -1)
+    echo "${n:-0}"
+}
+
+run_phase() {
+    local phase=$1 log=$BUILD/test/$1.log start=$SECONDS code ok bad
+    "phase_$phase" >"$log" 2>&1 </dev/null
+    code=$?
+    ok=$(count passed "$log")
+    bad=$(($(count failed "$log") + $(count 'errors?' "$log")))
+    skipped=$((skipped + $(count skipped "$log")))
+    case $phase in
+    deps | build) ok=$((code == 0)) bad=0 ;;
+    *) [ $((ok + bad)) -gt 0 ] || code=1 ;; # a phase that ran nothing has not passed
+    esac
+    if [ "$code" -ne 0 ] && [ $bad -eq 0 ]; then bad=1; fi
+    passed=$((passed + ok)) failed=$((failed + bad))
+    if [ $bad -eq 0 ]; then
+        say "$phase: $ok passed ($(minutes $((SECONDS - start))))"
+    else
+        say "$phase: $ok passed, $bad FAILED ($(minutes $((SECONDS - start)))), $log ends in:"
+        tail -n 120 "$log"
+    fi
+    [ $bad -eq 0 ]
+}
+
+mkdir -p "$BUILD/test"
+phases=("$@")
+[ $# -gt 0 ] || phases=("${all[@]}")
+for phase in "${phases[@]}"; do
+    [[ " ${all[*]} " == *" $phase "* ]] || die "no phase called $phase: ${all[*]}"
+    run_phase "$phase" || [[ $phase != deps && $phase != build ]] || break
+done
+[ $skipped -eq 0 ] || say "$skipped skipped"
+say "took $(minutes $((SECONDS - seconds_of_all)))"
+say "$passed passed, $failed failed"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Processes for tests: regions (stand-ins, or real servers when QDRANT_BIN names one) and edges, on ports of their own
+choosing, ended by the id they were started with."""
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+SEXTANT = os.environ.get("SEXTANT_BIN", os.path.join(ROOT, "build", "sextant"))
+QDRANT = os.environ.get("QDRANT_BIN")
+PLACES = {"eu": "aws:eu-central-1", "us": "aws:us-east-1", "ap": "aws:ap-southeast-1"}
+# Documentation networks stand for callers of three countries.
+OVERRIDES = "192.0.2.0/25=DE,198.51.100.0/24=US,203.0.113.0/24=JP"
+CALLERS = {"DE": "192.0.2.7", "US": "198.51.100.7", "JP": "203.0.113.7", "nowhere": "192.0.2.200"}
+
+
+def wait_for(condition, seconds=10.0, what="it"):
+    """Poll until the condition gives something true; that is returned."""
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not happen within {seconds} s")
+        time.sleep(0.01)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def request(port, method, target, body=None, headers=None, timeout=10):
+    """(status, headers, body) of one request on a connection of its own."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    raw = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
+    try:
+        connection.request(method, target, raw, headers or {})
+        response = connection.getresponse()
+        return response.status, {k.lower(): v for k, v in response.getheaders()}, response.read()
+    finally:
+        connection.close()
+
+
+def call(port, method, target, body=None, caller=None, headers=None, timeout=10):
+    """The same for JSON, from a caller of some country."""
+    fields = {"content-type": "application/json", **(headers or {})}
+    if caller:
+        fields["x-forwarded-for"] = CALLERS.get(caller, caller)
+    status, got, raw = request(port, method, target, body, fields, timeout)
+    try:
+        return status, got, json.loads(raw)
+    except ValueError:
+        return status, got, raw
+
+
+class Process:
+    def __init__(self, directory):
+        self.directory, self.process = str(directory), None
+        os.makedirs(self.directory, exist_ok=True)
+
+    def spawn(self, argv, env):
+        with open(os.path.join(self.directory, "output"), "ab") as output:
+            self.process = subprocess.Popen(argv, env=env, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                                            cwd=self.directory)
+
+    def output(self):
+        with open(os.path.join(self.directory, "output"), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+        if self.process:
+            self.process.wait()
+
+    def stop(self, seconds=15):
+        """SIGTERM, and the exit code."""
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self.process.returncode if self.process else None
+
+
+class Region(Process):
+    """One Qdrant in one region."""
+
+    def __init__(self, name, directory, latency=0.0):
+        super().__init__(directory)
+        self.name, self.latency, self.port, self.control_port = name, latency, 0, 0
+        self.is_real = bool(QDRANT)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        if self.is_real:
+            self.start_real()
+        else:
+            self.start_standin()
+        return self
+
+    def start_standin(self):
+        file = os.path.join(self.directory, "ports.json")
+        if os.path.exists(file):
+            os.remove(file)
+        self.spawn([sys.executable, os.path.join(HERE, "qdrant_standin.py"), "--port", str(self.port), "--port-file", file,
+                    "--state-dir", os.path.join(self.directory, "snapshots"), "--latency", str(self.latency)], dict(os.environ))
+        wait_for(lambda: os.path.exists(file) or self.process.poll() is not None, 20, f"the start of {self.name}")
+        assert self.process.poll() is None, self.output()
+        with open(file, encoding="utf-8") as ports:
+            found = json.load(ports)
+        self.port, self.control_port = found["port"], found["control_port"]
+
+    def start_real(self):
+        self.port = self.port or free_port()
+        env = {**os.environ, "QDRANT__SERVICE__HOST": "127.0.0.1", "QDRANT__SERVICE__HTTP_PORT": str(self.port),
+               "QDRANT__SERVICE__GRPC_PORT": str(free_port()), "QDRANT__TELEMETRY_DISABLED": "true",
+               "QDRANT__STORAGE__STORAGE_PATH": os.path.join(self.directory, "storage"),
+               "QDRANT__STORAGE__SNAPSHOTS_PATH": os.path.join(self.directory, "snapshots")}
+        self.spawn([QDRANT], env)
+        wait_for(self.answers, 60, f"the start of {self.name}")
+
+    def answers(self):
+        try:
+            return request(self.port, "GET", "/readyz", timeout=1)[0] == 200
+        except OSError:
+            return False
+
+    def control(self, **command):
+        with socket.create_connection(("127.0.0.1", self.control_port), 5) as s:
+            s.sendall(json.dumps(command).encode() + b"\n")
+            return json.loads(s.makefile("rb").readline())
+
+    def faults(self, **values):
+        return self.control(faults=values)
+
+    def pause(self):
+        self.signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.signal(signal.SIGCONT)
+
+
+class Edge(Process):
+    """One running Sextant."""
+
+    def __init__(self, directory, regions, partition_map=None, **options):
+        super().__init__(directory)
+        clusters = "\n".join(f"{r.name} {r.url} at={PLACES[r.name]}" for r in regions)
+        self.log_file = os.path.join(self.directory, "access.log")
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("SEXTANT_")}
+        self.env.update({"SEXTANT_CLUSTERS": clusters, "SEXTANT_LISTEN": "127.0.0.1:0", "SEXTANT_ADMIN_LISTEN": "127.0.0.1:0",
+                         "SEXTANT_STATE_DIR": self.directory, "SEXTANT_ACCESS_LOG": self.log_file,
+                         "SEXTANT_REGION": PLACES["eu"], "SEXTANT_OVERRIDES": OVERRIDES,
+                         "SEXTANT_TRUSTED_PROXIES": "127.0.0.0/8", "SEXTANT_WORKERS": "2", "SEXTANT_DRAIN_DELAY": "0",
+                         "SEXTANT_PROBE_INTERVAL": "500ms"})
+        if partition_map:
+            self.env["SEXTANT_PARTITION_MAP"] = partition_map
+        self.env.update({f"SEXTANT_{k.upper()}": str(v) for k, v in options.items()})
+        self.port = self.admin_port = 0
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self, settle=True):
+        file = os.path.join(self.directory, "ports.json")
+        if os.path.exists(file):
+            os.remove(file)
+        self.spawn([SEXTANT], self.env)
+        wait_for(lambda: os.path.exists(file) or self.process.poll() is not None, 20, "the start of the edge")
+        assert self.process.poll() is None, self.output()
+        with open(file, encoding="utf-8") as ports:
+            found = json.load(ports)
+        self.port = int(found["listen"][0].rsplit(":", 1)[1]) if found["listen"] else 0
+        self.admin_port = int(found["admin"].rsplit(":", 1)[1]) if found["admin"] else 0
+        wait_for(lambda: request(self.port, "GET", "/readyz")[0] == 200, 10, "readiness")
+        if settle:
+            wait_for(lambda: all(c["rtt_ms"] is not None for c in self.status()["clusters"]), 20, "the first probe of all")
+        return self
+
+    def status(self):
+        return json.loads(self.admin("/status"))
+
+    def admin(self, target):
+        status, _, raw = request(self.admin_port, "GET", target)
+        assert status == 200, (status, raw)
+        return raw.decode()
+
+    def metric(self, name):
+        """The sum over all labels."""
+        total = 0.0
+        for line in self.admin("/metrics").splitlines():
+            if line.startswith(name + "{") or line.startswith(name + " "):
+                total += float(line.rsplit(" ", 1)[1])
+        return total
+
+    def log(self):
+        try:
+            with open(self.log_file, encoding="utf-8") as file:
+                return [json.loads(line) for line in file if line.endswith("\n")]
+        except FileNotFoundError:
+            return []
+
+    def call(self, method, target, body=None, caller="DE", headers=None, timeout=10):
+        return call(self.port, method, target, body, caller, headers, timeout)
+
+    def cluster_state(self, name):
+        return next(c for c in self.status()["clusters"] if c["name"] == name)
+
+
+def check(env):
+    """(exit code, output) of `sextant check` with this environment."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("SEXTANT_")}
+    done = subprocess.run([SEXTANT, "check"], env={**clean, **env}, capture_output=True, text=True, timeout=20, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+def remove(directory):
+    shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults on demand, set through the control port as JSON:
+
+latency     seconds added before each answer and each accepted connection's first one (a WAN round trip)
+delay       seconds before an answer;  match: only for paths that contain this text
+status      answer with this status;  times: only for the next so many requests
+reset       "before" (on the request's head), "after" (once it was applied, no answer) or "half" (half an answer, then reset)
+black_hole  true: requests are read and never answered
+drip        bytes a second of answer bodies
+late        seconds between accepting a write with wait=false and applying it
+"""
+import asyncio
+
+DEFAULTS = {"latency": 0.0, "delay": 0.0, "match": "", "status": 0, "times": 0, "reset": "", "black_hole": False, "drip": 0,
+            "late": 0.0, "error_text": "made to fail"}
+
+
+class Faults:
+    def __init__(self):
+        self.clear()
+
+    def clear(self):
+        self.values = dict(DEFAULTS)
+
+    def set(self, changes):
+        unknown = set(changes) - set(DEFAULTS)
+        if unknown:
+            raise ValueError(f"unknown faults {sorted(unknown)}")
+        self.values.update(changes)
+
+    def __getattr__(self, name):
+        try:
+            return self.__dict__["values"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def hits(self, path):
+        """Does a fault of one request (status, reset, delay) apply to this one? Counts it if so."""
+        if self.match and self.match not in path:
+            return False
+        if not (self.status or self.reset or self.delay or self.black_hole):
+            return False
+        if self.times > 0:
+            self.values["times"] -= 1
+            if self.times == 0:
+                self.values["times"] = -1
+            return True
+        return self.times == 0
+
+    def apply_later(self, action):
+        def run():
+            try:
+                action()
+            except Exception:  # an error after "acknowledged" is told to nobody
+                pass
+        if self.late:
+            asyncio.get_running_loop().call_later(self.late, run)
+        else:
+            run()

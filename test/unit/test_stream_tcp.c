@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is particular to streams over sockets, and to those in memory.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/net/listener.h"
+#include "test/unit/stream_lib.h"
+
+static void
+test_tcp_addresses(void **state)
+{
+    struct joined *f = *state;
+    uint16_t port_a, port_b;
+
+    assert_true(addr_eq(stream_peer(f->a, &port_b), &joined_loopback));
+    assert_true(addr_eq(stream_peer(f->b, &port_a), &joined_loopback));
+    assert_true(port_a != 0 && port_b != 0 && port_a != port_b);
+    for (int again = 0; again < 2; again++) {
+        uint16_t port;
+
+        assert_true(addr_eq(stream_local(f->a, &port), &joined_loopback));
+        assert_int_equal(port, port_a);
+        assert_true(addr_eq(stream_local(f->b, &port), &joined_loopback));
+        assert_int_equal(port, port_b);
+    }
+    assert_true(addr_eq(stream_peer(f->a, NULL), &joined_loopback));
+    assert_true(addr_eq(stream_local(f->a, NULL), &joined_loopback));
+    assert_true(stream_rtt_us(f->a) > 0);
+    assert_true(stream_rtt_us(f->a) < USEC_PER_SEC);
+}
+
+static void
+test_memory_hooks(void **state)
+{
+    struct joined *f = *state;
+    uint16_t port = 9;
+
+    assert_int_equal(stream_rtt_us(f->a), -1);
+    assert_int_equal(stream_peer(f->a, &port)->family, 0);
+    assert_int_equal(port, 0);
+    stream_memory_set_peer(f->a, &joined_loopback, 77);
+    assert_true(addr_eq(stream_peer(f->a, &port), &joined_loopback));
+    assert_int_equal(port, 77);
+    assert_int_equal(stream_local(f->a, NULL)->family, 0);
+
+    stream_memory_stall(f->b, true);
+    joined_put(f->a, "held");
+    stream_shutdown(f->a);
+    loop_advance(f->loop, 1);
+    assert_int_equal(stream_memory_pending(f->b), 4);
+    assert_int_equal(joined_get(f->b), -EAGAIN);
+    f->events_b = 0;
+    stream_memory_stall(f->b, false);
+    joined_run_until(f, joined_has_event_b);
+    assert_int_equal(joined_get(f->b), 4);
+    assert_int_equal(joined_get(f->b), 0);
+    assert_int_equal(stream_memory_pending(f->b), 0);
+
+    f->events_b = 0;
+    stream_memory_break(f->b, ETIMEDOUT);
+    joined_run_until(f, joined_has_event_b);
+    assert_int_equal(joined_get(f->b), -ETIMEDOUT);
+    assert_int_equal(joined_put(f->b, "x"), -ETIMEDOUT);
+}
+
+/* A descriptor that is readable already gets its first event; Unix sockets do as well. */
+static void
+test_from_fd(void **state)
+{
+    struct joined *f = *state;
+    int fds[2];
+
+    stream_close(&f->b);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds), 0);
+    assert_int_equal(write(fds[0], "early", 5), 5);
+    f->b = stream_from_fd(f->loop, fds[1]);
+    stream_on_event(f->b, joined_on_b, f);
+    f->events_b = 0;
+    joined_run_until(f, joined_has_event_b);
+    assert_int_equal(joined_get(f->b), 5);
+    assert_int_equal(stream_peer(f->b, NULL)->family, 0);
+    close(fds[0]);
+    f->events_b = 0;
+    joined_run_until(f, joined_has_event_b);
+    assert_int_equal(joined_get(f->b), 0);
+}
+
+/* A port that nobody listens on: bound and not listening, so that nobody else gets it meanwhile. */
+static void
+test_connect_refused(void **state)
+{
+    struct joined *f = *state;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), error = 0;
+    struct sockaddr_storage sa;
+    socklen_t len = addr_to_sockaddr(&joined_loopback, 0, &sa);
+
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
+    stream_close(&f->a);
+    f->events_a = 0;
+    f->a = stream_connect(f->loop, &joined_loopback, listen_port(fd), 0, &error);
+    if (f->a) { /* the kernel may also say so at once */
+        assert_false(stream_is_connected(f->a));
+        assert_int_equal(joined_get(f->a), -EAGAIN);
+        assert_int_equal(joined_put(f->a, "x"), -EAGAIN);
+        assert_int_equal(f->events_a, 0);
+        stream_on_event(f->a, joined_on_a, f);
+        joined_run_until(f, joined_has_event_a);
+        assert_false(stream_is_connected(f->a));
+        assert_int_equal(joined_get(f->a), -ECONNREFUSED);
+        assert_int_equal(joined_put(f->a, "x"), -ECONNREFUSED);
+        assert_int_equal(joined_get(f->a), -ECONNREFUSED);
+    } else {
+        assert_int_equal(error, -ECONNREFUSED);
+    }
+    close(fd);
+    stream_close(&f->a);
+    f->a = stream_connect(f->loop, &(struct addr){ .family = 4, .bytes = { 255, 255, 255, 255 } }, 1, 0, &error);
+    assert_null(f->a);
+    assert_true(error == -EACCES || error == -ENETUNREACH);
+}
+
+/* Shutting down before the connection stands: done once it does. */
+static void
+test_shutdown_while_connecting(void **state)
+{
+    struct joined *f = *state;
+    int fd = listen_open(&joined_loopback, 0, false), error;
+    struct listener *listener = listener_new(f->loop, fd, joined_on_accept, f);
+
+    stream_close(&f->a);
+    stream_close(&f->b);
+    f->events_b = 0;
+    f->a = stream_connect(f->loop, &joined_loopback, listen_port(fd), 0, &error);
+    assert_non_null(f->a);
+    stream_on_event(f->a, joined_on_a, f);
+    stream_shutdown(f->a);
+    assert_int_equal(joined_put(f->a, "x"), -EPIPE);
+    joined_run_until(f, joined_has_event_b);
+    joined_run_a_while(f);
+    assert_int_equal(joined_get(f->b), 0);
+    listener_free(listener);
+}
+
+#define TCP(test) \
+    { \
+        "tcp " #test, test, joined_set_up_tcp, joined_tear_down, NULL \
+    }
+#define MEMORY(test) \
+    { \
+        "memory " #test, test, joined_set_up_memory, joined_tear_down, NULL \
+    }
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TCP(test_tcp_addresses),
+        TCP(test_from_fd),
+        TCP(test_connect_refused),
+        TCP(test_shutdown_while_connecting),
+        MEMORY(test_memory_hooks),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
