@@ -17,11 +17,11 @@
 
 /* What world_load() says of these NAME=VALUE lines; the issues are printed into `issues` when it is given. */
 static inline struct world *
-fixture_load(char **env, struct buf *issues)
+fixture_load(const char *const *env, struct buf *issues)
 {
     struct arena arena = { 0 };
     struct conf_issues found = { .arena = &arena };
-    struct world *w = world_load(env, 1, &found);
+    struct world *w = world_load((char **)(uintptr_t)env, 1, &found);
 
     if (issues)
         conf_issues_print(&found, issues);
@@ -30,7 +30,7 @@ fixture_load(char **env, struct buf *issues)
 }
 
 static inline struct world *
-fixture_world(char **env)
+fixture_world(const char *const *env)
 {
     struct buf issues = { 0 };
     struct world *w = fixture_load(env, &issues);
@@ -127,11 +127,11 @@ fixture_put_parts(const struct world *w, const struct cluster_view *views, const
 }
 
 /* "forward eu us! (nearest, moves)", "forward eu/1 (node)", "schema eu us (every-home)", "lists eu:1,3; us:2",
- * "refuse BAD_HINT", "local", "absent"; "!" marks clusters that are down. */
+ * "refuse BAD_HINT", "local"; "!" marks clusters that are down. */
 static inline void
 fixture_put_plan(const struct world *w, const struct cluster_view *views, const struct plan *plan, struct buf *out)
 {
-    static const char *const shapes[] = { "refuse", "local", "absent", "forward", "lists", "schema" };
+    static const char *const shapes[] = { "refuse", "local", "forward", "lists", "schema" };
 
     buf_printf(out, "%s", shapes[plan->shape]);
     if (plan->shape == PLAN_REFUSE)
@@ -141,7 +141,8 @@ fixture_put_plan(const struct world *w, const struct cluster_view *views, const 
         buf_printf(out, "/%u", plan->endpoint);
     if (plan->shape == PLAN_FORWARD || plan->shape == PLAN_SCHEMA)
         buf_printf(out, " (%s%s)", plan_reason_name(plan->reason), plan->may_move ? ", moves" : "");
-    fixture_put_parts(w, views, plan, out);
+    if (plan->shape == PLAN_LISTS)
+        fixture_put_parts(w, views, plan, out);
 }
 
 /* "POST /collections/users/points" */

@@ -83,10 +83,10 @@ add_fields(struct message *m, const char *text)
 }
 
 static struct world *
-world_of(const char *client_address, char **more)
+world_of(const char *client_address, const char *const *more)
 {
     char option[64];
-    char *env[12] = { CLUSTERS, PROXIES, CALLERS, option };
+    const char *env[12] = { CLUSTERS, PROXIES, CALLERS, option };
 
     snprintf(option, sizeof(option), "SEXTANT_CLIENT_ADDRESS=%s", client_address);
     for (unsigned i = 0; more && more[i]; i++)
@@ -228,7 +228,7 @@ check_places(struct world *w, const struct place_case *places, size_t n)
 static void
 test_places_come_in_order(void **state)
 {
-    static char *more[] = { "SEXTANT_OVERRIDES=198.51.100.0/24=JP,198.51.100.7=AU,10.0.0.0/8=FR",
+    static const char *more[] = { "SEXTANT_OVERRIDES=198.51.100.0/24=JP,198.51.100.7=AU,10.0.0.0/8=FR",
         "SEXTANT_DEFAULT_PLACE=BR", NULL };
     static const struct place_case places[] = {
         { "198.51.100.1", "US", "US hint" },

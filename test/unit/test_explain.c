@@ -9,7 +9,7 @@ struct golden_case {
     const char *name, *peer, *fields, *request, *views;
 };
 
-static char *env[] = {
+static const char *env[] = {
     "SEXTANT_CLUSTERS=eu http://e1:1,http://e2:1 at=aws:eu-central-1; us http://u:1 at=aws:us-east-1; ap http://a:1 "
     "at=aws:ap-northeast-1",
     "SEXTANT_PARTITION_MAP=users europe=eu north-america=us residency=strict; catalog *=eu,us,ap copies=external; docs "

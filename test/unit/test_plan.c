@@ -11,7 +11,7 @@ enum { ENV_MAX = 16, NAMES_MAX = 8, LINE_SIZE = 1024 };
 struct reader {
     struct world *w;
     struct cluster_view views[CLUSTERS_MAX];
-    char *env[ENV_MAX + 1];
+    char *env[ENV_MAX + 1]; /* owned */
     unsigned n_env, n_cases, n_bad, line;
 };
 
@@ -31,7 +31,7 @@ need_world(struct reader *r)
 {
     if (r->w)
         return;
-    r->w = fixture_world(r->env);
+    r->w = fixture_world((const char *const *)r->env);
     fixture_views(r->w, STR_NONE, r->views);
 }
 
@@ -134,7 +134,7 @@ test_plans_are_as_the_cases_say(void **state)
 }
 
 /* One world for the tests below. */
-static char *three_regions[] = {
+static const char *three_regions[] = {
     "SEXTANT_CLUSTERS=eu http://e:1 at=aws:eu-central-1; us http://u:1 at=aws:us-east-1; ap http://a:1 "
     "at=aws:ap-northeast-1",
     "SEXTANT_PARTITION_MAP=users europe=eu north-america=us; catalog *=eu,us,ap copies=external; local-* asia=ap",
@@ -170,7 +170,7 @@ test_lists_keep_what_the_map_sends_there(void **state)
 }
 
 static bool
-needs_body(char **env, const char *operation)
+needs_body(const char *const *env, const char *operation)
 {
     struct world *w = fixture_world(env);
     struct arena arena = { 0 };
@@ -187,9 +187,9 @@ needs_body(char **env, const char *operation)
 static void
 test_bodies_are_read_only_where_they_must(void **state)
 {
-    static char *single[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", NULL };
-    static char *partial[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", "SEXTANT_PARTITION_MAP=docs-* *=eu", NULL };
-    static char *two_lines[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", "SEXTANT_PARTITION_MAP=users *=eu; * *=eu",
+    static const char *single[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", NULL };
+    static const char *partial[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", "SEXTANT_PARTITION_MAP=docs-* *=eu", NULL };
+    static const char *two_lines[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", "SEXTANT_PARTITION_MAP=users *=eu; * *=eu",
         NULL };
     const char *query = "POST /collections/docs-1/points/query", *aliases = "POST /collections/aliases";
 

@@ -183,7 +183,7 @@ make_world(struct model *model)
     make_map(model, &map);
     env[0] = buf_take(&clusters);
     env[1] = buf_take(&map);
-    w = fixture_world(env);
+    w = fixture_world((const char *const *)env);
     mem_free(env[0]);
     mem_free(env[1]);
     return w;
@@ -294,7 +294,7 @@ check_collection(const struct model *model, const struct model_caller *c, const 
     uint64_t permitted = model_mask(model, c, collection), mask = mask_of(plan->candidates, plan->n_candidates);
 
     if (!line) {
-        assert_true(plan->shape == PLAN_ABSENT || plan->shape == PLAN_REFUSE);
+        assert_true(plan->shape == PLAN_LOCAL || plan->shape == PLAN_REFUSE);
         return;
     }
     assert_true(plan->shape == PLAN_FORWARD || plan->shape == PLAN_REFUSE || op->info->kind == OP_SCHEMA);

@@ -12,7 +12,7 @@ contains(const struct buf *b, const char *needle)
 static void
 test_a_world_has_all_its_parts(void **state)
 {
-    char *env[] = { EU, "SEXTANT_DEFAULT_PLACE= aws:eu-central-1 ", "SEXTANT_TRUSTED_PROXIES=10.0.0.0/8",
+    const char *env[] = { EU, "SEXTANT_DEFAULT_PLACE= aws:eu-central-1 ", "SEXTANT_TRUSTED_PROXIES=10.0.0.0/8",
         "SEXTANT_OVERRIDES=192.0.2.0/24=FR", "SEXTANT_LISTEN=127.0.0.1:1,[::1]:2/proxy",
         "SEXTANT_ADMIN_LISTEN=", NULL };
     struct world *w = fixture_world(env);
@@ -35,7 +35,7 @@ test_a_world_has_all_its_parts(void **state)
 static void
 test_the_last_reference_frees(void **state)
 {
-    char *env[] = { EU, NULL };
+    const char *env[] = { EU, NULL };
     struct world *w = fixture_world(env);
 
     assert_ptr_equal(world_ref(w), w);
@@ -48,7 +48,7 @@ test_the_last_reference_frees(void **state)
 static void
 test_all_mistakes_are_told_at_once(void **state)
 {
-    char *env[] = { "SEXTANT_CLUSTERS=eu nonsense at=DE", "SEXTANT_DEFAULT_PLACE=Germany", "SEXTANT_LISTEN=nowhere:x",
+    const char *env[] = { "SEXTANT_CLUSTERS=eu nonsense at=DE", "SEXTANT_DEFAULT_PLACE=Germany", "SEXTANT_LISTEN=nowhere:x",
         "SEXTANT_GEO_DB=/nonexistent/a.mmdb, /nonexistent/b.mmdb", "SEXTANT_TRUSTED_PROXIES=10.0.0.0/99",
         "SEXTANT_OVERRIDES=192.0.2.0/24=Nowhere", NULL };
     static const char *const sources[] = { "SEXTANT_CLUSTERS:1:", "SEXTANT_DEFAULT_PLACE:1:1: error",
@@ -67,7 +67,7 @@ static void
 test_lines_of_the_map_are_bounded(void **state)
 {
     struct buf map = { 0 }, issues = { 0 };
-    char *env[] = { EU, NULL, NULL };
+    const char *env[] = { EU, NULL, NULL };
     struct world *w;
 
     buf_printf(&map, "SEXTANT_PARTITION_MAP=");
