@@ -51,7 +51,10 @@ static const struct caller_case cases[] = {
     { "Forwarded", "10.0.0.1", "forwarded: for=198.51.100.1, for=_hidden", "10.0.0.1 peer", "10.0.0.1" },
     { "Forwarded", "10.0.0.1", "forwarded: for=198.51.100.1|forwarded: for=10.0.0.2", "198.51.100.1 header",
         "198.51.100.1" },
-    { "Forwarded", "10.0.0.1", "forwarded: for=\"x, for=198.51.100.1", "10.0.0.1 peer", "10.0.0.1" },
+    { "Forwarded", "10.0.0.1", "forwarded: for=\"x, for=198.51.100.1", "198.51.100.1 header", "198.51.100.1" },
+    { "Forwarded", "10.0.0.1", "forwarded: for=198.51.100.1;host=\"x;for=1.1.1.1\"", "198.51.100.1 header",
+        "198.51.100.1" },
+    { "Forwarded", "10.0.0.1", "forwarded: for=1.1.1.1, host=\"x;for=1.1.1.1;y\"", "10.0.0.1 peer", "10.0.0.1" },
     /* trusted callers speak for an end user */
     { "X-Forwarded-For", "192.0.2.1", "", "192.0.2.1 peer", "192.0.2.1+" },
     { "X-Forwarded-For", "192.0.2.1", "x-forwarded-for: 198.51.100.7", "198.51.100.7 header", "192.0.2.1+" },
@@ -60,6 +63,7 @@ static const struct caller_case cases[] = {
     { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 198.51.100.7, 192.0.2.1", "198.51.100.7 header", "192.0.2.1+" },
     { "X-Forwarded-For", "10.0.0.1", "x-forwarded-for: 198.51.100.7, 10.0.0.3, 192.0.2.1, 10.0.0.2",
         "198.51.100.7 header", "192.0.2.1+" },
+    { "X-Forwarded-For", "192.0.2.1", "x-forwarded-for: 198.51.100.7, 10.0.0.3", "198.51.100.7 header", "192.0.2.1+" },
     { "X-Forwarded-For", "192.0.2.1", "x-forwarded-for: 198.51.100.7, 192.0.2.2", "198.51.100.7 header", "192.0.2.1+" },
     { "peer", "192.0.2.1", "x-forwarded-for: 198.51.100.7", "192.0.2.1 peer", "192.0.2.1+" },
     /* behind an untrusted hop nothing is believed, whoever it claims to be */
