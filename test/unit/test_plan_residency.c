@@ -219,7 +219,9 @@ static void
 make_views(struct cluster_view *views)
 {
     for (unsigned i = 0; i < N_CLUSTERS; i++)
-        views[i] = (struct cluster_view){ .is_up = pick(4) > 0, .cost_ms = pick(8), .rtt_ms = -1, .distance_km = -1 };
+        views[i] = (struct cluster_view){
+            .is_up = pick(4) > 0, .is_ejected = pick(2), .cost_ms = pick(8), .rtt_ms = -1, .distance_km = -1
+        };
 }
 
 /* A path of the operation, or of no operation at all. */
@@ -227,7 +229,7 @@ static void
 make_operation(enum op_id id, const char *collection, struct arena *arena, struct operation *op)
 {
     const struct op_info *info = op_info(id);
-    const char *pattern = id == OP_UNKNOWN ? "/collections/{c}/brand-new" : info->pattern;
+    const char *pattern = id > OP_UNKNOWN && id < OP_ROUTES ? info->pattern : "/collections/{c}/brand-new";
     enum method method = id == OP_UNKNOWN ? METHOD_POST : info->method;
     struct buf target = { 0 };
 
@@ -253,6 +255,12 @@ mask_of(const uint8_t *clusters, unsigned n)
     return mask;
 }
 
+static int
+health_class(const struct cluster_view *v)
+{
+    return v->is_up ? 0 : v->is_ejected ? 1 : 2;
+}
+
 static void
 check_order(const struct plan *plan, const struct cluster_view *views)
 {
@@ -260,10 +268,12 @@ check_order(const struct plan *plan, const struct cluster_view *views)
 
     assert_int_equal(__builtin_popcountll(mask), plan->n_candidates);
     assert_true(plan->n_up <= plan->n_candidates);
-    for (unsigned i = 0; plan->shape != PLAN_SCHEMA && i < plan->n_candidates; i++)
-        assert_int_equal(views[plan->candidates[i]].is_up, i < plan->n_up);
-    if (plan->is_pinned)
-        assert_true(plan->n_candidates == 1 && plan->endpoint >= 1 && plan->endpoint <= 2);
+    for (unsigned i = 1; plan->shape == PLAN_FORWARD && i < plan->n_candidates; i++)
+        assert_true(health_class(&views[plan->candidates[i - 1]]) <= health_class(&views[plan->candidates[i]]));
+    if (plan->shape == PLAN_FORWARD)
+        assert_int_equal(plan->n_up > 0, health_class(&views[plan->candidates[0]]) < 2);
+    if (plan->is_pinned && plan->shape == PLAN_FORWARD)
+        assert_true(plan->n_candidates == 1 && plan->endpoint <= 2);
     assert_true(!plan->may_move || (plan->n_candidates > 1 && plan->shape == PLAN_FORWARD));
     assert_true(
         plan->shape == PLAN_REFUSE ? plan->fail != FAIL_NONE && plan->n_candidates == 0 : plan->fail == FAIL_NONE);
@@ -359,8 +369,6 @@ check_operation(const struct world *w, const struct model *model, enum op_id id)
         check_lists(w, model, &model_caller, &caller, &plan);
     if (op.info->flags & OP_STORAGE && w->map->has_strict && !caller.is_trusted)
         assert_int_equal(plan.fail, FAIL_TRUSTED_ONLY);
-    if (id == OP_UNKNOWN)
-        assert_false(plan.may_move);
     arena_fini(&arena);
 }
 
