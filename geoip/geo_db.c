@@ -250,8 +250,9 @@ load_mmdb(const char *path, struct geo_file *file)
         const char *type = l.mmdb.metadata.database_type;
 
         file->type = mem_dup(type, strlen(type));
-        file->info = (struct geo_db_info){ .type = str_from(file->type), .build_epoch = (int64_t)l.mmdb.metadata.build_epoch,
-            .networks = l.networks };
+        file->info = (struct geo_db_info){
+            .type = str_from(file->type), .build_epoch = (int64_t)l.mmdb.metadata.build_epoch, .networks = l.networks
+        };
     }
     MMDB_close(&l.mmdb);
     loader_fini(&l);

@@ -245,7 +245,8 @@ addr_unwrap(const struct addr *a)
         memcpy(inner.bytes, a->bytes + 12, 4);
     } else if (a->bytes[0] == 0x20 && a->bytes[1] == 0x02) { /* 6to4, RFC 3056 */
         memcpy(inner.bytes, a->bytes + 2, 4);
-    } else if (a->bytes[0] == 0x20 && a->bytes[1] == 0x01 && a->bytes[2] == 0 && a->bytes[3] == 0) { /* Teredo, RFC 4380 */
+    } else if (a->bytes[0] == 0x20 && a->bytes[1] == 0x01 && a->bytes[2] == 0 &&
+               a->bytes[3] == 0) { /* Teredo, RFC 4380 */
         for (unsigned i = 0; i < 4; i++)
             inner.bytes[i] = (uint8_t)~a->bytes[12 + i];
     } else {

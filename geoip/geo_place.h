@@ -28,9 +28,9 @@ enum place_source { PLACE_NONE, PLACE_HINT, PLACE_OVERRIDE, PLACE_DATABASE, PLAC
 struct place {
     char country[3]; /* upper-case ISO 3166-1 alpha-2, or "" */
     uint8_t continent;
-    uint8_t source;  /* enum place_source; PLACE_NONE means unplaced */
+    uint8_t source; /* enum place_source; PLACE_NONE means unplaced */
     bool has_point;
-    float lat, lon;  /* degrees */
+    float lat, lon; /* degrees */
 };
 
 /* "DE", "aws:eu-central-1", "50.1,8.7". The source is left PLACE_NONE for the caller to set; a country gets its point and
@@ -43,8 +43,8 @@ const char *place_source_name(enum place_source source); /* "database" */
 bool country_is_known(const char code[2]);
 /* Point and continent of a country; false if unknown. Points: tzdata's zone.tab, see scripts/geo_points.py. */
 bool country_point(const char code[2], struct place *ret_place);
-struct str continent_name(enum continent c);         /* "north-america" */
-enum continent continent_parse(struct str name);     /* of such a name, else CONTINENT_NONE */
+struct str continent_name(enum continent c);          /* "north-america" */
+enum continent continent_parse(struct str name);      /* of such a name, else CONTINENT_NONE */
 enum continent continent_of_code(const char code[2]); /* "NA" → north america, as databases spell it */
 /* The cloud region nearest in spelling, for error messages. */
 struct str cloud_region_nearest(struct str name);

@@ -9,14 +9,30 @@
 #include <math.h>
 #include <string.h>
 
-enum type { POINTER = 1, UTF8, DOUBLE, BYTES, UINT16, UINT32, MAP, INT32, UINT64, UINT128, ARRAY, CONTAINER, END, BOOLEAN, FLOAT };
+enum type {
+    POINTER = 1,
+    UTF8,
+    DOUBLE,
+    BYTES,
+    UINT16,
+    UINT32,
+    MAP,
+    INT32,
+    UINT64,
+    UINT128,
+    ARRAY,
+    CONTAINER,
+    END,
+    BOOLEAN,
+    FLOAT
+};
 enum { DEPTH_MAX = 32, STEPS_MAX = 10000, RADIUS_COUNTRY_KM = 500 };
 
 struct value {
     enum type type;
-    uint32_t size;  /* bytes, or pairs and elements */
-    size_t at;      /* of the content; where a pointer leads */
-    size_t after;   /* of the value as written */
+    uint32_t size; /* bytes, or pairs and elements */
+    size_t at;     /* of the content; where a pointer leads */
+    size_t after;  /* of the value as written */
 };
 
 struct reader {

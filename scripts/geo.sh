@@ -5,10 +5,10 @@
 set -euo pipefail
 out=${1:-build/country.mmdb}
 tool=${2:-build/geodb}
-command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || {
+if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
     echo "geo.sh: needs apt-get and dpkg-deb (Debian or Ubuntu). Elsewhere name a MaxMind database of your own in SEXTANT_GEO_DB." >&2
     exit 1
-}
+fi
 tool=$(readlink -f "$tool")
 mkdir -p "$(dirname "$out")"
 out=$(readlink -f "$(dirname "$out")")/$(basename "$out")
@@ -17,11 +17,11 @@ trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 cd "$work"
 if ! apt-get -q download tor-geoipdb >log 2>&1; then
-    apt-get -q update >>log 2>&1 && apt-get -q download tor-geoipdb >>log 2>&1 || {
+    if ! apt-get -q update >>log 2>&1 || ! apt-get -q download tor-geoipdb >>log 2>&1; then
         cat log >&2
         echo "geo.sh: tor-geoipdb could not be downloaded; Sextant also runs without a database" >&2
         exit 1
-    }
+    fi
 fi
 dpkg-deb -x tor-geoipdb_*.deb unpacked
 data=unpacked/usr/share/tor

@@ -79,12 +79,9 @@ begin_record(struct transaction *t)
 
     t->has_begun = true;
     t->started_us = loop_now_us(t->edge->loop);
-    *r = (struct access_record){ .wall_us = clock_wall_us(),
-        .body_us = -1,
-        .planned_us = -1,
-        .sent_us = -1,
-        .first_byte_us = -1,
-        .total_us = -1 };
+    *r = (struct access_record){
+        .wall_us = clock_wall_us(), .body_us = -1, .planned_us = -1, .sent_us = -1, .first_byte_us = -1, .total_us = -1
+    };
     r->method = t->request.method_text;
     r->path = t->request.target;
     r->request_id = message_value(&t->request, FIELD_X_REQUEST_ID);

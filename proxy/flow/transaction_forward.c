@@ -47,8 +47,9 @@ build_head(struct transaction *t)
     message_init(m, &t->arena);
     m->method = r->method;
     m->method_text = r->method_text;
-    m->target = t->op.query.len ? arena_printf(&t->arena, STR_FMT "?" STR_FMT, STR_ARG(t->op.path), STR_ARG(t->op.query))
-                                : t->op.path;
+    m->target = t->op.query.len
+                    ? arena_printf(&t->arena, STR_FMT "?" STR_FMT, STR_ARG(t->op.path), STR_ARG(t->op.query))
+                    : t->op.path;
     m->framing = r->framing;
     m->content_length = r->content_length;
     for (unsigned i = 0; i < r->n_fields; i++) {

@@ -11,17 +11,17 @@
 enum h1_side { H1_REQUESTS, H1_RESPONSES };
 
 struct h1_limits {
-    uint32_t head_bytes;  /* start line and fields together */
+    uint32_t head_bytes; /* start line and fields together */
     uint32_t head_fields;
-    uint32_t line_bytes;  /* start line alone */
+    uint32_t line_bytes; /* start line alone */
 };
 
 enum h1_event {
-    H1_MORE,  /* all input used, feed more */
-    H1_HEAD,  /* the message's head is complete */
-    H1_BODY,  /* *ret_body is a slice of the input, chunk framing removed */
-    H1_DONE,  /* the message is complete; the rest of the input belongs to the next */
-    H1_ERROR  /* *ret_fail says why; the parser is dead until h1_reset() */
+    H1_MORE, /* all input used, feed more */
+    H1_HEAD, /* the message's head is complete */
+    H1_BODY, /* *ret_body is a slice of the input, chunk framing removed */
+    H1_DONE, /* the message is complete; the rest of the input belongs to the next */
+    H1_ERROR /* *ret_fail says why; the parser is dead until h1_reset() */
 };
 
 struct h1_parser;
@@ -36,13 +36,14 @@ void h1_reset(struct h1_parser *p, struct message *m, enum method answers);
 /* Parse until the next event. *ret_used bytes of the input are done with, always. Trailers are parsed, bounded, dropped.
  * Responses: 1xx heads are skipped without an event (101 is an error). Requests are refused as README, "HTTP" says: no or
  * two Hosts (1.1), bad Host, unknown versions, transfer codings other than chunked, CONNECT, control bytes in targets. */
-enum h1_event h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *ret_body, enum fail *ret_fail);
+enum h1_event h1_parse(
+    struct h1_parser *p, struct str input, size_t *ret_used, struct str *ret_body, enum fail *ret_fail);
 
 /* Tell that the connection ended: H1_DONE for a response that runs until close, H1_MORE if nothing of a message had come,
  * else H1_ERROR. */
 enum h1_event h1_parse_eof(struct h1_parser *p, enum fail *ret_fail);
 bool h1_has_pending(const struct h1_parser *p); /* h1_parse() has an event to tell even without input */
-bool h1_is_idle(const struct h1_parser *p); /* no byte of a message seen since h1_reset() */
+bool h1_is_idle(const struct h1_parser *p);     /* no byte of a message seen since h1_reset() */
 
 /* Append a head. Request: "METHOD target HTTP/1.1", Host from m->host, then the fields without HOP, FRAME, FORWARD and HINT
  * flags, then framing. Response: status line and fields without HOP and FRAME flags, framing by m->framing, and Connection as

@@ -33,7 +33,7 @@ struct h1_parser {
     uint32_t head_seen, overhead;
     unsigned empty_lines, interims;
     bool has_line, in_trailers, is_started, is_dead;
-    bool has_head, has_done;   /* events not handed out yet */
+    bool has_head, has_done; /* events not handed out yet */
     struct str body;
     enum fail fail;
 };
@@ -162,8 +162,8 @@ line_is_exact(const struct h1_parser *p)
     if (p->side == H1_RESPONSES) /* the line of an answer behind an interim one was not kept */
         return line.len == 0 || str_starts(line, m->minor ? STR("HTTP/1.1 ") : STR("HTTP/1.0 "));
     return line.len == m->method_text.len + 1 + m->target.len + version.len && str_starts(line, m->method_text) &&
-        line.p[m->method_text.len] == ' ' && str_eq(str_make(line.p + m->method_text.len + 1, m->target.len), m->target) &&
-        str_ends(line, version);
+           line.p[m->method_text.len] == ' ' &&
+           str_eq(str_make(line.p + m->method_text.len + 1, m->target.len), m->target) && str_ends(line, version);
 }
 
 static enum fail

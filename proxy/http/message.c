@@ -3,7 +3,13 @@
 
 #include "proxy/base/mem.h"
 
-enum { FIRST_FIELDS = 16, HOP = FIELD_FLAG_HOP, FRAME = FIELD_FLAG_FRAME, FORWARD = FIELD_FLAG_FORWARD, HINT = FIELD_FLAG_HINT };
+enum {
+    FIRST_FIELDS = 16,
+    HOP = FIELD_FLAG_HOP,
+    FRAME = FIELD_FLAG_FRAME,
+    FORWARD = FIELD_FLAG_FORWARD,
+    HINT = FIELD_FLAG_HINT
+};
 
 static const struct known {
     struct str name;
@@ -79,7 +85,8 @@ message_add(struct message *m, struct str name, struct str value)
 void
 message_add_id(struct message *m, enum field_id id, struct str value)
 {
-    *add_field(m) = (struct field){ .id = (uint16_t)id, .flags = known[id].flags, .name = known[id].name, .value = value };
+    *add_field(
+        m) = (struct field){ .id = (uint16_t)id, .flags = known[id].flags, .name = known[id].name, .value = value };
 }
 
 const struct field *
@@ -195,14 +202,14 @@ status_reason(int status)
     static const struct {
         int status;
         struct str reason;
-    } reasons[] = { { 200, { "OK", 2 } }, { 201, { "Created", 7 } }, { 202, { "Accepted", 8 } }, { 204, { "No Content", 10 } },
-        { 304, { "Not Modified", 12 } }, { 400, { "Bad Request", 11 } }, { 401, { "Unauthorized", 12 } },
-        { 403, { "Forbidden", 9 } }, { 404, { "Not Found", 9 } }, { 408, { "Request Timeout", 15 } }, { 409, { "Conflict", 8 } },
-        { 413, { "Content Too Large", 17 } }, { 422, { "Unprocessable Content", 21 } },
-        { 429, { "Too Many Requests", 17 } }, { 431, { "Request Header Fields Too Large", 31 } },
-        { 500, { "Internal Server Error", 21 } }, { 501, { "Not Implemented", 15 } }, { 502, { "Bad Gateway", 11 } },
-        { 503, { "Service Unavailable", 19 } }, { 504, { "Gateway Timeout", 15 } },
-        { 505, { "HTTP Version Not Supported", 26 } } };
+    } reasons[] = { { 200, { "OK", 2 } }, { 201, { "Created", 7 } }, { 202, { "Accepted", 8 } },
+        { 204, { "No Content", 10 } }, { 304, { "Not Modified", 12 } }, { 400, { "Bad Request", 11 } },
+        { 401, { "Unauthorized", 12 } }, { 403, { "Forbidden", 9 } }, { 404, { "Not Found", 9 } },
+        { 408, { "Request Timeout", 15 } }, { 409, { "Conflict", 8 } }, { 413, { "Content Too Large", 17 } },
+        { 422, { "Unprocessable Content", 21 } }, { 429, { "Too Many Requests", 17 } },
+        { 431, { "Request Header Fields Too Large", 31 } }, { 500, { "Internal Server Error", 21 } },
+        { 501, { "Not Implemented", 15 } }, { 502, { "Bad Gateway", 11 } }, { 503, { "Service Unavailable", 19 } },
+        { 504, { "Gateway Timeout", 15 } }, { 505, { "HTTP Version Not Supported", 26 } } };
 
     for (unsigned i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         if (reasons[i].status == status)

@@ -12,7 +12,16 @@
 #include "proxy/base/str.h"
 
 /* The methods that Qdrant's API has, and HEAD and OPTIONS, which it answers; all others are METHOD_OTHER. */
-enum method { METHOD_OTHER, METHOD_GET, METHOD_POST, METHOD_PUT, METHOD_PATCH, METHOD_DELETE, METHOD_HEAD, METHOD_OPTIONS };
+enum method {
+    METHOD_OTHER,
+    METHOD_GET,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_PATCH,
+    METHOD_DELETE,
+    METHOD_HEAD,
+    METHOD_OPTIONS
+};
 
 enum field_id {
     FIELD_OTHER,
@@ -32,8 +41,8 @@ struct field {
 };
 
 enum framing {
-    FRAMING_NONE,       /* no body */
-    FRAMING_LENGTH,     /* content_length bytes (0 is FRAMING_LENGTH too when a request said so) */
+    FRAMING_NONE,   /* no body */
+    FRAMING_LENGTH, /* content_length bytes (0 is FRAMING_LENGTH too when a request said so) */
     FRAMING_CHUNKED,
     FRAMING_UNTIL_CLOSE /* responses only */
 };
@@ -42,12 +51,12 @@ struct message {
     struct arena *arena; /* owns everything below; set by message_init() */
     enum method method;  /* requests */
     struct str method_text;
-    struct str target;   /* origin-form, "/path?query", or "*"; an absolute-form's authority went to `host` */
-    struct str host;     /* Host, or what replaced it; may be empty on HTTP/1.0 */
-    int status;          /* responses */
+    struct str target; /* origin-form, "/path?query", or "*"; an absolute-form's authority went to `host` */
+    struct str host;   /* Host, or what replaced it; may be empty on HTTP/1.0 */
+    int status;        /* responses */
     struct str reason;
-    uint8_t minor;       /* HTTP/1.minor */
-    bool keep_alive;     /* what the message asks for, by version and Connection */
+    uint8_t minor;   /* HTTP/1.minor */
+    bool keep_alive; /* what the message asks for, by version and Connection */
     bool expect_continue;
     enum framing framing;
     uint64_t content_length;
@@ -56,11 +65,12 @@ struct message {
 };
 
 void message_init(struct message *m, struct arena *arena);
-void message_add(struct message *m, struct str name, struct str value); /* slices are kept, not copied; name in lower case */
+void message_add(
+    struct message *m, struct str name, struct str value); /* slices are kept, not copied; name in lower case */
 void message_add_id(struct message *m, enum field_id id, struct str value);
-const struct field *message_find(const struct message *m, enum field_id id);      /* first, or NULL */
-struct str message_value(const struct message *m, enum field_id id);              /* of the first, or STR_NONE */
-const struct field *message_find_name(const struct message *m, struct str name);  /* lower-case name */
+const struct field *message_find(const struct message *m, enum field_id id);     /* first, or NULL */
+struct str message_value(const struct message *m, enum field_id id);             /* of the first, or STR_NONE */
+const struct field *message_find_name(const struct message *m, struct str name); /* lower-case name */
 unsigned message_count(const struct message *m, enum field_id id);
 /* Is `token` in the comma-separated lists of all fields of this id (no case)? */
 bool message_has_token(const struct message *m, enum field_id id, struct str token);

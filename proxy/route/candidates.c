@@ -26,8 +26,8 @@ count_up(const struct cluster_view *views, struct candidates *c)
 }
 
 void
-candidates_by_cost(const struct cluster_view *views, const uint8_t *from, unsigned n, uint64_t mask,
-    struct candidates *ret_candidates)
+candidates_by_cost(
+    const struct cluster_view *views, const uint8_t *from, unsigned n, uint64_t mask, struct candidates *ret_candidates)
 {
     struct candidates *c = ret_candidates;
 
@@ -48,8 +48,8 @@ candidates_by_cost(const struct cluster_view *views, const uint8_t *from, unsign
 }
 
 void
-candidates_home_first(const struct cluster_view *views, const uint8_t *from, unsigned n, uint64_t mask,
-    struct candidates *ret_candidates)
+candidates_home_first(
+    const struct cluster_view *views, const uint8_t *from, unsigned n, uint64_t mask, struct candidates *ret_candidates)
 {
     struct candidates *c = ret_candidates;
     unsigned at = 0;

@@ -17,7 +17,8 @@ address_source_name(enum address_source source)
 static const char *
 resend_name(enum op_resend resend)
 {
-    static const char *const names[] = { "may be sent again", "may be sent again to the same cluster if it is by ids and without conditions",
+    static const char *const names[] = { "may be sent again",
+        "may be sent again to the same cluster if it is by ids and without conditions",
         "is sent again only if nothing was sent", "is never sent again once a byte was sent" };
 
     return names[resend];
@@ -44,9 +45,10 @@ put_caller(const struct caller *c, struct buf *out)
 {
     char text[ADDR_TEXT_MAX], place[32];
 
-    buf_printf(out, "caller      %s (by %s)%s\n", addr_print(&c->address, -1, text), address_source_name(c->address_source),
-        c->is_trusted ? ", a trusted caller: its X-Sextant-* hints count" : "");
-    buf_printf(out, "place       %s (by %s)", place_print(&c->place, place), place_source_name((enum place_source)c->place.source));
+    buf_printf(out, "caller      %s (by %s)%s\n", addr_print(&c->address, -1, text),
+        address_source_name(c->address_source), c->is_trusted ? ", a trusted caller: its X-Sextant-* hints count" : "");
+    buf_printf(out, "place       %s (by %s)", place_print(&c->place, place),
+        place_source_name((enum place_source)c->place.source));
     if (c->place.continent)
         buf_printf(out, ", " STR_FMT, STR_ARG(continent_name((enum continent)c->place.continent)));
     buf_putc(out, '\n');
@@ -55,8 +57,8 @@ put_caller(const struct caller *c, struct buf *out)
 static void
 put_operation(const struct operation *op, struct buf *out)
 {
-    buf_printf(out, "operation   %s (%s), " STR_FMT "; it %s\n", op->info->name, op_kind_name(op->info->kind), STR_ARG(op->path),
-        resend_name(op->info->resend));
+    buf_printf(out, "operation   %s (%s), " STR_FMT "; it %s\n", op->info->name, op_kind_name(op->info->kind),
+        STR_ARG(op->path), resend_name(op->info->resend));
     if (op->collection.len)
         buf_printf(out, "collection  " STR_FMT "\n", STR_ARG(op->collection));
 }
@@ -67,7 +69,8 @@ put_rule(const struct plan *p, struct buf *out)
     if (p->rule)
         buf_printf(out, "rule        line %u: " STR_FMT "\n", p->rule->line, STR_ARG(p->rule->text));
     if (p->partition)
-        buf_printf(out, "partition   " STR_FMT " (area " STR_FMT ")\n", STR_ARG(p->partition->name), STR_ARG(p->area->text));
+        buf_printf(
+            out, "partition   " STR_FMT " (area " STR_FMT ")\n", STR_ARG(p->partition->name), STR_ARG(p->area->text));
 }
 
 static void
@@ -103,7 +106,8 @@ put_conclusion(const struct world *w, const struct plan *p, struct buf *out)
 {
     switch (p->shape) {
     case PLAN_REFUSE:
-        buf_printf(out, "answer      %u %s: %s", fail_info(p->fail)->status, fail_info(p->fail)->code, fail_info(p->fail)->sentence);
+        buf_printf(out, "answer      %u %s: %s", fail_info(p->fail)->status, fail_info(p->fail)->code,
+            fail_info(p->fail)->sentence);
         if (p->detail.len)
             buf_printf(out, " (" STR_FMT ")", STR_ARG(p->detail));
         buf_putc(out, '\n');
@@ -119,8 +123,9 @@ put_conclusion(const struct world *w, const struct plan *p, struct buf *out)
         return;
     case PLAN_FORWARD:
         if (p->n_candidates)
-            buf_printf(out, "answer      from " STR_FMT " (%s)%s\n", STR_ARG(w->topology->clusters[p->candidates[0]].name),
-                plan_reason_name(p->reason), p->may_move ? ", then the next candidate if it fails" : "");
+            buf_printf(out, "answer      from " STR_FMT " (%s)%s\n",
+                STR_ARG(w->topology->clusters[p->candidates[0]].name), plan_reason_name(p->reason),
+                p->may_move ? ", then the next candidate if it fails" : "");
         return;
     }
 }

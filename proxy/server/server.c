@@ -252,8 +252,8 @@ server_run(struct world *world, char **environ)
     raise_descriptor_limit();
     code = start(s);
     if (code == 0) {
-        log_info("ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers, world->topology->n_clusters,
-            world->map->n_rules);
+        log_info("ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers,
+            world->topology->n_clusters, world->map->n_rules);
         loop_run(s->loop);
         log_info("ended");
     }

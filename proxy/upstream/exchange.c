@@ -30,7 +30,7 @@ struct exchange {
     struct buf out;
     uint64_t sent_bytes, body_left, received_bytes;
     bool is_chunked, body_ended, is_paused, write_broke, saw_bytes, is_fallen;
-    enum fail start_fail; /* failed inside exchange_start(): told from the loop */
+    enum fail start_fail;   /* failed inside exchange_start(): told from the loop */
     struct message *answer; /* in the caller's arena: it outlives the exchange */
     int64_t progress_at_us;
     struct exchange_timing timing;
@@ -90,7 +90,8 @@ report(struct exchange *x, enum fail fail)
         return;
     if (fail == FAIL_UPSTREAM_SILENT && x->p.deadline_is_clients)
         return;
-    if (fail == FAIL_NONE && status == 503 && str_starts(message_value(x->answer, FIELD_CONTENT_TYPE), STR("application/json"))) {
+    if (fail == FAIL_NONE && status == 503 &&
+        str_starts(message_value(x->answer, FIELD_CONTENT_TYPE), STR("application/json"))) {
         backend_penalise(x->p.backend, x->p.collection, now_us(x));
         return;
     }
@@ -166,7 +167,7 @@ on_timer(void *arg)
     else if (x->p.deadline_us && now >= x->p.deadline_us)
         complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_SILENT, false);
     else if ((is_sending || (x->state == ANSWER && !x->is_paused)) && x->p.progress_us &&
-        now >= x->progress_at_us + x->p.progress_us)
+             now >= x->progress_at_us + x->p.progress_us)
         complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_SILENT, false);
     else
         arm(x);
@@ -209,7 +210,7 @@ static void
 on_answer_done(struct exchange *x, bool is_clean)
 {
     bool may_reuse = is_clean && x->answer->keep_alive && x->answer->framing != FRAMING_UNTIL_CLOSE && x->body_ended &&
-        buf_len(&x->out) == 0 && !x->write_broke && !x->is_fallen;
+                     buf_len(&x->out) == 0 && !x->write_broke && !x->is_fallen;
 
     complete(x, FAIL_NONE, may_reuse);
 }
@@ -377,7 +378,8 @@ begin_connection(struct exchange *x)
 }
 
 struct exchange *
-exchange_start(struct upstream *up, const struct exchange_params *params, const struct exchange_events *events, void *arg)
+exchange_start(
+    struct upstream *up, const struct exchange_params *params, const struct exchange_events *events, void *arg)
 {
     struct exchange *x = MEM_NEW(struct exchange);
 
@@ -488,12 +490,6 @@ const struct exchange_timing *
 exchange_timing(const struct exchange *x)
 {
     return &x->timing;
-}
-
-const struct backend *
-exchange_backend(const struct exchange *x)
-{
-    return x->p.backend;
 }
 
 void

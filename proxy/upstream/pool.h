@@ -16,7 +16,7 @@ struct conn {
     struct h1_parser *parser;
     struct exchange *exchange; /* NULL while idle */
     int64_t idle_since_us;
-    unsigned served;           /* exchanges finished on it */
+    unsigned served; /* exchanges finished on it */
 };
 
 struct pool {
