@@ -25,6 +25,7 @@ plan_refuse(struct plan *p, enum fail fail, struct str detail)
     p->fail = fail;
     p->detail = detail;
     p->n_candidates = p->n_up = 0;
+    p->may_move = false;
 }
 
 static void
@@ -243,7 +244,7 @@ plan_schema(const struct plan_input *in, struct plan *p)
     uint64_t mask = 0;
 
     p->shape = PLAN_SCHEMA;
-    p->reason = REASON_EVERY_HOME;
+    p->reason = in->caller->hint_partition.len ? REASON_HINT : REASON_EVERY_HOME;
     for (unsigned i = 0; i < p->rule->n_partitions; i++) {
         const struct partition *part = &p->rule->partitions[i];
 
@@ -333,7 +334,7 @@ plan_edge(const struct plan_input *in, struct plan *p)
 
         if (is_chosen) {
             p->candidates[0] = c.list[i];
-            p->n_up = i < c.n_up;
+            p->n_up = candidates_n_up(in->views, p->candidates, 1);
             break;
         }
     }

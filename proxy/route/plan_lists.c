@@ -78,8 +78,7 @@ plan_lists(const struct plan_input *in, struct plan *p)
     memcpy(p->candidates, p->parts[0].candidates, p->parts[0].n_candidates);
     p->n_candidates = p->parts[0].n_candidates;
     p->may_move = p->n_candidates > 1;
-    for (unsigned i = 0; i < p->n_candidates; i++)
-        p->n_up += in->views[p->candidates[i]].is_up;
+    p->n_up = candidates_n_up(in->views, p->candidates, p->n_candidates);
     p->reason = plan_reason_by_cost(in, p);
 }
 

@@ -188,9 +188,10 @@ static void
 test_bodies_are_read_only_where_they_must(void **state)
 {
     static const char *single[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", NULL };
-    static const char *partial[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", "SEXTANT_PARTITION_MAP=docs-* *=eu", NULL };
-    static const char *two_lines[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", "SEXTANT_PARTITION_MAP=users *=eu; * *=eu",
+    static const char *partial[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE", "SEXTANT_PARTITION_MAP=docs-* *=eu",
         NULL };
+    static const char *two_lines[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE",
+        "SEXTANT_PARTITION_MAP=users *=eu; * *=eu", NULL };
     const char *query = "POST /collections/docs-1/points/query", *aliases = "POST /collections/aliases";
 
     assert_false(needs_body(single, query));

@@ -241,7 +241,7 @@ make_operation(enum op_id id, const char *collection, struct arena *arena, struc
         buf_printf(&target, "%s", p[1] == 'c' ? collection : "1");
         p = strchr(p, '}');
     }
-    assert_int_equal(operation_parse(method, buf_str(&target), arena, op), FAIL_NONE);
+    assert_int_equal(operation_parse(method, arena_str(arena, buf_str(&target)), arena, op), FAIL_NONE);
     buf_fini(&target);
 }
 
@@ -274,7 +274,7 @@ check_order(const struct plan *plan, const struct cluster_view *views)
         assert_int_equal(plan->n_up > 0, health_class(&views[plan->candidates[0]]) < 2);
     if (plan->is_pinned && plan->shape == PLAN_FORWARD)
         assert_true(plan->n_candidates == 1 && plan->endpoint <= 2);
-    assert_true(!plan->may_move || (plan->n_candidates > 1 && plan->shape == PLAN_FORWARD));
+    assert_true(!plan->may_move || (plan->n_candidates > 1 && !plan->is_pinned));
     assert_true(
         plan->shape == PLAN_REFUSE ? plan->fail != FAIL_NONE && plan->n_candidates == 0 : plan->fail == FAIL_NONE);
     assert_true(plan->shape != PLAN_FORWARD || plan->n_candidates > 0);
