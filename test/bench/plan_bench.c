@@ -8,7 +8,6 @@
 #include <stdlib.h>
 
 #include "proxy/base/clock.h"
-#include "proxy/base/mem.h"
 #include "proxy/route/plan.h"
 
 enum { N_CLUSTERS = 20, N_LINES = 200, ROUNDS = 200000 };
@@ -19,8 +18,8 @@ make_world(void)
     struct buf clusters = { 0 }, map = { 0 }, text = { 0 };
     struct arena arena = { 0 };
     struct conf_issues issues = { .arena = &arena };
-    char *env[] = { NULL, NULL, "SEXTANT_TRUSTED_PROXIES=10.0.0.0/8,fd00::/8", "SEXTANT_OVERRIDES=198.51.100.0/24=DE",
-        NULL };
+    const char *env[] = { NULL, NULL, "SEXTANT_TRUSTED_PROXIES=10.0.0.0/8,fd00::/8",
+        "SEXTANT_OVERRIDES=198.51.100.0/24=DE", NULL };
     struct world *w;
 
     buf_printf(&clusters, "SEXTANT_CLUSTERS=");
@@ -33,14 +32,16 @@ make_world(void)
             buf_printf(&map, ",q%d", k);
         buf_printf(&map, " *=q1 copies=external\n");
     }
-    env[0] = buf_take(&clusters);
-    env[1] = buf_take(&map);
-    w = world_load(env, 1, &issues);
+    buf_putc(&clusters, '\0');
+    buf_putc(&map, '\0');
+    env[0] = buf_str(&clusters).p;
+    env[1] = buf_str(&map).p;
+    w = world_load((char **)(uintptr_t)env, 1, &issues);
     conf_issues_print(&issues, &text);
     if (!w)
         printf(STR_FMT, STR_ARG(buf_str(&text)));
-    mem_free(env[0]);
-    mem_free(env[1]);
+    buf_fini(&clusters);
+    buf_fini(&map);
     buf_fini(&text);
     arena_fini(&arena);
     return w;

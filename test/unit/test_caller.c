@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test/unit/route_fixture.h"
 
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "geoip/mmdb_writer.h"
+
 #define PROXIES "SEXTANT_TRUSTED_PROXIES=10.0.0.0/8,fd00::/8,127.0.0.1"
 #define CALLERS "SEXTANT_TRUSTED_CALLERS=192.0.2.0/28,10.9.0.0/16"
 #define CLUSTERS "SEXTANT_CLUSTERS=eu http://e:1 at=DE"
@@ -262,6 +267,45 @@ test_without_default_the_rest_is_unplaced(void **state)
     world_unref(w);
 }
 
+/* A database that knows a public, a private and a documentation network. */
+static void
+write_database(char *path)
+{
+    struct mmdb_writer *writer = mmdb_writer_new();
+    struct buf file = { 0 };
+    unsigned line;
+    const char *error;
+    int fd = mkstemp(path);
+
+    assert_true(fd >= 0);
+    assert_true(mmdb_writer_add(writer, STR("8.8.8.0/24,US\n10.0.0.0/8,FR\n203.0.113.0/24,JP\n"), &line, &error));
+    mmdb_writer_write(writer, 1, STR("Test"), &file);
+    assert_int_equal(write(fd, file.data + file.start, buf_len(&file)), buf_len(&file));
+    close(fd);
+    buf_fini(&file);
+    mmdb_writer_free(writer);
+}
+
+static void
+test_special_addresses_never_reach_the_database(void **state)
+{
+    static const struct place_case usual[] = { { "8.8.8.8", "", "US database" },
+        { "::ffff:8.8.8.8", "", "US database" }, { "64:ff9b::8.8.8.8", "", "US database" },
+        { "10.0.0.1", "", "unplaced none" }, { "203.0.113.1", "", "unplaced none" },
+        { "64:ff9b::10.0.0.1", "", "unplaced none" } };
+    static const struct place_case special[] = { { "10.0.0.1", "", "FR database" },
+        { "203.0.113.1", "", "JP database" } };
+    char path[] = "/tmp/sextant-test-XXXXXX", option[64];
+    const char *more[] = { option, NULL, NULL };
+
+    write_database(path);
+    snprintf(option, sizeof(option), "SEXTANT_GEO_DB=%s", path);
+    check_places(world_of("peer", more), usual, sizeof(usual) / sizeof(*usual));
+    more[1] = "SEXTANT_PLACE_SPECIAL=on";
+    check_places(world_of("peer", more), special, sizeof(special) / sizeof(*special));
+    unlink(path);
+}
+
 int
 main(void)
 {
@@ -271,6 +315,7 @@ main(void)
         cmocka_unit_test(test_hints_are_those_of_trusted_callers),
         cmocka_unit_test(test_bad_hints_are_refused_from_trusted_callers_only),
         cmocka_unit_test(test_places_come_in_order),
+        cmocka_unit_test(test_special_addresses_never_reach_the_database),
         cmocka_unit_test(test_without_default_the_rest_is_unplaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
