@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SEXTANT_TEST_ROUTE_FIXTURE_H
-#define SEXTANT_TEST_ROUTE_FIXTURE_H
+#ifndef SEXTANT_TEST_UNIT_ROUTE_FIXTURE_H
+#define SEXTANT_TEST_UNIT_ROUTE_FIXTURE_H
 
 /* Worlds, callers and plans as one line of text each, for the tests of proxy/route. */
 
