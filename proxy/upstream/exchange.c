@@ -307,6 +307,24 @@ check_connected(struct exchange *x)
     return true;
 }
 
+/* Ask for body and send, as long as there is some and the kernel takes it: it owes no event before it was full. False when
+ * the exchange is over. */
+static bool
+send_request(struct exchange *x)
+{
+    uint64_t sent_before;
+
+    do {
+        sent_before = x->sent_bytes;
+        if (!x->body_ended && exchange_room(x))
+            x->events->on_room(x->arg);
+        if (x->state == OVER)
+            return false;
+        flush(x);
+    } while (x->sent_bytes > sent_before && !x->body_ended);
+    return true;
+}
+
 /* Do what can be done: connect, ask for body, send, read. */
 static void
 pump(void *arg)
@@ -323,12 +341,8 @@ pump(void *arg)
     }
     if (!check_connected(x))
         return;
-    if (!x->body_ended && exchange_room(x))
-        x->events->on_room(x->arg);
-    if (x->state == OVER)
-        return;
-    flush(x);
-    read_answer(x);
+    if (send_request(x))
+        read_answer(x);
 }
 
 static void

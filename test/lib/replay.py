@@ -48,8 +48,6 @@ def send(url, case, extra):
     connection = http.client.HTTPConnection(parts.netloc, timeout=30)
     headers = {**case.get("headers", {}), **extra}
     body = body_of(case)
-    if body is not None and "body" in case and not any(h.lower() == "content-type" for h in headers):
-        headers["Content-Type"] = "application/json"
     try:
         try:
             connection.request(case["method"], case["target"], body, headers)
@@ -87,8 +85,8 @@ def shape(value):
 
 
 def alike_shapes(a, b):
-    if isinstance(a, dict) and isinstance(b, dict):
-        return set(a) == set(b) and all(alike_shapes(a[k], b[k]) for k in a)
+    if isinstance(a, dict) and isinstance(b, dict):  # some members come and go: counters, what was asked before
+        return set(a) <= set(b) and all(alike_shapes(a[k], b[k]) for k in a)
     if isinstance(a, list) and isinstance(b, list):
         return not a or not b or alike_shapes(a[0], b[0])
     return a == b or {a if isinstance(a, str) else "", b if isinstance(b, str) else ""} <= {"int", "float"}
@@ -140,7 +138,7 @@ def bodies_differ(case, answer, prefix):
     if got is None:
         return f"body is not JSON: {answer.raw[:200]!r}"
     if kind == "shape":
-        same = alike_shapes(shape(got), shape(want))
+        same = set(strip(got)) == set(strip(want)) and alike_shapes(shape(got), shape(want))
     elif kind == "collection":
         same = equal(schema_of(got), schema_of(want))
     elif error_text(want) is not None and error_text(got) is not None:
