@@ -102,6 +102,10 @@ soak: all fuzz
 	BUILD=$(BUILD) scripts/soak.sh
 
 # The default country database: see scripts/geo.sh.
+# conf/OPTIONS.md says what conf/options.def says.
+options: $(BUILD)/options_md
+	$(BUILD)/options_md >conf/OPTIONS.md
+
 geo: $(BUILD)/geodb
 	scripts/geo.sh $(GEO_DB) $(BUILD)/geodb
 
@@ -124,5 +128,5 @@ bench: $(BENCHES)
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
+.PHONY: options all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
 -include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

@@ -114,25 +114,12 @@ complete(struct exchange *x, enum fail fail, bool may_reuse)
     events->on_done(arg, fail);
 }
 
-static enum fail
-fail_of_connect(int error)
-{
-    switch (-error) {
-    case ECONNREFUSED:
-        return FAIL_CONNECT_REFUSED;
-    case ETIMEDOUT:
-        return FAIL_CONNECT_TIMEOUT;
-    default:
-        return FAIL_CONNECT_FAILED;
-    }
-}
-
 /* The connection ended or broke before the answer was complete. */
 static enum fail
 fail_of_break(const struct exchange *x, int error)
 {
     if (x->state == CONNECTING)
-        return fail_of_connect(error);
+        return pool_fail_of(error);
     if (x->state == ANSWER)
         return FAIL_UPSTREAM_CUT;
     if (x->timing.was_reused && !x->saw_bytes)
@@ -298,7 +285,7 @@ check_connected(struct exchange *x)
         ssize_t n = stream_read(x->conn->stream, &byte, 1);
 
         if (n < 0 && n != -EAGAIN)
-            complete(x, fail_of_connect((int)n), false);
+            complete(x, pool_fail_of((int)n), false);
         return false;
     }
     x->state = SENDING;
@@ -382,7 +369,7 @@ begin_connection(struct exchange *x)
         x->conn = pool_dial(pool, user_timeout, &error);
         metrics_add(x->up->metrics, METRIC_CONNECTS, x->p.slot, 1);
         if (!x->conn) {
-            x->start_fail = fail_of_connect(error);
+            x->start_fail = pool_fail_of(error);
             return;
         }
     }

@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 import pytest
-from sextant import SEXTANT, check
+from sextant import ROOT, SEXTANT, check
 
 GOOD = {"SEXTANT_CLUSTERS": "eu http://127.0.0.1:1 at=aws:eu-central-1; us http://127.0.0.1:2 at=aws:us-east-1",
         "SEXTANT_PARTITION_MAP": "users europe=eu *=us\n* *=eu", "SEXTANT_REGION": "aws:eu-central-1"}
@@ -118,3 +118,9 @@ def test_help_and_version():
     assert "SEXTANT_PARTITION_MAP" in run("--help").stdout
     assert run("--version").stdout.startswith("sextant ")
     assert run("nonsense").returncode == 2
+
+
+def test_the_list_of_options_is_current():
+    tool = os.path.join(os.path.dirname(SEXTANT), "options_md")
+    with open(os.path.join(ROOT, "conf", "OPTIONS.md"), encoding="utf-8") as file:
+        assert subprocess.run([tool], capture_output=True, text=True, check=True).stdout == file.read(), "make options"
