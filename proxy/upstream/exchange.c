@@ -5,8 +5,7 @@
  *
  * 1. on_done is called once, from the loop, and nothing after it.
  * 2. Callbacks may cancel: every loop here looks at `state` again after each one. Memory goes in a task, never inside.
- * 3. A connection goes back to the pool only when the request went out whole, the answer came whole, nothing followed it,
- *    and both sides want to keep it.
+ * 3. A connection goes back to the pool only when request and answer went whole, nothing followed, and both sides keep it.
  */
 #include "proxy/upstream/exchange.h"
 
