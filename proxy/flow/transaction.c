@@ -220,7 +220,7 @@ decide_by_body(struct transaction *t)
 static uint64_t
 limit_of(const struct transaction *t)
 {
-    if (t->op.info->kind == OP_SNAPSHOT)
+    if (t->op.info->kind == OP_SNAPSHOT && t->op.info->flags & OP_UNBOUNDED && !(t->op.info->flags & OP_SMALL_BODY))
         return 0;
     if (t->op.info->flags & OP_SMALL_BODY && conf_of(t)->body_limit > SMALL_BODY_BYTES)
         return SMALL_BODY_BYTES;
