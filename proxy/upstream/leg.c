@@ -363,6 +363,7 @@ facts_of(const struct leg *leg, enum fail fail)
         .is_read = s->op->info->kind == OP_READ,
         .is_pinned = s->is_pinned,
         .sent_nothing = !tried_now || exchange_sent_nothing(leg->exchange),
+        .sent_before = leg->sent_something,
         .answer_began = leg->answer_began,
         .has_body = !s->body->is_window || s->body->base == 0,
         .has_endpoint = !s->is_pinned && pick(leg) >= 0,

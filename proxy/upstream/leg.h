@@ -18,7 +18,8 @@ struct leg_facts {
     enum op_resend resend;
     bool is_read;
     bool is_pinned;      /* node-local */
-    bool sent_nothing;   /* certainly no byte left */
+    bool sent_nothing;   /* certainly no byte of this exchange left */
+    bool sent_before;    /* bytes of this exchange or an earlier one left */
     bool answer_began;   /* the client has seen a part of the answer */
     bool has_body;       /* the whole body can be sent again */
     bool has_endpoint;   /* another endpoint of this cluster is left to try */
