@@ -427,6 +427,7 @@ try_again(struct leg *leg, enum fail fail)
         leg->free_moves = 0;
         leg->current = NULL;
     }
+    leg->body_at = leg->spec.body->base; /* nothing of it is sent: it may become a window before the next try */
     leg->is_fresh_next = d.move == LEG_SAME_FRESH;
     if (d.move == LEG_NEXT_ENDPOINT)
         leg->current = NULL;
