@@ -252,11 +252,20 @@ request_is_parsed(const struct session *s)
     return s->state == ANSWER;
 }
 
+/* Answers that the client does not take hold up the requests behind them. False as well when the session is gone. */
+static bool
+may_answer_more(struct session *s)
+{
+    return buf_len(&s->out) <= OUT_LOW || (session_flush(s) && buf_len(&s->out) <= OUT_LOW);
+}
+
 static void
 parse_input(struct session *s)
 {
     for (;;) {
         if (s->needs_proxy_header && (buf_len(&s->in) == 0 || !take_proxy_header(s)))
+            return;
+        if (s->state == IDLE && !may_answer_more(s))
             return;
         if (s->state == IDLE && buf_len(&s->in))
             begin_request(s);
