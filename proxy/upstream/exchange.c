@@ -29,7 +29,8 @@ struct exchange {
     enum state state;
     struct buf out;
     uint64_t sent_bytes, body_left, received_bytes;
-    bool is_chunked, body_ended, is_paused, write_broke, saw_bytes, is_fallen;
+    bool is_chunked, body_ended, is_paused, was_paused, write_broke, saw_bytes, is_fallen;
+    bool is_late;           /* the deadline passed */
     enum fail start_fail;   /* failed inside exchange_start(): told from the loop */
     struct message *answer; /* in the caller's arena: it outlives the exchange */
     int64_t progress_at_us;
@@ -81,6 +82,18 @@ finish(struct exchange *x, bool may_reuse)
     task_schedule(x->up->loop, &x->release, release, x);
 }
 
+/* A deadline says something about the backend only if it had the time: not when the client set it, was slow to send, or
+ * slow to read. */
+static bool
+is_backends_fault(const struct exchange *x)
+{
+    bool had_request = x->body_ended || buf_len(&x->out);
+    int64_t silence_us = now_us(x) - x->progress_at_us;
+
+    return !x->p.deadline_is_clients && !x->was_paused && had_request &&
+           silence_us >= (x->p.deadline_us - x->timing.started_us) / 2;
+}
+
 static void
 report(struct exchange *x, enum fail fail)
 {
@@ -88,7 +101,7 @@ report(struct exchange *x, enum fail fail)
 
     if (x->p.is_probe || fail == FAIL_UPSTREAM_STALE || fail == FAIL_ENDPOINT_DOWN)
         return;
-    if (fail == FAIL_UPSTREAM_SILENT && x->p.deadline_is_clients)
+    if (x->is_late && !is_backends_fault(x))
         return;
     if (fail == FAIL_NONE && status == 503 &&
         str_starts(message_value(x->answer, FIELD_CONTENT_TYPE), STR("application/json"))) {
@@ -164,7 +177,7 @@ on_timer(void *arg)
 
     if (x->state == CONNECTING && now >= x->timing.started_us + x->p.connect_us)
         complete(x, FAIL_CONNECT_TIMEOUT, false);
-    else if (x->p.deadline_us && now >= x->p.deadline_us)
+    else if ((x->is_late = x->p.deadline_us && now >= x->p.deadline_us))
         complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_SILENT, false);
     else if ((is_sending || (x->state == ANSWER && !x->is_paused)) && x->p.progress_us &&
              now >= x->progress_at_us + x->p.progress_us)
@@ -474,7 +487,7 @@ exchange_kick(struct exchange *x)
 void
 exchange_pause(struct exchange *x)
 {
-    x->is_paused = true;
+    x->is_paused = x->was_paused = true;
 }
 
 void
