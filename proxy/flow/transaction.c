@@ -297,8 +297,10 @@ transaction_refuse(struct transaction *t, enum fail fail)
 {
     if (!t->has_begun)
         begin_record(t);
-    if (t->phase < PHASE_ANSWERING)
-        transaction_fail(t, fail, STR_NONE);
+    if (t->phase >= PHASE_ANSWERING)
+        return;
+    leg_cancel(&t->leg); /* it may be at work on a body that ends here */
+    transaction_fail(t, fail, STR_NONE);
 }
 
 /* --- the body ---------------------------------------------------------------------------------------------------- */
@@ -407,6 +409,8 @@ void
 transaction_client_gone(struct transaction *t)
 {
     leg_cancel(&t->leg);
+    group_cancel(&t->group);
+    group_cancel(&t->configs);
     if (t->has_begun && t->phase != PHASE_OVER) {
         t->record.fail = FAIL_CLIENT_GONE;
         if (t->phase < PHASE_ANSWERING)
