@@ -99,7 +99,7 @@ report(struct exchange *x, enum fail fail)
 {
     int status = x->answer->status;
 
-    if (x->p.is_probe || fail == FAIL_UPSTREAM_STALE || fail == FAIL_ENDPOINT_DOWN)
+    if (x->p.is_probe || fail == FAIL_UPSTREAM_STALE || fail == FAIL_ENDPOINT_DOWN || fail == FAIL_INTERNAL)
         return;
     if (x->is_late && !is_backends_fault(x))
         return;
@@ -131,6 +131,12 @@ static enum fail
 fail_of_connect(int error)
 {
     switch (-error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+        return FAIL_INTERNAL; /* we lack the means: it says nothing about the endpoint */
     case ECONNREFUSED:
         return FAIL_CONNECT_REFUSED;
     case ETIMEDOUT:

@@ -90,10 +90,10 @@ on_done(void *arg, enum fail fail)
         sample_rtt(t, exchange_timing(shot->exchange));
     shot->exchange = NULL;
     arena_reset(&shot->arena);
-    if (fail != FAIL_UPSTREAM_STALE)
-        backend_report(t->backend, is_ok ? HEALTH_PROBE_OK : HEALTH_PROBE_FAIL, now_us(t->prober));
-    else
+    if (fail == FAIL_UPSTREAM_STALE)
         timer_set(&t->timer, 0);
+    else if (fail != FAIL_INTERNAL)
+        backend_report(t->backend, is_ok ? HEALTH_PROBE_OK : HEALTH_PROBE_FAIL, now_us(t->prober));
 }
 
 static const struct exchange_events events = { on_head, on_body, on_room, on_done };
