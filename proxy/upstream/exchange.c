@@ -354,7 +354,7 @@ pump(void *arg)
         complete(x, x->start_fail, false);
         return;
     }
-    if (x->is_fallen && (x->p.is_movable || x->sent_bytes == 0) && x->state != ANSWER) {
+    if (x->is_fallen && x->p.has_elsewhere && (x->p.is_movable || (x->sent_bytes == 0 && x->state != ANSWER))) {
         complete(x, FAIL_ENDPOINT_DOWN, false);
         return;
     }

@@ -175,6 +175,18 @@ pick(const struct leg *leg)
     return chosen;
 }
 
+static bool
+has_endpoint(const struct leg *leg)
+{
+    return !leg->spec.is_pinned && pick(leg) >= 0;
+}
+
+static bool
+has_cluster(const struct leg *leg)
+{
+    return leg->spec.may_move && leg->at + 1 < leg->spec.n_candidates;
+}
+
 /* --- one exchange ------------------------------------------------------------------------------------------------ */
 
 static void
@@ -305,8 +317,8 @@ start_exchange(struct leg *leg)
         .deadline_us = leg->spec.deadline_us,
         .progress_us = leg->spec.progress_us,
         .deadline_is_clients = leg->spec.deadline_is_clients,
-        .is_movable = is_safe && !leg->spec.body->is_window &&
-                      (leg->spec.may_move || fleet_cluster(leg)->n_backends > 1),
+        .is_movable = is_safe && !leg->spec.body->is_window,
+        .has_elsewhere = has_cluster(leg) || has_endpoint(leg),
     };
 
     if (leg->is_fresh_next)
@@ -366,8 +378,8 @@ facts_of(const struct leg *leg, enum fail fail)
         .sent_before = leg->sent_something,
         .answer_began = leg->answer_began,
         .has_body = !s->body->is_window || s->body->base == 0,
-        .has_endpoint = !s->is_pinned && pick(leg) >= 0,
-        .has_cluster = s->may_move && leg->at + 1 < s->n_candidates,
+        .has_endpoint = has_endpoint(leg),
+        .has_cluster = has_cluster(leg),
         .has_time = !s->deadline_us || now_us(leg) < s->deadline_us,
         .tries = leg->tries,
         .free_moves = leg->free_moves,
