@@ -24,7 +24,7 @@ class Fake:
     """An endpoint that does what a function says with each connection that is no probe."""
 
     def __init__(self, name, serve):
-        self.name, self.serve = name, serve
+        self.name, self.serve, self.is_dead = name, serve, False
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -49,7 +49,9 @@ class Fake:
                 if not piece:
                     return
                 got += piece
-            if b"sextant-probe" in got:
+            if b"sextant-probe" in got and self.is_dead:
+                time.sleep(5)
+            elif b"sextant-probe" in got:
                 body = b'{"version":"1.19.0","result":{"aliases":[]}}'
                 connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
             else:
@@ -258,3 +260,30 @@ def test_a_cluster_gets_another_name(region, edge, tmp_path):
     file.write_text(f"new {eu.url} at={PLACES['eu']}\n")
     wait_for(lambda: one.status()["clusters"][0]["name"] == "new", 10, "the reload")
     wait_for(lambda: one.cluster_state("new")["rtt_ms"] is not None, 5, "a probe under the new name")
+
+
+def test_refused_bodies_do_not_log_the_address(region, edge):
+    """Under a strict line, also when no plan was made: the body is too large, or breaks off before it is whole."""
+    one = edge([region("eu")], "users europe=eu residency=strict\n* *=eu")
+    with connect(one) as client:
+        client.sendall(head("PUT", "/collections/users/points", "content-length: 99999999"))
+        assert client.recv(4096).startswith(b"HTTP/1.1 400")
+    line = wait_for(lambda: [x for x in one.log() if x.get("collection") == "users"], 5, "the log")[0]
+    assert (line["error"], line["place"]) == ("BODY_TOO_LARGE", "DE") and "address" not in line
+
+
+def test_a_held_answer_that_stands_still_moves(fake, edge):
+    """The head and half a body, then silence, and probes fail as well: the read moves with the verdict."""
+    def serve(connection, data):
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
+        eu.is_dead = True
+        time.sleep(20)
+
+    def well(connection, data):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
+
+    eu, us = fake("eu", serve), fake("us", well)
+    one = edge([eu, us], "* *=eu,us copies=external", probe_interval="200ms", probe_timeout="300ms")
+    begin = time.monotonic()
+    status, headers, _ = one.call("POST", "/collections/c/points/scroll", {}, timeout=15)
+    assert (status, headers["x-sextant-cluster"]) == (200, "us") and time.monotonic() - begin < 8
