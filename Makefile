@@ -4,8 +4,8 @@
 #   make unit       unit and flow tests            make check   format, layers, limits, clang-tidy, cppcheck
 #   make asan       the tests under ASan + UBSan   make fuzz    every fuzzer for FUZZ_SECONDS each
 #   make install    DESTDIR, PREFIX                make soak    the long forms of the end-to-end tests
-#   make format     lay the sources out            make clean   remove what was built
-#   make bench      what decisions cost
+#   make format     lay the sources out            make geo     the default country database
+#   make clean      remove what was built          make bench   what decisions cost
 #   scripts/deps.sh installs what these need, scripts/test.sh runs every test, scripts/run.sh shows it at work.
 
 BUILD   ?= build
@@ -101,6 +101,14 @@ format:
 soak: all fuzz
 	BUILD=$(BUILD) scripts/soak.sh
 
+# The default country database: see scripts/geo.sh.
+# conf/OPTIONS.md says what conf/options.def says.
+options: $(BUILD)/options_md
+	$(BUILD)/options_md >conf/OPTIONS.md
+
+geo: $(BUILD)/geodb
+	scripts/geo.sh $(GEO_DB) $(BUILD)/geodb
+
 install: all
 	install -D -m 755 $(BUILD)/sextant $(DESTDIR)$(PREFIX)/bin/sextant
 	install -d $(DESTDIR)$(PREFIX)/share/doc/sextant $(DESTDIR)$(PREFIX)/share/sextant
@@ -120,5 +128,5 @@ bench: $(BENCHES)
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: all unit unit-build asan fuzz fuzz-build bench check format soak install help clean
+.PHONY: options all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
 -include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

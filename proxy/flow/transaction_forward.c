@@ -157,6 +157,9 @@ told(const struct transaction *t, const struct leg *leg, enum fail fail)
 {
     if (t->op.info->resend != RESEND_SAFE && t->request.method != METHOD_GET && leg->sent_something)
         return FAIL_OUTCOME_UNKNOWN;
+    /* Nothing reached any permitted cluster: to the client that is one state, whatever the last attempt met. */
+    if (!leg->sent_something && fail_info(fail)->blame == BLAME_UPSTREAM && fail_info(fail)->retry == RETRY_ANY)
+        return FAIL_NO_HEALTHY_CLUSTER;
     if (fail == FAIL_ENDPOINT_DOWN || fail == FAIL_UPSTREAM_STALE)
         return FAIL_UPSTREAM_RESET;
     return fail;

@@ -181,12 +181,6 @@ has_endpoint(const struct leg *leg)
     return !leg->spec.is_pinned && pick(leg) >= 0;
 }
 
-static bool
-has_cluster(const struct leg *leg)
-{
-    return leg->spec.may_move && leg->at + 1 < leg->spec.n_candidates;
-}
-
 /* --- one exchange ------------------------------------------------------------------------------------------------ */
 
 static void
@@ -318,7 +312,7 @@ start_exchange(struct leg *leg)
         .progress_us = leg->spec.progress_us,
         .deadline_is_clients = leg->spec.deadline_is_clients,
         .is_movable = is_safe && !leg->spec.body->is_window,
-        .has_elsewhere = has_cluster(leg) || has_endpoint(leg),
+        .has_elsewhere = leg_has_next(leg) || has_endpoint(leg),
     };
 
     if (leg->is_fresh_next)
@@ -372,14 +366,13 @@ facts_of(const struct leg *leg, enum fail fail)
     return (struct leg_facts){
         .fail = fail,
         .resend = s->op->info->resend,
-        .is_read = s->op->info->kind == OP_READ,
         .is_pinned = s->is_pinned,
         .sent_nothing = !tried_now || exchange_sent_nothing(leg->exchange),
         .sent_before = leg->sent_something,
         .answer_began = leg->answer_began,
         .has_body = !s->body->is_window || s->body->base == 0,
         .has_endpoint = has_endpoint(leg),
-        .has_cluster = has_cluster(leg),
+        .has_cluster = leg_has_next(leg),
         .has_time = !s->deadline_us || now_us(leg) < s->deadline_us,
         .tries = leg->tries,
         .free_moves = leg->free_moves,

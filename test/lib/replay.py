@@ -151,12 +151,16 @@ def bodies_differ(case, answer, prefix):
     return None if same else f"body {json.dumps(strip(got))[:400]}, recorded {json.dumps(strip(want))[:400]}"
 
 
+def parts(value):
+    return sorted(item.strip() for item in value.split(",")) if value else value
+
+
 def differences(case, answer, prefix=False):
     found = []
     if answer.status != case["status"] and case.get("compare") != "either":
         found.append(f"status {answer.status}, recorded {case['status']}")
     for name, value in case.get("response_headers", {}).items():
-        if answer.headers.get(name) != value:
+        if parts(answer.headers.get(name)) != parts(value):  # lists come in any order
             found.append(f"{name}: {answer.headers.get(name)!r}, recorded {value!r}")
     body = bodies_differ(case, answer, prefix)
     return found + ([body] if body else [])

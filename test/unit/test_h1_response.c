@@ -76,6 +76,8 @@ test_refused_responses(void **state)
         CASE("chunked in 1.0", "HTTP/1.0 200 OK\r\n" TE "chunked\r\n\r\n0\r\n\r\n", UPSTREAM_PROTOCOL, NULL),
         CASE("chunked 204", "HTTP/1.1 204 X\r\n" TE "chunked\r\n\r\n0\r\n\r\n", UPSTREAM_PROTOCOL, NULL),
         CASE("100 with a length", "HTTP/1.1 100 Continue\r\n" CL "3\r\n\r\nabc", UPSTREAM_PROTOCOL, NULL),
+        CASE("100 with an empty body", "HTTP/1.1 100 Continue\r\n" CL "0\r\n\r\n" OK CL "0\r\n\r\n", UPSTREAM_PROTOCOL,
+            NULL),
         CASE("bad chunk", OK TE "chunked\r\n\r\nzz\r\n", UPSTREAM_PROTOCOL, NULL),
         CASE("folded", OK "X: 1\r\n 2\r\n\r\n", UPSTREAM_PROTOCOL, NULL),
         CASE("a ninth 1xx",

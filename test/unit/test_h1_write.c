@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "test/unit/h1_trace.h"
 
@@ -188,6 +192,57 @@ test_chunks(void **state)
     }
 }
 
+static bool
+write_aborts(const struct message *m)
+{
+    int status = 0;
+    pid_t child = fork();
+
+    if (child == 0) {
+        struct buf out = { 0 };
+
+        dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
+        signal(SIGABRT, SIG_DFL);
+        h1_write_request(&out, m);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+static void
+test_line_ends_are_bugs(void **state)
+{
+    static const struct {
+        struct str value;
+        bool is_bug;
+    } cases[] = {
+        { { "a\tb \x7f\x80\xff", 7 }, false },
+        { { "\r", 1 }, true },
+        { { "a\nb: c", 6 }, true },
+        { { "12345678\r", 9 }, true },
+        { { "1234567\n9", 9 }, true },
+        { { "\xff\xff\xff\xff\xff\xff\xff\0\xff", 9 }, true },
+        { { "12345678123456\0x", 16 }, true },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct arena arena = { 0 };
+        struct message m;
+
+        message_init(&m, &arena);
+        m.method = METHOD_GET;
+        m.target = STR("/");
+        m.host = STR("q");
+        message_add(&m, STR("x-a"), cases[i].value);
+        assert_int_equal(write_aborts(&m), cases[i].is_bug);
+        m.fields[0].value = STR("1");
+        m.host = cases[i].value;
+        assert_int_equal(write_aborts(&m), cases[i].is_bug);
+        arena_fini(&arena);
+    }
+}
+
 /* Written, read, written again: the same bytes, and the same table. */
 static void
 test_round_trip(void **state)
@@ -233,6 +288,7 @@ main(void)
         cmocka_unit_test(test_responses),
         cmocka_unit_test(test_made_responses),
         cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_line_ends_are_bugs),
         cmocka_unit_test(test_round_trip),
     };
 
