@@ -347,13 +347,15 @@ read_some(struct session *s)
 }
 
 static void
-after_linger_flush(struct session *s)
+after_flush(struct session *s)
 {
-    if (s->state != LINGER || buf_len(&s->out))
+    bool is_idle = s->state == IDLE && buf_len(&s->in) == 0;
+
+    if ((s->state != LINGER && !is_idle) || buf_len(&s->out))
         return;
     if (s->saw_eof)
         session_end(s, false);
-    else
+    else if (s->state == LINGER)
         stream_shutdown(s->stream);
 }
 
@@ -379,7 +381,7 @@ session_pump(void *arg)
     }
     if (s->state == GONE || !session_flush(s))
         return;
-    after_linger_flush(s);
+    after_flush(s);
     if (s->state != GONE)
         session_arm(s);
 }
