@@ -5,6 +5,7 @@
 #   make asan       the tests under ASan + UBSan   make fuzz    every fuzzer for FUZZ_SECONDS each
 #   make install    DESTDIR, PREFIX                make soak    the long forms of the end-to-end tests
 #   make format     lay the sources out            make clean   remove what was built
+#   make geo        the default geo database       make bench   what decisions cost
 #   scripts/deps.sh installs what these need, scripts/test.sh runs every test, scripts/run.sh shows it at work.
 
 BUILD   ?= build
@@ -39,6 +40,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIB     := $(BUILD)/libsextant.a
 TOOLS   := $(patsubst scripts/tools/%.c,$(BUILD)/%,$(wildcard scripts/tools/*.c))
 UNITS   := $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c test/flow/test_*.c))
+BENCHES := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 FUZZ_CC ?= $(firstword $(foreach c,clang clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14,$(shell command -v $c)))
 
@@ -89,6 +91,19 @@ fuzz-build: $(FUZZERS)
 fuzz: $(FUZZERS)
 	BUILD=$(BUILD) scripts/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 
+$(BUILD)/bench/%: test/bench/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
+
+# geo_bench needs the default geo database: make geo
+bench: $(BENCHES)
+	for b in $(BENCHES); do $$b || exit 1; done
+
+# The default geo database, from Debian's tor-geoipdb. Made once; `make -B geo` renews it.
+geo: $(BUILD)/country.mmdb
+$(BUILD)/country.mmdb: | $(BUILD)/geodb
+	scripts/geo.sh $@ $(BUILD)/geodb
+
 check:
 	scripts/check.sh
 
@@ -111,5 +126,5 @@ help:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: all unit unit-build asan fuzz fuzz-build check format soak install help clean
--include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)
+.PHONY: all unit unit-build asan fuzz fuzz-build bench geo check format soak install help clean
+-include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)
