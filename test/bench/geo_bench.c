@@ -45,12 +45,14 @@ parse_address(struct str s, struct addr *ret_addr)
 
     if (!str_to_u64(s, &n))
         return addr_parse(s, ret_addr);
-    *ret_addr = (struct addr){ .family = 4, .bytes = { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } };
+    *ret_addr = (struct addr){ .family = 4,
+        .bytes = { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n } };
     return true;
 }
 
 static void
-add_range(struct range **list, size_t *n, size_t *cap, const struct addr *from, const struct addr *to, struct str country)
+add_range(
+    struct range **list, size_t *n, size_t *cap, const struct addr *from, const struct addr *to, struct str country)
 {
     if (*n == *cap) {
         *cap = *cap ? *cap * 2 : 1024;
@@ -109,7 +111,8 @@ draw_v4(void)
 {
     uint64_t r = draw();
 
-    return (struct addr){ .family = 4, .bytes = { (uint8_t)(r >> 40), (uint8_t)(r >> 32), (uint8_t)(r >> 24), (uint8_t)(r >> 16) } };
+    return (struct addr){ .family = 4,
+        .bytes = { (uint8_t)(r >> 40), (uint8_t)(r >> 32), (uint8_t)(r >> 24), (uint8_t)(r >> 16) } };
 }
 
 /* Inside what is given out when the text is known (elsewhere nearly all of IPv6 is empty), else under 2000::/3. */
