@@ -190,7 +190,8 @@ mmdb_writer_write(struct mmdb_writer *w, uint64_t epoch, struct str type, unsign
         put_node(out, record_size, half_value(&l, node->half[0]), half_value(&l, node->half[1]));
     }
     buf_append(out, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
-    buf_add(out, buf_str(&records));
+    if (buf_len(&records))
+        buf_add(out, buf_str(&records));
     put_metadata(out, l.n, record_size, epoch, type);
     buf_fini(&records);
     mem_free(l.number);

@@ -274,7 +274,7 @@ geo_fixture_write(const struct geo_fixture *f, struct buf *out)
         }
         put_node(f, i == 0 && f->raw_half ? f->raw_half : halves[0], halves[1], out);
     }
-    put_big_endian(out, 0, 16);
+    buf_append(out, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
     buf_add(out, buf_str(&f->records));
     buf_add(out, STR("\xab\xcd\xefMaxMind.com"));
     snprintf(usual, sizeof(usual),

@@ -236,7 +236,7 @@ draw_ranges(uint64_t *random, bool is_v6, struct buf *text, char country[SPACE][
         else
             buf_printf(text, "10.0.%u.%u,%u,%s\n", from >> 8, from & 255, (10U << 24) + to, code);
         for (unsigned at = from; at <= to; at++)
-            memcpy(country[at], code[0] == '?' ? "-" : code, 3);
+            memcpy(country[at], code[0] == '?' ? "-\0" : code, 3);
     }
 }
 
