@@ -197,16 +197,58 @@ test_bytes(void **state)
     static const char same[] =
         "# other lines\n192.0.2.0/25,DE,50,8\n192.0.2.128,192.0.2.255,DE,50.0,8.0\n198.51.100.0/24,DE,50,8\n"
         "203.0.113.0/24,FR\n";
-    struct buf a = { 0 }, b = { 0 }, c = { 0 };
+    static const char forgotten[] = "2001:db8::/32,NL\n2001:db8::/32,??\n";
+    struct buf a = { 0 }, b = { 0 }, c = { 0 }, none = { 0 }, d = { 0 };
 
     write_text(str_from(one), 24, &a);
     write_text(str_from(one), 24, &b);
     write_text(str_from(same), 24, &c);
+    write_text(STR(""), 24, &none);
+    write_text(STR("198.18.0.0/15,??"), 24, &d);
+    assert_true(str_eq(buf_str(&none), buf_str(&d)));
+    buf_clear(&d);
+    write_text(str_from(forgotten), 24, &d);
+    assert_null(memmem(d.data, buf_len(&d), "??", 2));
     assert_true(str_eq(buf_str(&a), buf_str(&b)));
     assert_true(str_eq(buf_str(&a), buf_str(&c)));
     buf_fini(&a);
     buf_fini(&b);
     buf_fini(&c);
+    buf_fini(&none);
+    buf_fini(&d);
+}
+
+/* So many records that 24 bits do not reach the last of them. */
+static void
+test_large(void **state)
+{
+    enum { LINES = 310000, FEW = 8000 };
+    struct buf text = { 0 }, bytes = { 0 };
+    char error[200] = "";
+    struct geo_db *db;
+
+    for (unsigned i = 0; i < FEW; i++)
+        buf_printf(&text, "%u,%u,DE,%u.5,%u\n", (10U << 24) + i, (10U << 24) + i, i % 80 + 1, i / 80);
+    for (unsigned i = 0; i < LINES; i++)
+        buf_printf(&text, "%u,%u,FR,%u.%05u,1\n", (11U << 24) + i, (11U << 24) + i, i % 80 + 1, i);
+    write_text(buf_str(&text), 24, &bytes);
+    assert_true(memmem(bytes.data, buf_len(&bytes), "record_size\xa2\x00\x1c", 14) != NULL);
+    db = geo_lib_load(buf_str(&bytes), error, sizeof(error));
+    assert_string_equal(error, "");
+    for (unsigned i = 0; i < LINES; i += 997) {
+        struct addr a = { .family = 4, .bytes = { 11, (uint8_t)(i >> 16), (uint8_t)(i >> 8), (uint8_t)i } };
+        struct place p = { .lat = 0 };
+
+        assert_true(geo_db_lookup(db, &a, &p));
+        assert_string_equal(p.country, "FR");
+        assert_true((unsigned)p.lat == i % 80 + 1);
+        a.bytes[0] = 10;
+        assert_int_equal(geo_db_lookup(db, &a, &p), i < FEW);
+        assert_true(i >= FEW || ((unsigned)p.lat == i % 80 + 1 && (unsigned)p.lon == i / 80));
+    }
+    geo_db_free(db);
+    buf_fini(&text);
+    buf_fini(&bytes);
 }
 
 static uint32_t
@@ -284,6 +326,7 @@ main(void)
         cmocka_unit_test(test_points),
         cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_bytes),
+        cmocka_unit_test(test_large),
         cmocka_unit_test(test_random),
     };
 
