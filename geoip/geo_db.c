@@ -55,9 +55,8 @@ struct class_entry { /* place -> class id */
     UT_hash_handle hh;
 };
 
-struct offset_entry { /* record -> class id */
-    uint32_t offset, id;
-    UT_hash_handle hh;
+struct known { /* record -> class id */
+    uint32_t offset_plus_1, id;
 };
 
 struct loader {
@@ -66,7 +65,8 @@ struct loader {
     struct mmdb_reader records;
     struct geo_file *file;
     struct class_entry *classes;
-    struct offset_entry *offsets;
+    struct known *known; /* hash table, at most half full: asked for each network, so kept small */
+    uint32_t n_known, cap_known;
     uint32_t v4_root; /* the node of ::/96, or NOT_YET */
     geo_ref *made;    /* by node: NOT_YET, ON_THE_WAY, or its subtree */
     const char *error;
@@ -93,21 +93,50 @@ class_of(struct loader *l, const struct place *place)
     return e->id;
 }
 
+/* Where a record stands in the table, or would. */
+static struct known *
+find_known(const struct loader *l, uint32_t offset_plus_1)
+{
+    uint32_t mask = l->cap_known - 1;
+
+    for (uint32_t i = (offset_plus_1 * UINT32_C(2654435769)) >> 7 & mask;; i = (i + 1) & mask) {
+        if (l->known[i].offset_plus_1 == 0 || l->known[i].offset_plus_1 == offset_plus_1)
+            return &l->known[i];
+    }
+}
+
+static void
+grow_known(struct loader *l)
+{
+    struct known *old = l->known;
+    uint32_t n = l->cap_known;
+
+    l->cap_known = n ? n * 2 : 1024;
+    l->known = mem_array(l->cap_known, sizeof(*l->known));
+    for (uint32_t i = 0; i < n; i++) {
+        if (old[i].offset_plus_1)
+            *find_known(l, old[i].offset_plus_1) = old[i];
+    }
+    mem_free(old);
+}
+
 static geo_ref
 leaf_of(struct loader *l, uint32_t offset)
 {
-    struct offset_entry *e;
     struct place place, clean;
+    struct known *k;
 
-    HASH_FIND(hh, l->offsets, &offset, sizeof(offset), e);
-    if (e)
-        return geo_trie_leaf(e->id);
+    if (l->n_known * 2 >= l->cap_known)
+        grow_known(l);
+    k = find_known(l, offset + 1);
+    if (k->offset_plus_1)
+        return geo_trie_leaf(k->id);
     if (!geo_record_place(&l->records, offset, &place)) {
         l->error = l->records.steps_left ? "a record is damaged" : "its records are tangled up";
         return geo_trie_leaf(GEO_NONE);
     }
-    e = MEM_NEW(struct offset_entry);
-    e->offset = offset;
+    *k = (struct known){ offset + 1, GEO_NONE };
+    l->n_known++;
     if (place.source != PLACE_NONE) {
         memset(&clean, 0, sizeof(clean)); /* padding is hashed too */
         memcpy(clean.country, place.country, sizeof(clean.country));
@@ -116,10 +145,9 @@ leaf_of(struct loader *l, uint32_t offset)
         clean.has_point = place.has_point;
         clean.lat = place.lat;
         clean.lon = place.lon;
-        e->id = class_of(l, &clean);
+        k->id = class_of(l, &clean);
     }
-    HASH_ADD(hh, l->offsets, offset, sizeof(e->offset), e);
-    return geo_trie_leaf(e->id);
+    return geo_trie_leaf(k->id);
 }
 
 /* --- the search tree --------------------------------------------------------------------------------------------- */
@@ -256,16 +284,12 @@ static void
 loader_fini(struct loader *l)
 {
     struct class_entry *c, *next_c;
-    struct offset_entry *o, *next_o;
 
     HASH_ITER (hh, l->classes, c, next_c) {
         HASH_DEL(l->classes, c);
         mem_free(c);
     }
-    HASH_ITER (hh, l->offsets, o, next_o) {
-        HASH_DEL(l->offsets, o);
-        mem_free(o);
-    }
+    mem_free(l->known);
     mem_free(l->made);
 }
 

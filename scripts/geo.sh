@@ -5,10 +5,10 @@
 set -euo pipefail
 out=${1:-build/country.mmdb}
 tool=${2:-build/geodb}
-command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || {
+if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
     echo "geo.sh: needs apt-get and dpkg-deb (Debian or Ubuntu). Elsewhere name a MaxMind database of your own in SEXTANT_GEO_DB." >&2
     exit 1
-}
+fi
 [ -x "$tool" ] || {
     echo "geo.sh: $tool is not built: make geo does that" >&2
     exit 1
@@ -20,12 +20,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 chmod 755 "$work"
 cd "$work"
-if ! apt-get -q download tor-geoipdb >log 2>&1; then
-    apt-get -q update >>log 2>&1 && apt-get -q download tor-geoipdb >>log 2>&1 || {
-        cat log >&2
-        echo "geo.sh: tor-geoipdb could not be downloaded; Sextant also runs without a database" >&2
-        exit 1
-    }
+fetch() { apt-get -q download tor-geoipdb >>log 2>&1; }
+if ! fetch && ! { apt-get -q update >>log 2>&1 && fetch; }; then
+    cat log >&2
+    echo "geo.sh: tor-geoipdb could not be downloaded; Sextant also runs without a database" >&2
+    exit 1
 fi
 dpkg-deb -x tor-geoipdb_*.deb unpacked
 data=unpacked/usr/share/tor
