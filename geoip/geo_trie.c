@@ -101,7 +101,7 @@ spread(const struct geo_trie *t, geo_ref root, unsigned bits, geo_ref *slots)
 {
     slots[0] = root;
     for (unsigned level = 0; level < bits; level++) {
-        for (uint32_t i = UINT32_C(1) << level; i-- > 0;) {
+        for (size_t i = (size_t)1 << level; i-- > 0;) {
             geo_ref at = slots[i];
 
             slots[2 * i] = at & LEAF ? at : t->pairs[at].half[0];
