@@ -4,8 +4,8 @@
 #   make unit       unit and flow tests            make check   format, layers, limits, clang-tidy, cppcheck
 #   make asan       the tests under ASan + UBSan   make fuzz    every fuzzer for FUZZ_SECONDS each
 #   make install    DESTDIR, PREFIX                make soak    the long forms of the end-to-end tests
-#   make format     lay the sources out            make clean   remove what was built
-#   make geo        the default geo database       make bench   what decisions cost
+#   make format     lay the sources out            make geo     the default country database
+#   make clean      remove what was built          make bench   what decisions cost
 #   scripts/deps.sh installs what these need, scripts/test.sh runs every test, scripts/run.sh shows it at work.
 
 BUILD   ?= build
@@ -91,19 +91,6 @@ fuzz-build: $(FUZZERS)
 fuzz: $(FUZZERS)
 	BUILD=$(BUILD) scripts/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 
-$(BUILD)/bench/%: test/bench/%.c $(LIB)
-	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
-
-# geo_bench needs the default geo database: make geo
-bench: $(BENCHES)
-	for b in $(BENCHES); do $$b || exit 1; done
-
-# The default geo database, from Debian's tor-geoipdb. Made once; `make -B geo` renews it.
-geo: $(BUILD)/country.mmdb
-$(BUILD)/country.mmdb: | $(BUILD)/geodb
-	scripts/geo.sh $@ $(BUILD)/geodb
-
 check:
 	scripts/check.sh
 
@@ -114,6 +101,14 @@ format:
 soak: all fuzz
 	BUILD=$(BUILD) scripts/soak.sh
 
+# The default country database: see scripts/geo.sh.
+# conf/OPTIONS.md says what conf/options.def says.
+options: $(BUILD)/options_md
+	$(BUILD)/options_md >conf/OPTIONS.md
+
+geo: $(BUILD)/geodb
+	scripts/geo.sh $(GEO_DB) $(BUILD)/geodb
+
 install: all
 	install -D -m 755 $(BUILD)/sextant $(DESTDIR)$(PREFIX)/bin/sextant
 	install -d $(DESTDIR)$(PREFIX)/share/doc/sextant $(DESTDIR)$(PREFIX)/share/sextant
@@ -123,8 +118,15 @@ install: all
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
 
+$(BUILD)/bench/%: test/bench/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
+
+bench: $(BENCHES)
+	for b in $(BENCHES); do $$b || exit 1; done
+
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: all unit unit-build asan fuzz fuzz-build bench geo check format soak install help clean
+.PHONY: options all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
 -include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

@@ -86,7 +86,8 @@ tell_unknown(const struct areas *areas, const struct scan *scan, struct word ite
         scan_error(scan, item, STR_FMT " is not an ISO 3166 country", STR_ARG(item.text));
     else
         scan_error(scan, item,
-            "\"" STR_FMT "\" is no area: expected a country (DE), a continent (europe), a network, * or a name of SEXTANT_AREAS" STR_FMT,
+            "\"" STR_FMT "\" is no area: expected a country (DE), a continent (europe), a network, * or a name of "
+            "SEXTANT_AREAS" STR_FMT,
             STR_ARG(item.text), STR_ARG(hint));
 }
 
@@ -202,7 +203,8 @@ define(struct flattener *f, struct word w)
     }
     if (!is_area_name(name) || str_eq(name, STR("unknown")) || continent_parse(name) != CONTINENT_NONE) {
         scan_error(&f->scan, w,
-            "\"" STR_FMT "\" is not a name for an area: lower-case letters, digits, - and _, no continent and not unknown",
+            "\"" STR_FMT
+            "\" is not a name for an area: lower-case letters, digits, - and _, no continent and not unknown",
             STR_ARG(name));
         return;
     }
@@ -218,7 +220,9 @@ struct areas *
 areas_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues)
 {
     struct areas *areas = ARENA_NEW(arena, struct areas);
-    struct flattener f = { .scan = scan_begin(conf_source(conf, "areas"), conf->areas, issues), .arena = arena, .areas = areas };
+    struct flattener f = {
+        .scan = scan_begin(conf_source(conf, "areas"), conf->areas, issues), .arena = arena, .areas = areas
+    };
     struct word *words;
     unsigned n;
 
@@ -243,7 +247,8 @@ areas_parse(const struct conf *conf, struct arena *arena, struct conf_issues *is
 /* --- one area ---------------------------------------------------------------------------------------------------- */
 
 bool
-area_parse(const struct areas *areas, const struct scan *scan, struct word item, struct arena *arena, struct area *ret_area)
+area_parse(
+    const struct areas *areas, const struct scan *scan, struct word item, struct arena *arena, struct area *ret_area)
 {
     struct area a = { .text = item.text };
 

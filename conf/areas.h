@@ -23,7 +23,8 @@ struct areas {
 
 struct areas *areas_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues);
 /* One item of a partition's left-hand side. False after telling what is wrong. */
-bool area_parse(const struct areas *areas, const struct scan *scan, struct word item, struct arena *arena, struct area *ret_area);
+bool area_parse(
+    const struct areas *areas, const struct scan *scan, struct word item, struct arena *arena, struct area *ret_area);
 /* Does it take this caller? Ignores AREA_ANY's special cases (the partition map decides those). */
 bool area_takes(const struct area *area, const struct addr *address, const struct place *place);
 /* Could one caller be taken by both? Conservative for mixtures of networks and countries: no. */

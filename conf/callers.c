@@ -12,7 +12,8 @@ static bool
 next_item(struct word *rest, struct word *ret_item)
 {
     while (word_item(rest, ret_item)) {
-        while (ret_item->text.len && (ret_item->text.p[0] == ' ' || ret_item->text.p[0] == '\n' || ret_item->text.p[0] == '\t'))
+        while (ret_item->text.len &&
+               (ret_item->text.p[0] == ' ' || ret_item->text.p[0] == '\n' || ret_item->text.p[0] == '\t'))
             *ret_item = word_from(*ret_item, 1);
         ret_item->text = str_trim(ret_item->text);
         if (ret_item->text.len)
@@ -58,7 +59,7 @@ parse_listen(struct scan *scan, struct word item, struct listen_conf *l)
             return true;
         }
     } else if (addr_parse_port(address, &l->addr, &l->port) && (str_find(address, ':') >= 0) &&
-        (l->addr.family == 4 || address.p[0] == '[')) {
+               (l->addr.family == 4 || address.p[0] == '[')) {
         return true;
     }
     scan_error(scan, item, "\"" STR_FMT "\" is not a listening address: expected such as 0.0.0.0:6333 or [::]:6333",
@@ -104,7 +105,8 @@ parse_cidrs(const struct conf *conf, const char *field, struct str text, unsigne
         if (cidr_parse(item.text, &list[n]))
             n++;
         else
-            scan_error(&scan, item, "\"" STR_FMT "\" is not a network: expected such as 10.0.0.0/8 or 2001:db8::/32, no host bits",
+            scan_error(&scan, item,
+                "\"" STR_FMT "\" is not a network: expected such as 10.0.0.0/8 or 2001:db8::/32, no host bits",
                 STR_ARG(item.text));
     }
     *ret_n = n;
@@ -117,7 +119,8 @@ is_token(struct str s)
     for (size_t i = 0; i < s.len; i++) {
         char c = s.p[i];
 
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("!#$%&'*+-.^_`|~", c))))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                (c && strchr("!#$%&'*+-.^_`|~", c))))
             return false;
     }
     return s.len > 0;
@@ -167,12 +170,13 @@ parse_override(struct scan *scan, struct word item, struct overrides *o)
         return;
     }
     if (!cidr_parse(net, &into->net)) {
-        scan_error(scan, item, "\"" STR_FMT "\" is not a network: expected such as 10.0.0.0/8, no host bits", STR_ARG(net));
+        scan_error(
+            scan, item, "\"" STR_FMT "\" is not a network: expected such as 10.0.0.0/8, no host bits", STR_ARG(net));
         return;
     }
     if (!place_parse(place, &into->place)) {
-        scan_error(scan, word_from(item, net.len + 1), "\"" STR_FMT "\" is not a place: expected a cloud region, a country or lat,lon",
-            STR_ARG(place));
+        scan_error(scan, word_from(item, net.len + 1),
+            "\"" STR_FMT "\" is not a place: expected a cloud region, a country or lat,lon", STR_ARG(place));
         return;
     }
     for (unsigned i = 0; i < o->n; i++) {

@@ -3,37 +3,11 @@
  * From environment to struct conf. Three passes: gather the settings (environment over env file), explain every name that
  * is not an option, parse every value. Nothing stops at the first mistake.
  */
-#include "conf/conf.h"
-
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-
+#include "conf/option_table.h"
 #include "conf/read_file.h"
-#include "conf/value.h"
-#include "proxy/base/json.h"
 #include "proxy/base/mem.h"
 
-enum { RELOAD = 1, START = 2, SECRET = 4, DOC = 8 };
 enum { FILE_MAX_BYTES = 16 << 20 };
-
-static const struct option {
-    const char *name; /* "listen" */
-    enum value_type type;
-    const char *default_value, *min, *max;
-    unsigned flags;
-    const char *help;
-    size_t offset;
-    const char *group; /* set on the first of a group */
-} options[] = {
-#define GROUP(title) { .group = title },
-#define OPT(field, type, default_value, min, max, flags, help) \
-    { #field, VALUE_##type, default_value, min, max, flags, help, offsetof(struct conf, field), NULL },
-#include "conf/options.def"
-#undef OPT
-#undef GROUP
-};
-enum { N_OPTIONS = sizeof(options) / sizeof(options[0]) };
 
 /* A NAME=VALUE seen, without the SEXTANT_ prefix. */
 struct setting {
@@ -50,58 +24,7 @@ struct loader {
     unsigned n, cap;
 };
 
-/* --- issues ------------------------------------------------------------------------------------------------------ */
-
-void
-conf_issue(struct conf_issues *issues, bool is_error, struct str source, unsigned line, unsigned column, const char *format, ...)
-{
-    struct conf_issue *items = ARENA_ARRAY(issues->arena, issues->n + 1, struct conf_issue);
-    struct buf text = { 0 };
-    va_list args;
-
-    va_start(args, format);
-    buf_vprintf(&text, format, args);
-    va_end(args);
-    if (issues->n)
-        memcpy(items, issues->items, issues->n * sizeof(*items));
-    items[issues->n] = (struct conf_issue){ is_error, arena_str(issues->arena, source), line, column,
-        arena_str(issues->arena, buf_str(&text)) };
-    issues->items = items;
-    issues->n++;
-    issues->n_errors += is_error;
-    buf_fini(&text);
-}
-
-void
-conf_issues_print(const struct conf_issues *issues, struct buf *out)
-{
-    for (unsigned i = 0; i < issues->n; i++) {
-        const struct conf_issue *issue = &issues->items[i];
-
-        buf_add(out, issue->source);
-        if (issue->line)
-            buf_printf(out, ":%u", issue->line);
-        if (issue->line && issue->column)
-            buf_printf(out, ":%u", issue->column);
-        buf_printf(out, ": %s: " STR_FMT "\n", issue->is_error ? "error" : "warning", STR_ARG(issue->text));
-    }
-}
-
 /* --- names ------------------------------------------------------------------------------------------------------- */
-
-static struct str
-env_name(struct arena *a, const char *field)
-{
-    struct str name = arena_printf(a, "SEXTANT_%s", field);
-
-    for (size_t i = 8; i < name.len; i++) {
-        char *c = (char *)(uintptr_t)&name.p[i];
-
-        if (*c >= 'a' && *c <= 'z')
-            *c = (char)(*c - ('a' - 'A'));
-    }
-    return name;
-}
 
 static bool
 has_middle(struct str s, struct str part)
@@ -117,8 +40,9 @@ has_middle(struct str s, struct str part)
 bool
 conf_is_injected(struct str name)
 {
-    return str_ends(name, STR("SERVICE_HOST")) || has_middle(name, STR("SERVICE_PORT")) || str_ends(name, STR("_PORT")) ||
-        str_eq(name, STR("PORT")) || has_middle(name, STR("_TCP")) || has_middle(name, STR("_UDP"));
+    return str_ends(name, STR("SERVICE_HOST")) || has_middle(name, STR("SERVICE_PORT")) ||
+           str_ends(name, STR("_PORT")) || str_eq(name, STR("PORT")) || has_middle(name, STR("_TCP")) ||
+           has_middle(name, STR("_UDP"));
 }
 
 static const char *
@@ -127,13 +51,13 @@ nearest_name(struct arena *a, struct str name)
     const char *best = NULL;
     unsigned best_distance = 4;
 
-    for (unsigned i = 0; i < N_OPTIONS; i++) {
+    for (unsigned i = 0; i < conf_n_options; i++) {
         struct str candidate;
         unsigned distance;
 
-        if (!options[i].name)
+        if (!conf_options[i].name)
             continue;
-        candidate = env_name(a, options[i].name);
+        candidate = option_env_name(a, conf_options[i].name);
         distance = str_distance(str_skip(candidate, 8), name);
         if (distance < best_distance) {
             best_distance = distance;
@@ -193,7 +117,8 @@ gather_environment(struct loader *l, char **environ)
         if (!str_starts(name, STR("SEXTANT_")))
             continue;
         add_setting(l, (struct setting){ .name = arena_str(&l->conf->arena, str_skip(name, 8)),
-            .value = arena_str(&l->conf->arena, value), .source = arena_str(&l->conf->arena, name) });
+                           .value = arena_str(&l->conf->arena, value),
+                           .source = arena_str(&l->conf->arena, name) });
     }
 }
 
@@ -277,7 +202,8 @@ parse_env_line(struct loader *l, struct str *text, unsigned *line, struct str so
     *text = str_make(value.p, (size_t)(text->p + text->len - value.p));
     if (value.len && (value.p[0] == '\'' || value.p[0] == '"')) {
         if (!take_quoted(text, line, &l->conf->arena, &value)) {
-            conf_issue(l->issues, true, source, start, (unsigned)(value.p - first_line.p) + 1, "the quote is not closed");
+            conf_issue(
+                l->issues, true, source, start, (unsigned)(value.p - first_line.p) + 1, "the quote is not closed");
             *text = str_skip(*text, text->len);
             return;
         }
@@ -319,23 +245,23 @@ static bool
 names_a_file(struct str value)
 {
     return (str_starts(value, STR("/")) || str_starts(value, STR("./"))) && str_find(value, '\n') < 0 &&
-        str_find(value, ' ') < 0 && str_find(value, ';') < 0;
+           str_find(value, ' ') < 0 && str_find(value, ';') < 0;
 }
 
 static void
 set_source(struct conf *conf, unsigned index, struct str source)
 {
     if (!conf->sources)
-        conf->sources = ARENA_ARRAY(&conf->arena, N_OPTIONS, struct str);
+        conf->sources = ARENA_ARRAY(&conf->arena, conf_n_options, struct str);
     conf->sources[index] = source;
 }
 
 static void
 load_option(struct loader *l, unsigned index)
 {
-    const struct option *o = &options[index];
+    const struct option *o = &conf_options[index];
     struct arena *a = &l->conf->arena;
-    struct str name = env_name(a, o->name);
+    struct str name = option_env_name(a, o->name);
     struct setting *direct = find_setting(l, str_skip(name, 8));
     struct setting *by_file = find_setting(l, str_skip(arena_printf(a, STR_FMT "_FILE", STR_ARG(name)), 8));
     struct setting *s = direct ? direct : by_file;
@@ -355,11 +281,11 @@ load_option(struct loader *l, unsigned index)
             STR_ARG(name));
         return;
     }
-    if (!direct || (o->flags & DOC && names_a_file(value))) {
+    if (!direct || (o->flags & OPTION_DOC && names_a_file(value))) {
         source = arena_printf(a, STR_FMT " (" STR_FMT ")", STR_ARG(s->source), STR_ARG(value));
         if (!read_text(l, value, s->source, &value))
             return;
-        if (!(o->flags & DOC))
+        if (!(o->flags & OPTION_DOC))
             value = str_trim(value);
     }
     set_source(l->conf, index, source);
@@ -370,7 +296,8 @@ load_option(struct loader *l, unsigned index)
         conf_issue(l->issues, true, source, s->line ? s->line : 1, 1, "" STR_FMT " is out of range: expected %s to %s",
             STR_ARG(str_trim(value)), o->min, o->max);
     else
-        conf_issue(l->issues, true, source, s->line ? s->line : 1, 1, "%s, not \"" STR_FMT "\"", error, STR_ARG(str_trim(value)));
+        conf_issue(l->issues, true, source, s->line ? s->line : 1, 1, "%s, not \"" STR_FMT "\"", error,
+            STR_ARG(str_trim(value)));
 }
 
 struct conf *
@@ -380,8 +307,8 @@ conf_load(char **environ, struct conf_issues *issues)
 
     gather_environment(&l, environ);
     gather_env_file(&l);
-    for (unsigned i = 0; i < N_OPTIONS; i++) {
-        if (options[i].name)
+    for (unsigned i = 0; i < conf_n_options; i++) {
+        if (conf_options[i].name)
             load_option(&l, i);
     }
     refuse_unknown(&l);
@@ -401,145 +328,9 @@ conf_free(struct conf *conf)
 struct str
 conf_source(const struct conf *conf, const char *field)
 {
-    for (unsigned i = 0; i < N_OPTIONS; i++) {
-        if (options[i].name && strcmp(options[i].name, field) == 0 && conf->sources && conf->sources[i].len)
+    for (unsigned i = 0; i < conf_n_options; i++) {
+        if (conf_options[i].name && strcmp(conf_options[i].name, field) == 0 && conf->sources && conf->sources[i].len)
             return conf->sources[i];
     }
-    return env_name((struct arena *)(uintptr_t)&conf->arena, field);
-}
-
-/* --- printing ---------------------------------------------------------------------------------------------------- */
-
-static void
-print_value(const struct conf *conf, const struct option *o, struct buf *out)
-{
-    value_print(o->type, (const char *)conf + o->offset, out);
-}
-
-void
-conf_print_help(struct buf *out)
-{
-    struct arena a = { 0 };
-
-    for (unsigned i = 0; i < N_OPTIONS; i++) {
-        const struct option *o = &options[i];
-
-        if (o->group) {
-            buf_printf(out, "\n%s\n", o->group);
-            continue;
-        }
-        buf_printf(out, "  " STR_FMT "  (%s, default %s%s%s)\n      %s\n", STR_ARG(env_name(&a, o->name)),
-            value_type_name(o->type), *o->default_value ? "" : "empty", o->default_value,
-            o->flags & START ? "; restart to change" : "", o->help);
-    }
-    arena_fini(&a);
-}
-
-void
-conf_print_markdown(struct buf *out)
-{
-    struct arena a = { 0 };
-
-    buf_add(out, STR("# Options\n\nMade from `conf/options.def` by `make options`. Each may also be given as `…_FILE`, the name of a "
-                     "file that holds the value;\n`SEXTANT_ENV_FILE` names a file of such lines (`NAME=VALUE`, `#` comments, quotes for values of "
-                     "several lines).\nThe environment itself wins over that file.\n"));
-    for (unsigned i = 0; i < N_OPTIONS; i++) {
-        const struct option *o = &options[i];
-
-        if (o->group) {
-            buf_printf(out, "\n## %s\n\n| variable | type | default | range | reload | meaning |\n|---|---|---|---|---|---|\n",
-                o->group);
-            continue;
-        }
-        buf_printf(out, "| `" STR_FMT "` | %s | %s%s%s | %s%s%s | %s | %s |\n", STR_ARG(env_name(&a, o->name)),
-            value_type_name(o->type), *o->default_value ? "`" : "", o->default_value, *o->default_value ? "`" : "", o->min,
-            *o->min ? " to " : "", o->max, o->flags & START ? "no" : "yes", o->help);
-    }
-    arena_fini(&a);
-}
-
-static void
-print_double_quoted(struct str value, struct buf *out)
-{
-    buf_putc(out, '"');
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.p[i] == '"' || value.p[i] == '\\')
-            buf_putc(out, '\\');
-        buf_putc(out, value.p[i]);
-    }
-    buf_putc(out, '"');
-}
-
-void
-conf_print_env(const struct conf *conf, struct buf *out)
-{
-    struct arena a = { 0 };
-    struct buf value = { 0 };
-
-    for (unsigned i = 0; i < N_OPTIONS; i++) {
-        const struct option *o = &options[i];
-
-        if (!o->name || o->flags & SECRET)
-            continue;
-        buf_clear(&value);
-        print_value(conf, o, &value);
-        buf_printf(out, STR_FMT "=", STR_ARG(env_name(&a, o->name)));
-        print_double_quoted(str_trim(buf_str(&value)), out);
-        buf_putc(out, '\n');
-    }
-    buf_fini(&value);
-    arena_fini(&a);
-}
-
-void
-conf_print_json(const struct conf *conf, struct buf *out)
-{
-    struct json_writer w = json_writer(out);
-    struct arena a = { 0 };
-    struct buf value = { 0 };
-
-    json_begin_object(&w);
-    for (unsigned i = 0; i < N_OPTIONS; i++) {
-        const struct option *o = &options[i];
-
-        if (!o->name)
-            continue;
-        buf_clear(&value);
-        if (!(o->flags & SECRET))
-            print_value(conf, o, &value);
-        json_key_str(&w, env_name(&a, o->name));
-        json_begin_object(&w);
-        json_key(&w, "value");
-        json_put_str(&w, o->flags & SECRET ? STR("(secret)") : buf_str(&value));
-        json_key(&w, "default");
-        json_put_text(&w, o->default_value);
-        json_key(&w, "source");
-        json_put_str(&w, conf->sources && conf->sources[i].len ? conf->sources[i] : STR("default"));
-        json_key(&w, "reload");
-        json_put_bool(&w, !(o->flags & START));
-        json_end_object(&w);
-    }
-    json_end_object(&w);
-    buf_fini(&value);
-    arena_fini(&a);
-}
-
-void
-conf_print_restart_needed(const struct conf *old, const struct conf *fresh, struct buf *out)
-{
-    struct arena a = { 0 };
-
-    for (unsigned i = 0; i < N_OPTIONS; i++) {
-        struct buf before = { 0 }, after = { 0 };
-
-        if (!options[i].name || !(options[i].flags & START))
-            continue;
-        print_value(old, &options[i], &before);
-        print_value(fresh, &options[i], &after);
-        if (!str_eq(buf_str(&before), buf_str(&after)))
-            buf_printf(out, "%s" STR_FMT, buf_len(out) ? ", " : "", STR_ARG(env_name(&a, options[i].name)));
-        buf_fini(&before);
-        buf_fini(&after);
-    }
-    arena_fini(&a);
+    return option_env_name((struct arena *)(uintptr_t)&conf->arena, field);
 }

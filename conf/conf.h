@@ -14,10 +14,10 @@
 
 /* A mistake or a doubt about the configuration, wherever it was found. */
 struct conf_issue {
-    bool is_error;      /* else a warning */
-    struct str source;  /* "SEXTANT_CLUSTERS", "SEXTANT_PARTITION_MAP (/etc/map)" */
+    bool is_error;         /* else a warning */
+    struct str source;     /* "SEXTANT_CLUSTERS", "SEXTANT_PARTITION_MAP (/etc/map)" */
     unsigned line, column; /* 1-based; 0 when they mean nothing */
-    struct str text;    /* what is wrong, what was expected, the nearest known name */
+    struct str text;       /* what is wrong, what was expected, the nearest known name */
 };
 
 struct conf_issues {
@@ -45,8 +45,8 @@ struct conf {
 #include "conf/options.def"
 #undef OPT
 #undef GROUP
-    struct arena arena;  /* owns every text */
-    struct str *files;   /* files read: …_FILE values, the map, areas, env and geo files; for watching */
+    struct arena arena; /* owns every text */
+    struct str *files;  /* files read: …_FILE values, the map, areas, env and geo files; for watching */
     unsigned n_files;
     struct str *sources; /* where each option came from, in the order of options.def; empty: default */
 };

@@ -21,7 +21,8 @@ check_overlap(const struct scan *scan, const struct partition *a, const struct p
     for (unsigned i = 0; i < a->n_areas; i++) {
         for (unsigned j = a == b ? i + 1 : 0; j < b->n_areas; j++) {
             if (areas_overlap(&a->areas[i], &b->areas[j]))
-                scan_error(scan, at_partition(b), "area " STR_FMT " overlaps " STR_FMT " of this line and neither is narrower",
+                scan_error(scan, at_partition(b),
+                    "area " STR_FMT " overlaps " STR_FMT " of this line and neither is narrower",
                     STR_ARG(b->areas[j].text), STR_ARG(a->areas[i].text));
         }
     }
@@ -48,7 +49,8 @@ check_strict(const struct scan *scan, const struct topology *t, const struct par
             continue;
         if (!c->country[0])
             scan_error(scan, at_partition(part),
-                "residency=strict: the country of cluster " STR_FMT " is not known; add country= to it in SEXTANT_CLUSTERS",
+                "residency=strict: the country of cluster " STR_FMT
+                " is not known; add country= to it in SEXTANT_CLUSTERS",
                 STR_ARG(c->name));
         else if (!takes_country(part, c->country))
             scan_error(scan, at_partition(part), "residency=strict: cluster " STR_FMT " is in %s, outside " STR_FMT,
@@ -65,7 +67,8 @@ is_reachable(const struct rule *r, const struct partition *part)
     struct addr nobody = { 0 };
 
     for (unsigned i = 0; i < part->n_areas; i++) {
-        if (part->areas[i].kind != AREA_CONTINENT && part->areas[i].kind != AREA_NAMED && part->areas[i].kind != AREA_COUNTRY)
+        if (part->areas[i].kind != AREA_CONTINENT && part->areas[i].kind != AREA_NAMED &&
+            part->areas[i].kind != AREA_COUNTRY)
             return true;
         if (part->areas[i].kind == AREA_NAMED && part->areas[i].set->n_cidrs)
             return true;
@@ -96,12 +99,13 @@ check_partitions(const struct scan *scan, const struct topology *t, const struct
             check_overlap(scan, &r->partitions[j], part);
         if (part->n_clusters > 1 && r->copies == COPIES_NONE)
             scan_error(scan, at_partition(part),
-                "partition " STR_FMT " lists several clusters: say how the copies come to be, copies=external", STR_ARG(part->name));
+                "partition " STR_FMT " lists several clusters: say how the copies come to be, copies=external",
+                STR_ARG(part->name));
         if (r->strict)
             check_strict(scan, t, part);
         if (part->n_areas && !is_reachable(r, part))
-            scan_warning(scan, at_partition(part), "partition " STR_FMT " is never reached: narrower areas take all its callers",
-                STR_ARG(part->name));
+            scan_warning(scan, at_partition(part),
+                "partition " STR_FMT " is never reached: narrower areas take all its callers", STR_ARG(part->name));
     }
 }
 
@@ -147,7 +151,8 @@ same_partitions(const struct rule *a, const struct rule *b)
     if (a->n_partitions != b->n_partitions || a->strict != b->strict)
         return false;
     for (unsigned i = 0; i < a->n_partitions; i++) {
-        if (!str_eq(a->partitions[i].name, b->partitions[i].name) || a->partitions[i].cluster_mask != b->partitions[i].cluster_mask)
+        if (!str_eq(a->partitions[i].name, b->partitions[i].name) ||
+            a->partitions[i].cluster_mask != b->partitions[i].cluster_mask)
             return false;
     }
     return true;

@@ -35,6 +35,7 @@ choose(struct parser *p, struct word w, struct str value, const struct choice_va
     for (const struct choice_value *c = choices; c->name; c++) {
         if (str_eq(value, str_from(c->name))) {
             *ret_value = c->value;
+            buf_fini(&names);
             return true;
         }
         buf_printf(&names, "%s%s", buf_len(&names) ? " or " : "", c->name);
@@ -76,7 +77,8 @@ parse_option(struct parser *p, struct rule *r, struct word w)
         if (choose(p, at, value, stricts, &chosen))
             r->strict = chosen;
     } else if (str_eq(key, STR("fanout"))) {
-        scan_error(&p->scan, w, "fanout is not in this version: use copies=external, or one cluster for each partition");
+        scan_error(
+            &p->scan, w, "fanout is not in this version: use copies=external, or one cluster for each partition");
         r->copies = COPIES_EXTERNAL; /* so that the same line is not blamed twice */
     } else {
         return false;
@@ -105,7 +107,8 @@ parse_clusters(struct parser *p, struct partition *part, struct word list)
                 names[i] = p->t->clusters[i].name;
             struct str hint = scan_suggest(p->arena, item.text, names, p->t->n_clusters);
 
-            scan_error(&p->scan, item, "no cluster is called \"" STR_FMT "\"" STR_FMT, STR_ARG(item.text), STR_ARG(hint));
+            scan_error(
+                &p->scan, item, "no cluster is called \"" STR_FMT "\"" STR_FMT, STR_ARG(item.text), STR_ARG(hint));
         }
     }
 }
@@ -134,7 +137,8 @@ parse_partition(struct parser *p, struct rule *r, struct word w)
 
     if (!str_cut(w.text, '=', &left, &right) || left.len == 0 || right.len == 0) {
         scan_error(&p->scan, w,
-            "\"" STR_FMT "\" is not understood: expected areas=cluster[,cluster...], copies=, read=, write=, all_down= or residency=",
+            "\"" STR_FMT "\" is not understood: expected areas=cluster[,cluster...], copies=, read=, write=, all_down= "
+            "or residency=",
             STR_ARG(w.text));
         return;
     }
@@ -163,7 +167,8 @@ parse_patterns(struct parser *p, struct rule *r, struct word list)
         if (item.text.len == 0)
             scan_error(&p->scan, item, "an empty collection pattern");
         else if (str_find(item.text, '=') >= 0)
-            scan_error(&p->scan, item, "a line begins with collection patterns such as users or docs-*, not \"" STR_FMT "\"",
+            scan_error(&p->scan, item,
+                "a line begins with collection patterns such as users or docs-*, not \"" STR_FMT "\"",
                 STR_ARG(item.text));
         else
             r->patterns[r->n_patterns++] = item.text;
@@ -215,7 +220,8 @@ implied_text(struct arena *arena, const struct topology *t)
 }
 
 struct partition_map *
-partition_map_parse(const struct conf *conf, const struct topology *topology, struct arena *arena, struct conf_issues *issues)
+partition_map_parse(
+    const struct conf *conf, const struct topology *topology, struct arena *arena, struct conf_issues *issues)
 {
     struct partition_map *map = ARENA_NEW(arena, struct partition_map);
     struct areas *areas = areas_parse(conf, arena, issues);
@@ -245,6 +251,19 @@ partition_map_parse(const struct conf *conf, const struct topology *topology, st
     return map;
 }
 
+/* From the end, as what names have in common is the beginning: most lines are done with after a byte or two. */
+static bool
+matches(struct str pattern, struct str collection)
+{
+    while (pattern.len && pattern.p[pattern.len - 1] != '*') {
+        if (collection.len == 0 || pattern.p[pattern.len - 1] != collection.p[collection.len - 1])
+            return false;
+        pattern.len--;
+        collection.len--;
+    }
+    return pattern.len ? str_glob(pattern, collection) : collection.len == 0;
+}
+
 const struct rule *
 partition_map_rule(const struct partition_map *map, struct str collection)
 {
@@ -252,7 +271,7 @@ partition_map_rule(const struct partition_map *map, struct str collection)
         const struct rule *r = &map->rules[i];
 
         for (unsigned j = 0; j < r->n_patterns; j++) {
-            if (str_glob(r->patterns[j], collection))
+            if (matches(r->patterns[j], collection))
                 return r;
         }
     }
@@ -269,7 +288,8 @@ is_narrower(const struct area *a, const struct area *b)
 }
 
 const struct partition *
-rule_partition(const struct rule *rule, const struct addr *address, const struct place *place, const struct area **ret_area)
+rule_partition(
+    const struct rule *rule, const struct addr *address, const struct place *place, const struct area **ret_area)
 {
     static const struct place nowhere = { .source = PLACE_NONE };
     const struct partition *best = NULL;
@@ -288,7 +308,8 @@ rule_partition(const struct rule *rule, const struct addr *address, const struct
 
             if (is_wild || !area_takes(a, address, place))
                 continue;
-            if (is_exact || (is_narrower(a, best_area) && !(best_area && best_area->kind == AREA_UNKNOWN && a->kind == AREA_ANY))) {
+            if (is_exact ||
+                (is_narrower(a, best_area) && !(best_area && best_area->kind == AREA_UNKNOWN && a->kind == AREA_ANY))) {
                 best = part;
                 best_area = a;
             }

@@ -13,21 +13,21 @@ struct area_set; /* a named list, flattened: countries, continents, CIDRs */
 
 struct area {
     enum area_kind kind;
-    struct str text;      /* as written: "DE", "europe", "10.0.0.0/8", "*" */
-    char country[3];      /* AREA_COUNTRY */
-    enum continent continent; /* AREA_CONTINENT */
-    struct cidr cidr;     /* AREA_CIDR */
+    struct str text;            /* as written: "DE", "europe", "10.0.0.0/8", "*" */
+    char country[3];            /* AREA_COUNTRY */
+    enum continent continent;   /* AREA_CONTINENT */
+    struct cidr cidr;           /* AREA_CIDR */
     const struct area_set *set; /* AREA_NAMED */
 };
 
 struct partition {
-    struct str name;      /* its left-hand text: "asia,oceania" */
+    struct str name; /* its left-hand text: "asia,oceania" */
     struct area *areas;
     unsigned n_areas;
     uint8_t clusters[CLUSTERS_MAX]; /* indices into topology; [0] is the home */
     unsigned n_clusters;
     uint64_t cluster_mask;
-    unsigned index;       /* its place in rule.partitions */
+    unsigned index; /* its place in rule.partitions */
     unsigned line, column;
 };
 
@@ -56,24 +56,26 @@ struct partition_map {
     struct rule *rules;
     unsigned n_rules;
     bool has_strict;
-    bool is_uniform; /* all lines lead every caller to the same clusters: bodies need not be read for second collections */
+    bool
+        is_uniform; /* all lines lead every caller to the same clusters: bodies need not be read for second collections */
     bool is_implied; /* no map was given: one cluster serves everything */
 };
 
 /* Parse SEXTANT_PARTITION_MAP and SEXTANT_AREAS against the topology. Without a map and with one cluster the result is
  * `* *=that-cluster`. Several clusters without a map is an error whose text holds three maps ready to copy. */
-struct partition_map *partition_map_parse(const struct conf *conf, const struct topology *topology, struct arena *arena,
-    struct conf_issues *issues);
+struct partition_map *partition_map_parse(
+    const struct conf *conf, const struct topology *topology, struct arena *arena, struct conf_issues *issues);
 
 /* First rule with a matching pattern, or NULL. Pure. */
 const struct rule *partition_map_rule(const struct partition_map *map, struct str collection);
 /* The partition with the narrowest area that takes this caller, or NULL; *ret_area says which area did (may be NULL).
  * An unplaced caller (place->source == PLACE_NONE) is taken by `unknown`, else by `*` unless the rule is strict; CIDR areas
  * take callers by address whatever their place. Under a strict rule a place from SEXTANT_DEFAULT_PLACE is no place. */
-const struct partition *rule_partition(const struct rule *rule, const struct addr *address, const struct place *place,
-    const struct area **ret_area);
+const struct partition *rule_partition(
+    const struct rule *rule, const struct addr *address, const struct place *place, const struct area **ret_area);
 
-void partition_map_print(const struct partition_map *map, const struct topology *topology, struct buf *out); /* re-readable */
+void partition_map_print(
+    const struct partition_map *map, const struct topology *topology, struct buf *out); /* re-readable */
 /* The table of `sextant check`: area × rule → clusters in order. */
 void partition_map_print_table(const struct partition_map *map, const struct topology *topology, struct buf *out);
 

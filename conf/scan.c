@@ -48,38 +48,46 @@ take_word(struct scan *s)
     return w;
 }
 
+struct word_list {
+    struct word *words;
+    unsigned n, cap;
+};
+
+static void
+add_word(struct word_list *list, struct arena *arena, struct word w)
+{
+    if (list->n == list->cap) {
+        struct word *grown = ARENA_ARRAY(arena, list->cap ? (size_t)list->cap * 2 : 8, struct word);
+
+        if (list->n)
+            memcpy(grown, list->words, list->n * sizeof(*grown));
+        list->words = grown;
+        list->cap = list->cap ? list->cap * 2 : 8;
+    }
+    list->words[list->n++] = w;
+}
+
 bool
 scan_entry(struct scan *s, struct arena *arena, struct word **ret_words, unsigned *ret_n)
 {
-    struct word *words = NULL;
-    unsigned n = 0, cap = 0;
+    struct word_list list = { NULL, 0, 0 };
+    bool is_over = false;
 
-    while (s->rest.len) {
+    while (s->rest.len && !is_over) {
         char c = s->rest.p[0];
 
         if (c == '#') {
             skip_comment(s);
-        } else if (c == '\n' || c == ';') {
-            skip_one(s);
-            if (n)
-                break;
         } else if (ends_word(c)) {
+            is_over = (c == '\n' || c == ';') && list.n;
             skip_one(s);
         } else {
-            if (n == cap) {
-                struct word *grown = ARENA_ARRAY(arena, cap ? cap * 2 : 8, struct word);
-
-                if (n)
-                    memcpy(grown, words, n * sizeof(*grown));
-                words = grown;
-                cap = cap ? cap * 2 : 8;
-            }
-            words[n++] = take_word(s);
+            add_word(&list, arena, take_word(s));
         }
     }
-    *ret_words = words;
-    *ret_n = n;
-    return n > 0;
+    *ret_words = list.words;
+    *ret_n = list.n;
+    return list.n > 0;
 }
 
 struct word

@@ -88,7 +88,8 @@ parse_at(struct parser *p, struct cluster_conf *c, struct word value)
         return;
     }
     near = cloud_region_nearest(value.text);
-    scan_error(&p->scan, value, "\"" STR_FMT "\" is not a place: expected a cloud region, a country or lat,lon%s" STR_FMT "%s",
+    scan_error(&p->scan, value,
+        "\"" STR_FMT "\" is not a place: expected a cloud region, a country or lat,lon%s" STR_FMT "%s",
         STR_ARG(value.text), near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
 }
 
@@ -100,7 +101,8 @@ parse_country(struct parser *p, struct cluster_conf *c, struct word value)
         c->country[2] = '\0';
         return;
     }
-    scan_error(&p->scan, value, "\"" STR_FMT "\" is not a country: expected two upper-case letters such as DE", STR_ARG(value.text));
+    scan_error(&p->scan, value, "\"" STR_FMT "\" is not a country: expected two upper-case letters such as DE",
+        STR_ARG(value.text));
 }
 
 static void
@@ -120,7 +122,8 @@ parse_weight(struct parser *p, struct cluster_conf *c, struct word value)
         double weight;
 
         if (!str_to_double(item.text, &weight) || weight <= 0 || weight > 1000) {
-            scan_error(&p->scan, item, "a weight is a number above 0 up to 1000, not \"" STR_FMT "\"", STR_ARG(item.text));
+            scan_error(
+                &p->scan, item, "a weight is a number above 0 up to 1000, not \"" STR_FMT "\"", STR_ARG(item.text));
             return;
         }
         if (n < c->n_endpoints)
@@ -151,7 +154,8 @@ parse_option(struct parser *p, struct cluster_conf *c, struct word w)
             }
         }
     }
-    scan_error(&p->scan, w, "\"" STR_FMT "\" is not understood: expected at=, country=, bias= or weight=", STR_ARG(w.text));
+    scan_error(
+        &p->scan, w, "\"" STR_FMT "\" is not understood: expected at=, country=, bias= or weight=", STR_ARG(w.text));
 }
 
 static void
@@ -160,10 +164,12 @@ parse_cluster(struct parser *p, const struct word *words, unsigned n)
     struct topology *t = p->t;
     struct cluster_conf *c = &t->clusters[t->n_clusters];
 
-    *c = (struct cluster_conf){ .name = words[0].text, .index = t->n_clusters, .line = words[0].line, .column = words[0].column };
+    *c = (struct cluster_conf){
+        .name = words[0].text, .index = t->n_clusters, .line = words[0].line, .column = words[0].column
+    };
     if (!is_cluster_name(c->name))
-        scan_error(&p->scan, words[0], "\"" STR_FMT "\" is not a cluster name: lower-case letters, digits, - and _, 63 at most",
-            STR_ARG(c->name));
+        scan_error(&p->scan, words[0],
+            "\"" STR_FMT "\" is not a cluster name: lower-case letters, digits, - and _, 63 at most", STR_ARG(c->name));
     if (topology_find(t, c->name) >= 0)
         scan_error(&p->scan, words[0], "cluster " STR_FMT " is defined twice", STR_ARG(c->name));
     if (n < 2) {
@@ -179,7 +185,8 @@ parse_cluster(struct parser *p, const struct word *words, unsigned n)
             return;
         }
     }
-    scan_error(&p->scan, words[0], "cluster " STR_FMT " has no at=PLACE (a cloud region such as aws:eu-central-1, a country or lat,lon)",
+    scan_error(&p->scan, words[0],
+        "cluster " STR_FMT " has no at=PLACE (a cloud region such as aws:eu-central-1, a country or lat,lon)",
         STR_ARG(c->name));
     t->n_clusters++;
 }
@@ -218,15 +225,17 @@ parse_region(const struct conf *conf, struct topology *t, struct conf_issues *is
         return;
     near = cloud_region_nearest(conf->region);
     conf_issue(issues, true, conf_source(conf, "region"), 1, 1,
-        "\"" STR_FMT "\" is not a place: expected a cloud region, a country or lat,lon%s" STR_FMT "%s", STR_ARG(conf->region),
-        near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
+        "\"" STR_FMT "\" is not a place: expected a cloud region, a country or lat,lon%s" STR_FMT "%s",
+        STR_ARG(conf->region), near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "");
 }
 
 struct topology *
 topology_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues)
 {
     struct topology *t = ARENA_NEW(arena, struct topology);
-    struct parser p = { .scan = scan_begin(conf_source(conf, "clusters"), conf->clusters, issues), .arena = arena, .t = t };
+    struct parser p = {
+        .scan = scan_begin(conf_source(conf, "clusters"), conf->clusters, issues), .arena = arena, .t = t
+    };
     struct word *words;
     unsigned n;
 

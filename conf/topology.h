@@ -8,8 +8,8 @@
 #include "geoip/geo_place.h"
 #include "proxy/base/addr.h"
 
-#define CLUSTERS_MAX 64   /* sets of clusters fit a 64-bit mask */
-#define ENDPOINTS_MAX 64  /* per cluster */
+#define CLUSTERS_MAX 64  /* sets of clusters fit a 64-bit mask */
+#define ENDPOINTS_MAX 64 /* per cluster */
 
 struct url {
     struct str text;   /* as written */
@@ -31,18 +31,18 @@ struct cluster_conf {
     unsigned index; /* its place in topology.clusters */
     struct endpoint_conf *endpoints;
     unsigned n_endpoints;
-    struct place at;    /* has_point is always true */
-    char country[3];    /* from country= or the cloud region or the country place; "" when not known */
-    double bias;        /* -99..99: cost is multiplied by (1 - bias/100) */
+    struct place at; /* has_point is always true */
+    char country[3]; /* from country= or the cloud region or the country place; "" when not known */
+    double bias;     /* -99..99: cost is multiplied by (1 - bias/100) */
     unsigned line, column;
 };
 
 struct topology {
     struct cluster_conf *clusters;
     unsigned n_clusters;
-    int local_cluster;      /* index or -1 */
+    int local_cluster; /* index or -1 */
     bool has_region;
-    struct place region;    /* where the edge stands */
+    struct place region; /* where the edge stands */
 };
 
 /* Parse SEXTANT_CLUSTERS, _REGION and _LOCAL_CLUSTER. Allocates from `arena`. Problems go to issues; the result is usable
@@ -75,8 +75,8 @@ struct overrides {
     unsigned n;
 };
 
-struct listen_conf *listen_parse(struct str source, struct str text, unsigned *ret_n, struct arena *arena,
-    struct conf_issues *issues);
+struct listen_conf *listen_parse(
+    struct str source, struct str text, unsigned *ret_n, struct arena *arena, struct conf_issues *issues);
 struct trust *trust_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues);
 struct overrides *overrides_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues);
 

@@ -131,8 +131,8 @@ print_with_unit(uint64_t value, const struct unit *units, struct buf *out)
         return;
     }
     for (; units->name; units++) {
-        if (units->factor && value % units->factor == 0 && units->factor >= best->factor && strcmp(units->name, "min") != 0 &&
-            strcmp(units->name, "B") != 0)
+        if (units->factor && value % units->factor == 0 && units->factor >= best->factor &&
+            strcmp(units->name, "min") != 0 && strcmp(units->name, "B") != 0)
             best = units;
     }
     buf_printf(out, "%llu%s", (unsigned long long)(value / best->factor), best->name);

@@ -14,7 +14,8 @@ extern char **environ;
 static void
 print(FILE *to, struct buf *text)
 {
-    fwrite(buf_str(text).p, 1, buf_len(text), to);
+    if (buf_len(text))
+        fwrite(buf_str(text).p, 1, buf_len(text), to);
     buf_fini(text);
 }
 
@@ -30,7 +31,8 @@ load(void)
     conf_issues_print(&issues, &text);
     print(stderr, &text);
     if (!w)
-        fprintf(stderr, "sextant: %u mistake%s in the configuration\n", issues.n_errors, issues.n_errors == 1 ? "" : "s");
+        fprintf(
+            stderr, "sextant: %u mistake%s in the configuration\n", issues.n_errors, issues.n_errors == 1 ? "" : "s");
     arena_fini(&arena);
     return w;
 }
@@ -93,8 +95,11 @@ parse_explain(int argc, char **argv, struct explain_query *q)
         while (at < N && !str_eq(name, str_from(options[at].name)))
             at++;
         if (at == N || (!has_value && i + 1 == argc)) {
-            fprintf(stderr, "sextant explain: %s is not understood; expected --ip, --collection, --method, --path, --place, --body, "
-                            "--trusted, --json\n", argv[i]);
+            fprintf(stderr,
+                "sextant explain: %s is not understood; expected --ip, --collection, --method, --path, --place, "
+                "--body, "
+                "--trusted, --json\n",
+                argv[i]);
             return false;
         }
         *options[at].value = has_value ? value : str_from(argv[++i]);
@@ -153,8 +158,8 @@ main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = { { "serve", serve }, { "check", check }, { "explain", explain }, { "--help", help }, { "help", help },
-        { "-h", help }, { "--version", version } };
+    } commands[] = { { "serve", serve }, { "check", check }, { "explain", explain }, { "--help", help },
+        { "help", help }, { "-h", help }, { "--version", version } };
 
     if (argc < 2)
         return serve(0, NULL);

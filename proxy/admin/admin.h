@@ -26,7 +26,8 @@ void admin_free(struct admin *a);
 
 /* Pages; also for tests. False: the request made no sense, `out` says why. */
 typedef bool admin_page_fn(const struct admin_view *view, struct str query, struct buf *out);
-admin_page_fn admin_page_metrics, admin_page_status, admin_page_config, admin_page_explain, admin_page_residency, admin_page_index;
+admin_page_fn admin_page_metrics, admin_page_status, admin_page_config, admin_page_explain, admin_page_residency,
+    admin_page_index;
 
 /* The decoded value of a query parameter; empty when absent. */
 struct str admin_param(struct str query, const char *name, struct arena *arena);

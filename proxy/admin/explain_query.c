@@ -30,8 +30,8 @@ make_request(const struct explain_query *q, struct arena *arena, enum method *re
     if (q->collection.len == 0)
         return false;
     *ret_method = method.len ? method_parse(method) : METHOD_POST;
-    *ret_target = arena_printf(arena, "/collections/" STR_FMT "/points%s", STR_ARG(q->collection),
-        *ret_method == METHOD_POST ? "/query" : "");
+    *ret_target = arena_printf(
+        arena, "/collections/" STR_FMT "/points%s", STR_ARG(q->collection), *ret_method == METHOD_POST ? "/query" : "");
     return *ret_method != METHOD_OTHER;
 }
 

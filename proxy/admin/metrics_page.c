@@ -107,14 +107,15 @@ print_geo(const struct world *w, struct buf *out)
     for (int id = METRIC_GEO_AGE; id <= METRIC_GEO_NETWORKS; id++) {
         metrics_print_head((enum metric_id)id, out);
         for (unsigned i = 0; i < n; i++) {
-            double age = (double)(clock_wall_us() / USEC_PER_SEC - infos[i].build_epoch);
+            double age = (double)clock_wall_us() / 1e6 - (double)infos[i].build_epoch;
 
             buf_clear(&labels);
             metrics_print_label(&labels, "source", infos[i].path);
             buf_putc(&labels, ',');
             metrics_print_label(&labels, "type", infos[i].type);
             buf_putc(&labels, '\0');
-            metrics_print_gauge((enum metric_id)id, buf_str(&labels).p, id == METRIC_GEO_AGE ? age : (double)infos[i].networks, out);
+            metrics_print_gauge(
+                (enum metric_id)id, buf_str(&labels).p, id == METRIC_GEO_AGE ? age : (double)infos[i].networks, out);
         }
     }
     buf_fini(&labels);

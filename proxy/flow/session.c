@@ -10,45 +10,12 @@
  * 2. The session and its transaction are freed from a task, never inside a callback of theirs.
  * 3. An answer that broke off ends in a reset, never in a neat close.
  */
-#include "proxy/flow/session.h"
+#include "proxy/flow/session_impl.h"
 
-#include <assert.h>
 #include <errno.h>
 
 #include "proxy/base/mem.h"
-#include "proxy/flow/transaction.h"
 #include "proxy/net/proxy_protocol.h"
-
-enum {
-    IN_HIGH = 64 * 1024,
-    OUT_HIGH = 256 * 1024,
-    OUT_LOW = 64 * 1024,
-    GATHER_BYTES = 16 * 1024,
-    READS_PER_TURN = 16,
-    LINGER_US = 2 * 1000 * 1000
-};
-
-enum state { IDLE, HEAD, BODY, ANSWER, LINGER, GONE };
-
-struct session {
-    LIST_ENTRY(session) entry;
-    struct edge *edge;
-    struct stream *stream;
-    struct h1_parser *parser;
-    struct transaction *t;
-    enum state state;
-    struct addr peer;
-    bool needs_proxy_header, via_proxy_protocol;
-    bool keep_alive, answer_done, head_sent, is_chunked, no_body, expects_continue, saw_eof;
-    uint8_t minor;
-    struct buf in, out;
-    int64_t since_us; /* last progress, for the time limits */
-    struct timer timer;
-    struct task pump, release;
-};
-
-static void pump(void *arg);
-static const struct responder responder;
 
 struct session *
 session_next(const struct session *s)
@@ -60,18 +27,6 @@ bool
 session_is_idle(const struct session *s)
 {
     return s->state == IDLE && buf_len(&s->out) == 0 && buf_len(&s->in) == 0;
-}
-
-static const struct conf *
-conf_of(const struct session *s)
-{
-    return edge_world(s->edge)->conf;
-}
-
-static int64_t
-now_us(const struct session *s)
-{
-    return loop_now_us(s->edge->loop);
 }
 
 /* --- the end ----------------------------------------------------------------------------------------------------- */
@@ -101,8 +56,8 @@ leave(struct session *s)
         transaction_client_gone(s->t);
 }
 
-static void
-end_session(struct session *s, bool abort)
+void
+session_end(struct session *s, bool abort)
 {
     if (s->state == GONE)
         return;
@@ -129,7 +84,7 @@ session_free(struct session *s)
 static int64_t
 limit_us(const struct session *s)
 {
-    const struct conf *conf = conf_of(s);
+    const struct conf *conf = session_conf(s);
 
     if (buf_len(&s->out))
         return conf->body_timeout * USEC_PER_MSEC;
@@ -147,20 +102,20 @@ limit_us(const struct session *s)
     }
 }
 
-static void
-arm(struct session *s)
+void
+session_arm(struct session *s)
 {
     int64_t limit = limit_us(s);
 
     if (limit)
-        timer_set(&s->timer, s->since_us + limit - now_us(s));
+        timer_set(&s->timer, s->since_us + limit - session_now_us(s));
 }
 
-static void
-progress(struct session *s)
+void
+session_progress(struct session *s)
 {
-    s->since_us = now_us(s);
-    arm(s);
+    s->since_us = session_now_us(s);
+    session_arm(s);
 }
 
 static void
@@ -171,184 +126,30 @@ on_timer(void *arg)
 
     if (limit == 0)
         return;
-    if (now_us(s) < s->since_us + limit) {
-        arm(s);
+    if (session_now_us(s) < s->since_us + limit) {
+        session_arm(s);
         return;
     }
     if ((s->state == HEAD || s->state == BODY) && !s->head_sent && buf_len(&s->out) == 0) {
         s->keep_alive = false;
-        s->since_us = now_us(s);
+        s->since_us = session_now_us(s);
         transaction_refuse(s->t, FAIL_CLIENT_SLOW);
         return;
     }
-    end_session(s, buf_len(&s->out) > 0 || s->state == BODY);
+    session_end(s, buf_len(&s->out) > 0 || s->state == BODY);
 }
-
-/* --- writing ----------------------------------------------------------------------------------------------------- */
-
-static bool
-write_out(struct session *s, struct str more)
-{
-    while (buf_len(&s->out) || more.len) {
-        struct str first = buf_str(&s->out);
-        struct iovec iov[2] = { { (void *)(uintptr_t)first.p, first.len }, { (void *)(uintptr_t)more.p, more.len } };
-        ssize_t n = first.len ? stream_write(s->stream, iov, more.len ? 2 : 1) : stream_write(s->stream, iov + 1, 1);
-        size_t of_first;
-
-        if (n == -EAGAIN)
-            break;
-        if (n < 0)
-            return false;
-        of_first = (size_t)n < first.len ? (size_t)n : first.len;
-        if (first.len)
-            buf_consume(&s->out, of_first);
-        more = str_skip(more, (size_t)n - of_first);
-        s->since_us = now_us(s);
-    }
-    buf_add(&s->out, more);
-    return true;
-}
-
-static bool
-flush(struct session *s)
-{
-    size_t before = buf_len(&s->out);
-
-    if (before == 0)
-        return true;
-    if (!write_out(s, STR_NONE)) {
-        end_session(s, true);
-        return false;
-    }
-    if (buf_len(&s->out))
-        arm(s);
-    if (before > OUT_LOW && buf_len(&s->out) <= OUT_LOW && s->t)
-        transaction_drained(s->t);
-    return true;
-}
-
-static void
-schedule(struct session *s)
-{
-    task_schedule(s->edge->loop, &s->pump, pump, s);
-}
-
-/* The rest of a short body is read and dropped, so that the connection can stay; a long one is not worth it. */
-static bool
-may_drain(const struct session *s)
-{
-    const struct message *request = transaction_request(s->t);
-
-    return s->state == BODY && request->framing == FRAMING_LENGTH && request->content_length <= IN_HIGH && !s->expects_continue;
-}
-
-static void
-on_answer_head(void *arg, struct message *answer)
-{
-    struct session *s = arg;
-    struct message *request = transaction_request(s->t);
-
-    /* What is left of an unread request would be taken for the next one. */
-    if ((s->state != ANSWER && !may_drain(s)) || atomic_load_explicit(&s->edge->shared->is_draining, memory_order_relaxed))
-        s->keep_alive = false;
-    s->no_body = request->method == METHOD_HEAD || answer->status == 204 || answer->status == 304;
-    if (answer->framing == FRAMING_CHUNKED && s->minor == 0) {
-        answer->framing = FRAMING_UNTIL_CLOSE;
-        s->keep_alive = false;
-    }
-    s->is_chunked = answer->framing == FRAMING_CHUNKED && !s->no_body;
-    answer->keep_alive = s->keep_alive;
-    if (s->keep_alive)
-        message_add(answer, STR("keep-alive"),
-            arena_printf(answer->arena, "timeout=%lld", (long long)(conf_of(s)->client_idle / 1000)));
-    s->head_sent = true;
-    h1_write_response(&s->out, answer, s->minor);
-}
-
-static void
-on_answer_body(void *arg, struct str piece)
-{
-    struct session *s = arg;
-
-    if (s->state == GONE || s->no_body || piece.len == 0)
-        return;
-    if (s->is_chunked)
-        h1_write_chunk_head(&s->out, piece.len);
-    if (buf_len(&s->out) + piece.len <= GATHER_BYTES) {
-        buf_add(&s->out, piece);
-        piece = STR_NONE;
-    }
-    if (s->is_chunked && piece.len == 0)
-        buf_add(&s->out, H1_CHUNK_TAIL);
-    if (piece.len == 0) {
-        schedule(s);
-        return;
-    }
-    if (!write_out(s, piece)) {
-        end_session(s, true);
-        return;
-    }
-    if (s->is_chunked)
-        buf_add(&s->out, H1_CHUNK_TAIL);
-    progress(s);
-}
-
-static void
-on_answer_end(void *arg)
-{
-    struct session *s = arg;
-
-    if (s->state == GONE)
-        return;
-    if (s->is_chunked)
-        buf_add(&s->out, H1_LAST_CHUNK);
-    s->answer_done = true;
-    schedule(s);
-}
-
-static void
-on_answer_abort(void *arg)
-{
-    end_session(arg, true);
-}
-
-static bool
-is_congested(void *arg)
-{
-    const struct session *s = arg;
-
-    return buf_len(&s->out) > OUT_HIGH;
-}
-
-static void
-on_wants_body(void *arg)
-{
-    struct session *s = arg;
-
-    if (s->state == GONE)
-        return;
-    if (s->expects_continue && !s->head_sent) {
-        s->expects_continue = false;
-        buf_add(&s->out, STR("HTTP/1.1 100 Continue\r\n\r\n"));
-    }
-    s->since_us = now_us(s);
-    schedule(s);
-}
-
-static const struct responder responder = { on_answer_head, on_answer_body, on_answer_end, on_answer_abort, is_congested,
-    on_wants_body };
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
 static void
 begin_request(struct session *s)
 {
-    s->t = transaction_new(s->edge, &responder, s);
+    s->t = transaction_new(s->edge, &session_responder, s);
     s->state = HEAD;
     s->keep_alive = s->answer_done = s->head_sent = s->is_chunked = s->no_body = s->expects_continue = false;
     s->minor = 1;
     h1_reset(s->parser, transaction_request(s->t), METHOD_GET);
-    progress(s);
+    session_progress(s);
 }
 
 static void
@@ -360,7 +161,7 @@ on_head(struct session *s)
     s->minor = request->minor;
     s->keep_alive = request->keep_alive;
     s->expects_continue = request->expect_continue && request->minor == 1;
-    s->since_us = now_us(s);
+    s->since_us = session_now_us(s);
     if (request->framing == FRAMING_NONE || (request->framing == FRAMING_LENGTH && request->content_length == 0))
         s->state = ANSWER; /* complete with its head: the connection can be kept whatever the answer is */
     transaction_begin(s->t, &s->peer, s->via_proxy_protocol);
@@ -372,7 +173,7 @@ on_bad_request(struct session *s, enum fail fail)
     s->keep_alive = false;
     buf_clear(&s->in);
     if (s->head_sent) {
-        end_session(s, true); /* an answer was under way, and what follows the request cannot be trusted */
+        session_end(s, true); /* an answer was under way, and what follows the request cannot be trusted */
         return;
     }
     s->state = BODY;
@@ -423,7 +224,7 @@ take_proxy_header(struct session *s)
     if (used == 0)
         return false;
     if (used < 0) {
-        end_session(s, true);
+        session_end(s, true);
         return false;
     }
     buf_consume(&s->in, (size_t)used);
@@ -477,14 +278,14 @@ finish_request(struct session *s)
     s->answer_done = false;
     if (s->keep_alive && is_complete && !s->saw_eof) {
         s->state = IDLE;
-        progress(s);
+        session_progress(s);
         return true;
     }
-    if (!flush(s))
+    if (!session_flush(s))
         return false;
     s->state = LINGER;
     buf_clear(&s->in);
-    progress(s);
+    session_progress(s);
     return true;
 }
 
@@ -504,12 +305,12 @@ on_client_eof(struct session *s)
     s->saw_eof = true;
     if (s->state == LINGER || s->state == IDLE) {
         if (buf_len(&s->out) == 0 || s->state == LINGER)
-            end_session(s, false);
+            session_end(s, false);
         return;
     }
     /* A client that ends its side no longer waits for an answer, as nginx and Envoy see it. */
     if (!s->answer_done)
-        end_session(s, s->state == BODY);
+        session_end(s, s->state == BODY);
 }
 
 /* False when the session is gone or nothing more is to be had now. */
@@ -521,7 +322,7 @@ read_some(struct session *s)
     if (n == -EAGAIN)
         return false;
     if (n < 0) {
-        end_session(s, true);
+        session_end(s, true);
         return false;
     }
     if (n == 0) {
@@ -532,7 +333,7 @@ read_some(struct session *s)
         return true;
     buf_append(&s->in, s->edge->read_buffer, (size_t)n);
     if (s->state == BODY)
-        s->since_us = now_us(s);
+        s->since_us = session_now_us(s);
     return true;
 }
 
@@ -542,36 +343,36 @@ after_linger_flush(struct session *s)
     if (s->state != LINGER || buf_len(&s->out))
         return;
     if (s->saw_eof)
-        end_session(s, false);
+        session_end(s, false);
     else
         stream_shutdown(s->stream);
 }
 
-static void
-pump(void *arg)
+void
+session_pump(void *arg)
 {
     struct session *s = arg;
 
-    if (s->state == GONE || !flush(s))
+    if (s->state == GONE || !session_flush(s))
         return;
     for (int i = 0;; i++) {
         parse_input(s);
         while (s->state != GONE && s->answer_done && finish_request(s))
             parse_input(s);
-        if (!wants_input(s) || !flush(s))
+        if (!wants_input(s) || !session_flush(s))
             break;
         if (i == READS_PER_TURN) {
-            schedule(s);
+            task_schedule(s->edge->loop, &s->pump, session_pump, s);
             break;
         }
         if (!read_some(s))
             break;
     }
-    if (s->state == GONE || !flush(s))
+    if (s->state == GONE || !session_flush(s))
         return;
     after_linger_flush(s);
     if (s->state != GONE)
-        arm(s);
+        session_arm(s);
 }
 
 struct session *
@@ -594,7 +395,7 @@ session_new(struct edge *edge, struct stream *stream, bool proxy_protocol)
     LIST_INSERT_HEAD(&edge->sessions, s, entry);
     atomic_fetch_add_explicit(&edge->shared->connections, 1, memory_order_relaxed);
     metrics_add(edge->metrics, METRIC_CLIENT_CONNECTIONS, 0, 1);
-    stream_on_event(stream, pump, s);
-    progress(s);
+    stream_on_event(stream, session_pump, s);
+    session_progress(s);
     return s;
 }

@@ -23,7 +23,7 @@ struct responder {
 };
 
 struct transaction *transaction_new(struct edge *edge, const struct responder *responder, void *arg);
-void transaction_free(struct transaction *t); /* cancels what runs; logs, if it had begun */
+void transaction_free(struct transaction *t);               /* cancels what runs; logs, if it had begun */
 struct message *transaction_request(struct transaction *t); /* for the parser to fill */
 
 /* The head is there. `peer` is the caller's transport address, by PROXY protocol if so. */

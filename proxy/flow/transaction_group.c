@@ -60,7 +60,8 @@ parts_of(struct transaction *t, struct group *g)
 }
 
 static void
-start_part(struct transaction *t, struct group *g, unsigned i, struct leg_spec spec, const uint8_t *candidates, unsigned n)
+start_part(
+    struct transaction *t, struct group *g, unsigned i, struct leg_spec spec, const uint8_t *candidates, unsigned n)
 {
     spec.candidates = candidates;
     spec.n_candidates = n;
@@ -75,7 +76,7 @@ keeps(void *arg, struct str collection, unsigned part)
     const struct transaction *t = arg;
 
     return plan_list_keeps(t->fleet->world, &t->caller, &t->plan, part, collection) &&
-        !fleet_alias_crosses(t->fleet, collection);
+           !fleet_alias_crosses(t->fleet, collection);
 }
 
 /* A part that failed, or said something else than a list: its answer if it is one for the client, else 503. */

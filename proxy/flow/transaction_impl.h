@@ -20,7 +20,7 @@ struct transaction {
     struct edge *edge;
     const struct responder *responder;
     void *arg;
-    struct fleet *fleet;       /* a reference: one world for the whole request */
+    struct fleet *fleet; /* a reference: one world for the whole request */
     struct arena arena;
     struct message request;
     struct addr peer;
@@ -36,12 +36,12 @@ struct transaction {
     int64_t deadline_us;
 
     struct body body;
-    uint64_t body_limit;       /* 0: none */
-    uint64_t replay_held;      /* counted in shared.replay_bytes */
+    uint64_t body_limit;  /* 0: none */
+    uint64_t replay_held; /* counted in shared.replay_bytes */
 
-    struct leg leg;            /* PLAN_FORWARD */
-    struct group group;        /* PLAN_LISTS, PLAN_SCHEMA */
-    struct group configs;      /* a second round of PLAN_SCHEMA */
+    struct leg leg;       /* PLAN_FORWARD */
+    struct group group;   /* PLAN_LISTS, PLAN_SCHEMA */
+    struct group configs; /* a second round of PLAN_SCHEMA */
     struct operation configs_op;
     struct message configs_head;
     struct body no_body;
@@ -50,8 +50,8 @@ struct transaction {
     struct access_record record;
     int64_t started_us;
     char address_text[ADDR_TEXT_MAX], place_text[32];
-    int answering_cluster;     /* index, or -1 */
-    int64_t upstream_us;       /* sending to first byte of the exchange that answered */
+    int answering_cluster; /* index, or -1 */
+    int64_t upstream_us;   /* sending to first byte of the exchange that answered */
 };
 
 /* transaction_reply.c */

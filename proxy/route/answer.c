@@ -13,11 +13,13 @@ static void
 put_text(struct buf *out, enum fail fail, const struct operation *op, struct str detail)
 {
     if (fail == FAIL_COLLECTION_NOT_MAPPED) {
-        buf_printf(out, "Not found: Collection `" STR_FMT "` doesn't exist!", STR_ARG(detail.len ? detail : op->collection));
+        buf_printf(
+            out, "Not found: Collection `" STR_FMT "` doesn't exist!", STR_ARG(detail.len ? detail : op->collection));
         return;
     }
     if (fail == FAIL_NAME_INVALID) {
-        buf_add(out, STR("Validation error in path parameters: [collection_name: collection name cannot contain \"/\" char]"));
+        buf_add(out,
+            STR("Validation error in path parameters: [collection_name: collection name cannot contain \"/\" char]"));
         return;
     }
     if ((fail == FAIL_BODY_TOO_LARGE || fail == FAIL_BAD_BODY) && detail.len) { /* Qdrant's own words */

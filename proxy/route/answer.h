@@ -14,6 +14,7 @@ void answer_error(struct buf *out, enum fail fail, const struct operation *op, s
 bool answer_is_empty(enum fail fail);
 /* Operations answered here: healthz, livez, readyz, GET / (version known), exists of a collection that is not mapped. Returns
  * the content type; *ret_status is changed when it is not 200. */
-struct str answer_local(struct buf *out, const struct operation *op, bool is_ready, struct str version, int *ret_status);
+struct str answer_local(
+    struct buf *out, const struct operation *op, bool is_ready, struct str version, int *ret_status);
 
 #endif

@@ -71,8 +71,8 @@ collect_aliases(struct collector *c, struct json root)
 }
 
 enum fail
-operation_body_collections(const struct operation *op, struct str body, struct arena *arena, struct name_list *ret_names,
-    struct str *ret_error)
+operation_body_collections(const struct operation *op, struct str body, struct arena *arena,
+    struct name_list *ret_names, struct str *ret_error)
 {
     struct name_list names = { NULL, 0 };
     struct collector c = { .arena = arena, .names = &names };
@@ -117,7 +117,7 @@ static bool
 is_plain(struct json v)
 {
     return json_type(v) == JSON_OBJECT && !has(v, "filter") && !has(v, "update_filter") && !has(v, "update_mode") &&
-        (has(v, "points") || has(v, "batch"));
+           (has(v, "points") || has(v, "batch"));
 }
 
 static bool

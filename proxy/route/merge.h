@@ -8,10 +8,10 @@
 #include "proxy/route/operation.h"
 
 struct part {
-    struct str cluster;  /* name, for messages */
-    enum fail fail;      /* FAIL_NONE when a complete answer came */
+    struct str cluster; /* name, for messages */
+    enum fail fail;     /* FAIL_NONE when a complete answer came */
     int status;
-    struct str body;     /* decoded */
+    struct str body; /* decoded */
     struct str content_type;
 };
 
@@ -25,9 +25,9 @@ bool merge_lists(enum op_id id, const struct part *parts, unsigned n, list_keep_
 
 /* Schema operations sent to every home. */
 enum schema_verdict {
-    SCHEMA_SAME,        /* all say the same: parts[*ret_index] is the answer */
-    SCHEMA_COMPLETED,   /* some changed, the others had it already: parts[*ret_index] (a success) is the answer */
-    SCHEMA_FAILED       /* parts[*ret_index] is the first failure; the same request again completes it */
+    SCHEMA_SAME,      /* all say the same: parts[*ret_index] is the answer */
+    SCHEMA_COMPLETED, /* some changed, the others had it already: parts[*ret_index] (a success) is the answer */
+    SCHEMA_FAILED     /* parts[*ret_index] is the first failure; the same request again completes it */
 };
 /* 409 counts as "had it already" only when configs[i] (answers of GET /collections/{c}, empty if not fetched) agree in
  * their portable part; `needs_configs` is set when that has to be fetched first to decide. */

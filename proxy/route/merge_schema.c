@@ -102,7 +102,8 @@ merge_configs_equal(struct str a, struct str b)
     bool equal = json_type(cx) == JSON_OBJECT && json_type(cy) == JSON_OBJECT;
 
     for (unsigned i = 0; equal && i < sizeof(portable_params) / sizeof(portable_params[0]); i++)
-        equal = json_equal(json_get(json_get(cx, "params"), portable_params[i]), json_get(json_get(cy, "params"), portable_params[i]));
+        equal = json_equal(
+            json_get(json_get(cx, "params"), portable_params[i]), json_get(json_get(cy, "params"), portable_params[i]));
     for (unsigned i = 0; equal && i < sizeof(portable) / sizeof(portable[0]); i++)
         equal = json_equal(json_get(cx, portable[i]), json_get(cy, portable[i]));
     json_free(x);
@@ -114,7 +115,8 @@ static bool
 all_configs_equal(const struct part *configs, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
-        if (configs[i].fail != FAIL_NONE || configs[i].status != 200 || !merge_configs_equal(configs[0].body, configs[i].body))
+        if (configs[i].fail != FAIL_NONE || configs[i].status != 200 ||
+            !merge_configs_equal(configs[0].body, configs[i].body))
             return false;
     }
     return true;

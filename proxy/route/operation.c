@@ -141,7 +141,8 @@ operation_parse(enum method method, struct str target, struct arena *arena, stru
         op.id = find_special(method, &path);
     op.info = op_info(op.id);
     op.scope = op.info->scope;
-    if (op.id != OP_PREFLIGHT && op.scope != SCOPE_ALIASES && path.n >= 2 && str_eq(path.segments[0], STR("collections"))) {
+    if (op.id != OP_PREFLIGHT && op.scope != SCOPE_ALIASES && path.n >= 2 &&
+        str_eq(path.segments[0], STR("collections"))) {
         op.scope = SCOPE_COLLECTION;
         op.collection = path.segments[1];
     }

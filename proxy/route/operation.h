@@ -12,29 +12,29 @@ enum op_kind { OP_READ, OP_WRITE, OP_SCHEMA, OP_CLUSTER, OP_SNAPSHOT, OP_SERVICE
 
 /* Where the operation belongs. */
 enum op_scope {
-    SCOPE_COLLECTION,  /* the rule of the collection in its path */
-    SCOPE_LIST,        /* GET /collections, GET /aliases: a part of every line */
-    SCOPE_ALIASES,     /* POST /collections/aliases: the rule of the collections in its body */
-    SCOPE_EDGE,        /* names no collection: the edge's own cluster, or the one a trusted caller names */
-    SCOPE_SELF,        /* answered here: healthz, livez, readyz */
-    SCOPE_ROOT,        /* GET /: answered here once a version is known */
-    SCOPE_ANY          /* OPTIONS, dashboard, unknown paths without a collection: the nearest cluster */
+    SCOPE_COLLECTION, /* the rule of the collection in its path */
+    SCOPE_LIST,       /* GET /collections, GET /aliases: a part of every line */
+    SCOPE_ALIASES,    /* POST /collections/aliases: the rule of the collections in its body */
+    SCOPE_EDGE,       /* names no collection: the edge's own cluster, or the one a trusted caller names */
+    SCOPE_SELF,       /* answered here: healthz, livez, readyz */
+    SCOPE_ROOT,       /* GET /: answered here once a version is known */
+    SCOPE_ANY         /* OPTIONS, dashboard, unknown paths without a collection: the nearest cluster */
 };
 
 enum op_resend {
-    RESEND_SAFE,   /* may be sent again, anywhere that may answer it */
-    RESEND_BODY,   /* a write: depends on what the body says, see operation_is_idempotent() */
-    RESEND_STATE,  /* the second answer may differ (409, false): the same cluster only, and only when nothing was sent */
+    RESEND_SAFE,  /* may be sent again, anywhere that may answer it */
+    RESEND_BODY,  /* a write: depends on what the body says, see operation_is_idempotent() */
+    RESEND_STATE, /* the second answer may differ (409, false): the same cluster only, and only when nothing was sent */
     RESEND_NEVER
 };
 
 enum op_flags {
-    OP_LOOKUP = 1,      /* its body may name a second collection */
-    OP_NODE_LOCAL = 2,  /* belongs to one endpoint: no fail-over, always the same one */
-    OP_UNBOUNDED = 4,   /* no body limit and no deadline: progress only (snapshots, uploads) */
-    OP_STORAGE = 8,     /* whole-storage snapshot: trusted callers only when the map has a strict line */
-    OP_CREATES = 16,    /* makes a collection */
-    OP_SMALL_BODY = 32  /* Qdrant takes 2 MiB at most here */
+    OP_LOOKUP = 1,     /* its body may name a second collection */
+    OP_NODE_LOCAL = 2, /* belongs to one endpoint: no fail-over, always the same one */
+    OP_UNBOUNDED = 4,  /* no deadline: progress only (snapshots, index builds) */
+    OP_STORAGE = 8,    /* whole-storage snapshot: trusted callers only when the map has a strict line */
+    OP_CREATES = 16,   /* makes a collection */
+    OP_SMALL_BODY = 32 /* Qdrant takes 2 MiB at most here */
 };
 
 enum op_id {
@@ -42,17 +42,17 @@ enum op_id {
 #define OP(id, method, path, kind, scope, resend, flags) OP_##id,
 #include "proxy/route/qdrant.def"
 #undef OP
-    OP_ROUTES,               /* OP_UNKNOWN + 1 .. OP_ROUTES - 1 are Qdrant's */
+    OP_ROUTES,                /* OP_UNKNOWN + 1 .. OP_ROUTES - 1 are Qdrant's */
     OP_PREFLIGHT = OP_ROUTES, /* OPTIONS on anything */
-    OP_DASHBOARD,            /* GET /dashboard and below */
-    OP_UNKNOWN_READ,         /* GET or HEAD on an unknown path */
+    OP_DASHBOARD,             /* GET /dashboard and below */
+    OP_UNKNOWN_READ,          /* GET or HEAD on an unknown path */
     OP_COUNT
 };
 
 struct op_info {
-    const char *name;     /* "upsert_points": metrics label and log field */
+    const char *name; /* "upsert_points": metrics label and log field */
     enum method method;
-    const char *pattern;  /* "/collections/{c}/points/{p}" */
+    const char *pattern; /* "/collections/{c}/points/{p}" */
     enum op_kind kind;
     enum op_scope scope;
     enum op_resend resend;

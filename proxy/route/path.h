@@ -13,7 +13,7 @@ enum { PATH_SEGMENTS_MAX = 12 };
 struct path {
     struct str text;                        /* canonical, escaped again where needed */
     struct str segments[PATH_SEGMENTS_MAX]; /* decoded */
-    unsigned n;                             /* more segments than fit: n is PATH_SEGMENTS_MAX + 1 and no route matches */
+    unsigned n; /* more segments than fit: n is PATH_SEGMENTS_MAX + 1 and no route matches */
 };
 
 /* `raw` is the part before '?'. No allocation when it is canonical already. Fails: BAD_TARGET, DOT_SEGMENT, NAME_INVALID (a

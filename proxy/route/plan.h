@@ -10,12 +10,12 @@
 #include "proxy/route/operation.h"
 
 enum plan_shape {
-    PLAN_REFUSE,   /* fail says why */
-    PLAN_LOCAL,    /* answered here: healthz, livez, readyz; exists of an unmapped collection; GET /, which is forwarded to
+    PLAN_REFUSE, /* fail says why */
+    PLAN_LOCAL, /* answered here: healthz, livez, readyz; exists of an unmapped collection; GET /, which is forwarded to
                     * the candidates as long as no version is known */
-    PLAN_FORWARD,  /* candidates in order, one answers */
-    PLAN_LISTS,    /* parts: one group of candidates for each, answers merged */
-    PLAN_SCHEMA    /* all of candidates, each must answer; outcomes compared */
+    PLAN_FORWARD, /* candidates in order, one answers */
+    PLAN_LISTS,   /* parts: one group of candidates for each, answers merged */
+    PLAN_SCHEMA   /* all of candidates, each must answer; outcomes compared */
 };
 
 enum plan_reason {
@@ -33,34 +33,36 @@ enum plan_reason {
 };
 const char *plan_reason_name(enum plan_reason reason); /* "nearest", "failover", ... */
 
-struct plan_part {             /* PLAN_LISTS: one first-choice group, serving these lines */
+struct plan_part { /* PLAN_LISTS: one first-choice group, serving these lines */
     uint8_t candidates[CLUSTERS_MAX];
     unsigned n_candidates;
-    uint64_t rules[4];         /* bit set of rule indices answered by this part */
+    uint64_t rules[4]; /* bit set of rule indices answered by this part */
 };
 
 #define RULES_MAX 256
 
 struct plan {
     enum plan_shape shape;
-    enum fail fail;            /* PLAN_REFUSE */
-    struct str detail;         /* more than fail's sentence says: place, partition, known names. May be empty */
+    enum fail fail;    /* PLAN_REFUSE */
+    struct str detail; /* more than fail's sentence says: place, partition, known names. May be empty */
     enum plan_reason reason;
-    const struct rule *rule;             /* NULL when no collection is meant */
+    const struct rule *rule; /* NULL when no collection is meant */
     const struct partition *partition;
-    const struct area *area;             /* the area that took the caller */
-    uint8_t candidates[CLUSTERS_MAX];    /* cluster indices, best first */
+    const struct area *area;          /* the area that took the caller */
+    uint8_t candidates[CLUSTERS_MAX]; /* cluster indices, best first */
     unsigned n_candidates;
-    unsigned n_up;             /* the first so many are up; 0 with candidates means all_down=try */
-    bool is_pinned;            /* no move to another cluster or endpoint */
-    unsigned endpoint;         /* pinned to this endpoint number (1-based), 0: any */
-    bool may_move;             /* candidates after the first may be tried (re-sendable, several) */
-    struct plan_part *parts;   /* PLAN_LISTS */
+    unsigned n_up;           /* the first so many are up; 0 with candidates means all_down=try */
+    bool is_pinned;          /* no move to another cluster or endpoint */
+    unsigned endpoint;       /* pinned to this endpoint number (1-based); 0 with is_pinned: the first */
+    bool may_move;           /* candidates after the first may be tried (re-sendable, several) */
+    struct plan_part *parts; /* PLAN_LISTS */
     unsigned n_parts;
 };
 
-/* `views` has one entry a cluster. `names` are further collections found in the body (NULL: not looked at yet; see
- * plan_needs_body()). Strings and parts live in `arena`. */
+/* `views` has one entry a cluster. `names` are further collections found in the body (NULL: not looked at, which is refused
+ * with FAIL_BAD_BODY where plan_needs_body()). Strings and parts live in `arena`. Hints of a trusted caller narrow:
+ * X-Sextant-Cluster all but writes, schema and lists to one permitted cluster, X-Sextant-Endpoint what belongs to a node to
+ * one endpoint, X-Sextant-Partition schema to one partition; one that names nothing permitted is FAIL_BAD_HINT. */
 void plan_build(const struct world *w, const struct caller *caller, const struct operation *op,
     const struct name_list *names, const struct cluster_view *views, struct arena *arena, struct plan *ret_plan);
 
@@ -68,8 +70,8 @@ void plan_build(const struct world *w, const struct caller *caller, const struct
 bool plan_needs_body(const struct world *w, const struct operation *op);
 
 /* PLAN_LISTS: may a name be taken from this part for this caller? */
-bool plan_list_keeps(const struct world *w, const struct caller *caller, const struct plan *plan, unsigned part,
-    struct str collection);
+bool plan_list_keeps(
+    const struct world *w, const struct caller *caller, const struct plan *plan, unsigned part, struct str collection);
 
 /* Step by step: address, place, operation, rule, partition, candidates, answer. `sextant explain` and /explain print this. */
 void plan_explain_text(const struct world *w, const struct caller *caller, const struct operation *op,

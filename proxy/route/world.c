@@ -18,7 +18,8 @@ load_geo(struct world *w, struct conf_issues *issues)
         if (item.len == 0)
             continue;
         if (n == GEO_FILES_MAX) {
-            conf_issue(issues, true, conf_source(w->conf, "geo_db"), 1, 1, "there may be %d files at most", GEO_FILES_MAX);
+            conf_issue(
+                issues, true, conf_source(w->conf, "geo_db"), 1, 1, "there may be %d files at most", GEO_FILES_MAX);
             return;
         }
         conf_add_file(w->conf, item);
@@ -56,8 +57,8 @@ check_words(const struct conf *conf, struct conf_issues *issues)
     for (unsigned i = 0; i < sizeof(levels) / sizeof(levels[0]); i++)
         is_level |= str_eq(conf->log_level, str_from(levels[i]));
     if (!is_level)
-        conf_issue(issues, true, conf_source(conf, "log_level"), 1, 1, "expected error, warning, info or debug, not \"" STR_FMT "\"",
-            STR_ARG(conf->log_level));
+        conf_issue(issues, true, conf_source(conf, "log_level"), 1, 1,
+            "expected error, warning, info or debug, not \"" STR_FMT "\"", STR_ARG(conf->log_level));
     if (!str_starts(conf->probe_path, STR("/")))
         conf_issue(issues, true, conf_source(conf, "probe_path"), 1, 1, "expected a path that begins with /");
     if (conf->upstream_idle >= 5000)
@@ -82,7 +83,8 @@ check_listeners(struct world *w, struct conf_issues *issues)
 
         if (!(a->family == 4 && a->bytes[0] == 127) && !addr_eq(a, &loopback6))
             conf_issue(issues, true, conf_source(w->conf, "admin_listen"), 1, 1,
-                "the admin listener is for loopback only in this version: expected such as 127.0.0.1:6390 or [::1]:6390");
+                "the admin listener is for loopback only in this version: expected such as 127.0.0.1:6390 or "
+                "[::1]:6390");
     }
 }
 

@@ -13,14 +13,14 @@
 
 struct world {
     atomic_uint refs;
-    uint64_t generation;       /* 1, 2, ... with each reload */
+    uint64_t generation; /* 1, 2, ... with each reload */
     struct conf *conf;
-    struct arena arena;        /* owns topology, map and lists */
+    struct arena arena; /* owns topology, map and lists */
     struct topology *topology;
     struct partition_map *map;
     struct trust *trust;
     struct overrides *overrides;
-    struct geo_db *geo;        /* NULL: none */
+    struct geo_db *geo; /* NULL: none */
     bool has_default_place;
     struct place default_place;
 };
@@ -32,11 +32,11 @@ void world_unref(struct world *w); /* NULL is fine */
 
 /* How the edge sees its clusters at one moment: published by health, read by plans. One entry a cluster of the topology. */
 struct cluster_view {
-    bool is_up;        /* at least one endpoint is usable */
-    bool is_ejected;   /* none is usable for its traffic, but probes of one pass: better than nothing */
-    double cost_ms;    /* RTT or its seed, bias applied, hysteresis applied: lower is nearer */
-    double rtt_ms;     /* measured, or -1 */
-    double distance_km;/* from the edge, or -1 */
+    bool is_up;         /* at least one endpoint is usable */
+    bool is_ejected;    /* none is usable for its traffic, but probes of one pass: better than nothing */
+    double cost_ms;     /* RTT or its seed, bias applied, hysteresis applied: lower is nearer */
+    double rtt_ms;      /* measured, or -1 */
+    double distance_km; /* from the edge, or -1 */
 };
 
 #endif

@@ -18,8 +18,8 @@ say_no(const struct listen_conf *l, const char *variable, int error)
         log_error("%.*s is in use by another program: stop that, or set %s to a free address, such as %s=127.0.0.1:%u",
             (int)l->text.len, l->text.p, variable, variable, l->port + 1U);
     else if (error == -EACCES)
-        log_error("may not listen on %.*s: ports below 1024 need the right to (CAP_NET_BIND_SERVICE); or set %s", (int)l->text.len,
-            l->text.p, variable);
+        log_error("may not listen on %.*s: ports below 1024 need the right to (CAP_NET_BIND_SERVICE); or set %s",
+            (int)l->text.len, l->text.p, variable);
     else
         log_error("cannot listen on %.*s (%s): %s", (int)l->text.len, l->text.p, variable, strerrordesc_np(-error));
     return 1;
@@ -136,7 +136,8 @@ server_listen(struct server *s)
     };
     unsigned n, n_admin;
     struct listen_conf *list = listen_parse(STR("SEXTANT_LISTEN"), conf->listen, &n, &s->world->arena, &ignored);
-    struct listen_conf *admin = listen_parse(STR("SEXTANT_ADMIN_LISTEN"), conf->admin_listen, &n_admin, &s->world->arena, &ignored);
+    struct listen_conf *admin = listen_parse(
+        STR("SEXTANT_ADMIN_LISTEN"), conf->admin_listen, &n_admin, &s->world->arena, &ignored);
     int code = 0;
 
     if (n > LISTENERS_MAX) {

@@ -226,6 +226,8 @@ finish(struct server *s)
         worker_free(s->workers[i]);
     backend_on_change(NULL, NULL);
     prober_free(s->prober);
+    if (s->loop)
+        loop_settle(s->loop);
     upstream_free(s->up);
     names_free(s->names);
     fleet_unref(s->fleet);
@@ -252,8 +254,8 @@ server_run(struct world *world, char **environ)
     raise_descriptor_limit();
     code = start(s);
     if (code == 0) {
-        log_info("ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers, world->topology->n_clusters,
-            world->map->n_rules);
+        log_info("ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers,
+            world->topology->n_clusters, world->map->n_rules);
         loop_run(s->loop);
         log_info("ended");
     }

@@ -16,11 +16,11 @@ enum { WORKERS_MAX = 256 };
 struct server {
     char **environ;
     struct loop *loop;
-    struct world *world;        /* a reference */
-    struct fleet *fleet;        /* a reference; the current one */
+    struct world *world; /* a reference */
+    struct fleet *fleet; /* a reference; the current one */
     struct registry *registry;
     struct names *names;
-    struct upstream *up;        /* for probes */
+    struct upstream *up; /* for probes */
     struct metrics *metrics;
     struct prober *prober;
     struct edge_shared shared;

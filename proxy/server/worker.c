@@ -29,8 +29,10 @@ turn_away(struct worker *w, struct stream *s)
     struct iovec iov;
 
     answer_error(&body, FAIL_CONNECTIONS_FULL, &none, STR_NONE);
-    buf_printf(&out, "HTTP/1.1 503 Service Unavailable\r\nx-sextant-error: CONNECTIONS_FULL\r\nretry-after: 1\r\n"
-                     "content-type: application/json\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n", buf_len(&body));
+    buf_printf(&out,
+        "HTTP/1.1 503 Service Unavailable\r\nx-sextant-error: CONNECTIONS_FULL\r\nretry-after: 1\r\n"
+        "content-type: application/json\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n",
+        buf_len(&body));
     buf_add(&out, buf_str(&body));
     text = buf_str(&out);
     iov = (struct iovec){ (void *)(uintptr_t)text.p, text.len };
@@ -101,6 +103,7 @@ worker_free(struct worker *w)
     for (unsigned i = 0; i < w->n_doors; i++)
         listener_free(w->doors[i].listener);
     edge_free(w->edge);
+    loop_settle(w->loop);
     upstream_free(w->up);
     residency_free(w->residency);
     metrics_free(w->metrics);

@@ -151,7 +151,8 @@ backend_penalise(struct backend *b, struct str collection, int64_t now_us)
     unsigned at = (unsigned)(h >> 8) % PENALTIES;
 
     atomic_store_explicit(&b->shared.penalties[at].collection, h, memory_order_relaxed);
-    atomic_store_explicit(&b->shared.penalties[at].until_us, now_us + PENALTY_SECONDS * USEC_PER_SEC, memory_order_release);
+    atomic_store_explicit(
+        &b->shared.penalties[at].until_us, now_us + PENALTY_SECONDS * USEC_PER_SEC, memory_order_release);
 }
 
 bool
@@ -165,7 +166,7 @@ backend_is_penalised(const struct backend *b, struct str collection, int64_t now
     h = hash(collection);
     at = (unsigned)(h >> 8) % PENALTIES;
     return atomic_load_explicit(&b->shared.penalties[at].until_us, memory_order_acquire) > now_us &&
-        atomic_load_explicit(&b->shared.penalties[at].collection, memory_order_relaxed) == h;
+           atomic_load_explicit(&b->shared.penalties[at].collection, memory_order_relaxed) == h;
 }
 
 struct cluster *

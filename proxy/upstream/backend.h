@@ -17,25 +17,25 @@ enum { BACKENDS_MAX = 1024, PENALTIES = 16 };
 
 struct backend {
     atomic_uint refs;
-    unsigned id;        /* < BACKENDS_MAX, free to be given again once this one is gone */
-    char *url;          /* as configured */
-    char *host_field;   /* Host to send: "qdrant-1:6333" */
-    char *prefix;       /* path before every target, or "" */
-    char *text;         /* "10.1.2.3:6333" */
+    unsigned id;      /* < BACKENDS_MAX, free to be given again once this one is gone */
+    char *url;        /* as configured */
+    char *host_field; /* Host to send: "qdrant-1:6333" */
+    char *prefix;     /* path before every target, or "" */
+    char *text;       /* "10.1.2.3:6333" */
     struct addr addr;
     uint16_t port;
     struct {
-        atomic_int state;           /* enum health_state, as published */
-        atomic_bool is_clean;       /* no failure since the last success: nothing to forgive */
+        atomic_int state;     /* enum health_state, as published */
+        atomic_bool is_clean; /* no failure since the last success: nothing to forgive */
         atomic_uint outstanding, connections;
-        atomic_ulong latency_us;    /* EWMA of first-byte times */
-        atomic_llong last_byte_us;  /* when anything came from it */
+        atomic_ulong latency_us;   /* EWMA of first-byte times */
+        atomic_llong last_byte_us; /* when anything came from it */
         struct {
             atomic_ulong collection; /* hash */
             atomic_llong until_us;
         } penalties[PENALTIES];
         pthread_mutex_t lock;
-        struct health health; /* _locked */
+        struct health health;    /* _locked */
         struct health_conf conf; /* _locked */
     } shared;
 };
@@ -69,7 +69,7 @@ struct cluster {
     atomic_uint refs;
     unsigned slot; /* metrics label; 0..CLUSTERS_MAX-1 */
     char *name;
-    struct rank rank;  /* control thread only */
+    struct rank rank; /* control thread only */
     struct {
         atomic_uint outstanding, connections, waiting;
         _Atomic double cost_ms, rtt_ms, distance_km;

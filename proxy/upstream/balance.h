@@ -20,8 +20,8 @@ int balance_pick(const struct choice *choices, unsigned n, uint64_t random);
 
 /* Round trips of one cluster: what was measured, and the cost that is published from it. */
 struct rank {
-    double rtt_ms;       /* EWMA, alpha 0.2; -1: none yet */
-    double published_ms; /* cost before bias */
+    double rtt_ms;          /* EWMA, alpha 0.2; -1: none yet */
+    double published_ms;    /* cost before bias */
     unsigned better, worse; /* probes in a row that would move it */
 };
 

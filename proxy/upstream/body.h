@@ -9,10 +9,10 @@
 #include "proxy/base/buf.h"
 
 struct body {
-    struct buf bytes;  /* from offset `base` on */
+    struct buf bytes; /* from offset `base` on */
     uint64_t base;
-    bool is_complete;  /* no more will come */
-    bool is_window;    /* what was sent is forgotten: cannot be sent again, one reader only */
+    bool is_complete; /* no more will come */
+    bool is_window;   /* what was sent is forgotten: cannot be sent again, one reader only */
 };
 
 static inline uint64_t

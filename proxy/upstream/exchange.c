@@ -5,8 +5,7 @@
  *
  * 1. on_done is called once, from the loop, and nothing after it.
  * 2. Callbacks may cancel: every loop here looks at `state` again after each one. Memory goes in a task, never inside.
- * 3. A connection goes back to the pool only when the request went out whole, the answer came whole, nothing followed it,
- *    and both sides want to keep it.
+ * 3. A connection goes back to the pool only when request and answer went whole, nothing followed, and both sides keep it.
  */
 #include "proxy/upstream/exchange.h"
 
@@ -30,7 +29,7 @@ struct exchange {
     struct buf out;
     uint64_t sent_bytes, body_left, received_bytes;
     bool is_chunked, body_ended, is_paused, write_broke, saw_bytes, is_fallen;
-    enum fail start_fail; /* failed inside exchange_start(): told from the loop */
+    enum fail start_fail;   /* failed inside exchange_start(): told from the loop */
     struct message *answer; /* in the caller's arena: it outlives the exchange */
     int64_t progress_at_us;
     struct exchange_timing timing;
@@ -90,7 +89,8 @@ report(struct exchange *x, enum fail fail)
         return;
     if (fail == FAIL_UPSTREAM_SILENT && x->p.deadline_is_clients)
         return;
-    if (fail == FAIL_NONE && status == 503 && str_starts(message_value(x->answer, FIELD_CONTENT_TYPE), STR("application/json"))) {
+    if (fail == FAIL_NONE && status == 503 &&
+        str_starts(message_value(x->answer, FIELD_CONTENT_TYPE), STR("application/json"))) {
         backend_penalise(x->p.backend, x->p.collection, now_us(x));
         return;
     }
@@ -113,25 +113,12 @@ complete(struct exchange *x, enum fail fail, bool may_reuse)
     events->on_done(arg, fail);
 }
 
-static enum fail
-fail_of_connect(int error)
-{
-    switch (-error) {
-    case ECONNREFUSED:
-        return FAIL_CONNECT_REFUSED;
-    case ETIMEDOUT:
-        return FAIL_CONNECT_TIMEOUT;
-    default:
-        return FAIL_CONNECT_FAILED;
-    }
-}
-
 /* The connection ended or broke before the answer was complete. */
 static enum fail
 fail_of_break(const struct exchange *x, int error)
 {
     if (x->state == CONNECTING)
-        return fail_of_connect(error);
+        return pool_fail_of(error);
     if (x->state == ANSWER)
         return FAIL_UPSTREAM_CUT;
     if (x->timing.was_reused && !x->saw_bytes)
@@ -166,7 +153,7 @@ on_timer(void *arg)
     else if (x->p.deadline_us && now >= x->p.deadline_us)
         complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_SILENT, false);
     else if ((is_sending || (x->state == ANSWER && !x->is_paused)) && x->p.progress_us &&
-        now >= x->progress_at_us + x->p.progress_us)
+             now >= x->progress_at_us + x->p.progress_us)
         complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_SILENT, false);
     else
         arm(x);
@@ -209,7 +196,7 @@ static void
 on_answer_done(struct exchange *x, bool is_clean)
 {
     bool may_reuse = is_clean && x->answer->keep_alive && x->answer->framing != FRAMING_UNTIL_CLOSE && x->body_ended &&
-        buf_len(&x->out) == 0 && !x->write_broke && !x->is_fallen;
+                     buf_len(&x->out) == 0 && !x->write_broke && !x->is_fallen;
 
     complete(x, FAIL_NONE, may_reuse);
 }
@@ -297,12 +284,30 @@ check_connected(struct exchange *x)
         ssize_t n = stream_read(x->conn->stream, &byte, 1);
 
         if (n < 0 && n != -EAGAIN)
-            complete(x, fail_of_connect((int)n), false);
+            complete(x, pool_fail_of((int)n), false);
         return false;
     }
     x->state = SENDING;
     x->timing.connected_us = x->progress_at_us = now_us(x);
     arm(x);
+    return true;
+}
+
+/* Ask for body and send, as long as there is some and the kernel takes it: it owes no event before it was full. False when
+ * the exchange is over. */
+static bool
+send_request(struct exchange *x)
+{
+    uint64_t sent_before;
+
+    do {
+        sent_before = x->sent_bytes;
+        if (!x->body_ended && exchange_room(x))
+            x->events->on_room(x->arg);
+        if (x->state == OVER)
+            return false;
+        flush(x);
+    } while (x->sent_bytes > sent_before && !x->body_ended);
     return true;
 }
 
@@ -322,12 +327,8 @@ pump(void *arg)
     }
     if (!check_connected(x))
         return;
-    if (!x->body_ended && exchange_room(x))
-        x->events->on_room(x->arg);
-    if (x->state == OVER)
-        return;
-    flush(x);
-    read_answer(x);
+    if (send_request(x))
+        read_answer(x);
 }
 
 static void
@@ -367,7 +368,7 @@ begin_connection(struct exchange *x)
         x->conn = pool_dial(pool, user_timeout, &error);
         metrics_add(x->up->metrics, METRIC_CONNECTS, x->p.slot, 1);
         if (!x->conn) {
-            x->start_fail = fail_of_connect(error);
+            x->start_fail = pool_fail_of(error);
             return;
         }
     }
@@ -377,7 +378,8 @@ begin_connection(struct exchange *x)
 }
 
 struct exchange *
-exchange_start(struct upstream *up, const struct exchange_params *params, const struct exchange_events *events, void *arg)
+exchange_start(
+    struct upstream *up, const struct exchange_params *params, const struct exchange_events *events, void *arg)
 {
     struct exchange *x = MEM_NEW(struct exchange);
 
@@ -488,12 +490,6 @@ const struct exchange_timing *
 exchange_timing(const struct exchange *x)
 {
     return &x->timing;
-}
-
-const struct backend *
-exchange_backend(const struct exchange *x)
-{
-    return x->p.backend;
 }
 
 void

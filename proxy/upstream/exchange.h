@@ -41,8 +41,8 @@ struct exchange_timing { /* absolute, 0 when not reached */
     bool was_reused;
 };
 
-struct exchange *exchange_start(struct upstream *up, const struct exchange_params *params, const struct exchange_events *events,
-    void *arg);
+struct exchange *exchange_start(
+    struct upstream *up, const struct exchange_params *params, const struct exchange_events *events, void *arg);
 void exchange_cancel(struct exchange **xp); /* NULLs; safe on NULL; the connection is closed */
 
 /* Body bytes, copied; framed as the head said. Call from on_room, or later while exchange_room() > 0. */
@@ -56,7 +56,6 @@ void exchange_resume(struct exchange *x);
 void exchange_set_movable(struct exchange *x, bool is_movable);
 bool exchange_sent_nothing(const struct exchange *x); /* certainly no byte of the request left this machine */
 const struct exchange_timing *exchange_timing(const struct exchange *x);
-const struct backend *exchange_backend(const struct exchange *x);
 /* For pool.c and upstream.c: the backend fell. */
 void exchange_backend_fell(struct exchange *x);
 

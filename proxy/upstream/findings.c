@@ -11,7 +11,13 @@
 #include "proxy/base/mem.h"
 #include "proxy/upstream/group.h"
 
-enum { ROUND_US = 10 * 1000 * 1000, FIRST_US = 200 * 1000, ANSWER_US = 5 * 1000 * 1000, ANSWER_BYTES = 8 << 20, ASKS = 2 };
+enum {
+    ROUND_US = 10 * 1000 * 1000,
+    FIRST_US = 200 * 1000,
+    ANSWER_US = 5 * 1000 * 1000,
+    ANSWER_BYTES = 8 << 20,
+    ASKS = 2
+};
 
 enum ask { ASK_VERSION, ASK_ALIASES };
 

@@ -129,7 +129,7 @@ add_cluster(struct registry *r, struct fleet *f, unsigned index, registry_resolv
         rank_init(&fc->cluster->rank, km);
     atomic_store(&fc->cluster->shared.distance_km, km);
     atomic_store(&fc->cluster->shared.cost_ms, rank_cost_ms(&fc->cluster->rank, bias));
-    fc->backends = ARENA_ARRAY(&f->arena, conf->n_endpoints * PER_HOST, struct fleet_backend);
+    fc->backends = ARENA_ARRAY(&f->arena, (size_t)conf->n_endpoints * PER_HOST, struct fleet_backend);
     for (unsigned i = 0; i < conf->n_endpoints; i++) {
         const struct endpoint_conf *e = &conf->endpoints[i];
         struct addr addrs[PER_HOST];

@@ -26,9 +26,9 @@ struct fleet {
     struct arena arena;
     struct fleet_cluster *clusters; /* as in the topology */
     unsigned n_clusters;
-    struct str *crossing_aliases;   /* sorted; aliases that polling found to lead under another line of the map */
+    struct str *crossing_aliases; /* sorted; aliases that polling found to lead under another line of the map */
     unsigned n_crossing;
-    struct str version;             /* lowest seen in any cluster, or empty */
+    struct str version; /* lowest seen in any cluster, or empty */
 };
 
 struct fleet *fleet_ref(struct fleet *f);

@@ -121,7 +121,7 @@ bool
 health_is_doubtful(const struct health *h)
 {
     return h->state == HEALTH_NEW || h->state == HEALTH_DOUBT || (h->state == HEALTH_EJECTED && h->probe_fails) ||
-        (h->state == HEALTH_DOWN && h->probe_oks);
+           (h->state == HEALTH_DOWN && h->probe_oks);
 }
 
 double

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 enum health_state {
-    HEALTH_NEW,     /* nothing known yet: in use */
+    HEALTH_NEW, /* nothing known yet: in use */
     HEALTH_UP,
     HEALTH_DOUBT,   /* failed lately, probed faster: in use */
     HEALTH_RAMP,    /* came back, gets a growing share: in use */

@@ -41,7 +41,8 @@ static bool
 take_place(struct leg *leg)
 {
     const struct conf *conf = leg->fleet->world->conf;
-    uint64_t limit = conf->cluster_requests < conf->cluster_connections ? conf->cluster_requests : conf->cluster_connections;
+    uint64_t limit = conf->cluster_requests < conf->cluster_connections ? conf->cluster_requests
+                                                                        : conf->cluster_connections;
     struct cluster *c = fleet_cluster(leg)->cluster;
 
     if (atomic_fetch_add_explicit(&c->shared.outstanding, 1, memory_order_relaxed) < limit)
@@ -97,7 +98,8 @@ begin_waiting(struct leg *leg)
 
     if (leg->is_waiting)
         return;
-    if (atomic_fetch_add_explicit(&c->shared.waiting, 1, memory_order_relaxed) >= conf->queue_length || !conf->queue_timeout) {
+    if (atomic_fetch_add_explicit(&c->shared.waiting, 1, memory_order_relaxed) >= conf->queue_length ||
+        !conf->queue_timeout) {
         atomic_fetch_sub_explicit(&c->shared.waiting, 1, memory_order_relaxed);
         try_again(leg, FAIL_CLUSTER_BUSY);
         return;
@@ -303,7 +305,8 @@ start_exchange(struct leg *leg)
         .deadline_us = leg->spec.deadline_us,
         .progress_us = leg->spec.progress_us,
         .deadline_is_clients = leg->spec.deadline_is_clients,
-        .is_movable = is_safe && !leg->spec.body->is_window && (leg->spec.may_move || fleet_cluster(leg)->n_backends > 1),
+        .is_movable = is_safe && !leg->spec.body->is_window &&
+                      (leg->spec.may_move || fleet_cluster(leg)->n_backends > 1),
     };
 
     if (leg->is_fresh_next)

@@ -17,15 +17,15 @@ struct leg_facts {
     enum fail fail;
     enum op_resend resend;
     bool is_read;
-    bool is_pinned;        /* node-local */
-    bool sent_nothing;     /* certainly no byte left */
-    bool answer_began;     /* the client has seen a part of the answer */
-    bool has_body;         /* the whole body can be sent again */
-    bool has_endpoint;     /* another endpoint of this cluster is left to try */
-    bool has_cluster;      /* another permitted cluster is left to try */
-    bool has_time;         /* the deadline has not passed */
-    unsigned tries;        /* exchanges so far */
-    unsigned free_moves;   /* moves in this cluster that drew nothing from the budget */
+    bool is_pinned;      /* node-local */
+    bool sent_nothing;   /* certainly no byte left */
+    bool answer_began;   /* the client has seen a part of the answer */
+    bool has_body;       /* the whole body can be sent again */
+    bool has_endpoint;   /* another endpoint of this cluster is left to try */
+    bool has_cluster;    /* another permitted cluster is left to try */
+    bool has_time;       /* the deadline has not passed */
+    unsigned tries;      /* exchanges so far */
+    unsigned free_moves; /* moves in this cluster that drew nothing from the budget */
     const struct operation *op;
     const struct body *body;
 };
@@ -51,23 +51,23 @@ struct leg_events {
     void (*on_end)(void *arg, struct leg *leg);
     void (*on_fail)(void *arg, struct leg *leg, enum fail fail); /* leg->sent_something tells about writes */
     void (*on_cut)(void *arg, struct leg *leg, enum fail fail);
-    void (*on_room)(void *arg, struct leg *leg);                 /* the body window has room */
+    void (*on_room)(void *arg, struct leg *leg); /* the body window has room */
     void (*on_try)(void *arg, struct leg *leg, const struct leg_try *t);
 };
 
 struct leg_spec {
     const struct operation *op;
-    const struct message *head;   /* to be sent */
-    struct body *body;            /* the owner appends and calls leg_body_grew() */
+    const struct message *head; /* to be sent */
+    struct body *body;          /* the owner appends and calls leg_body_grew() */
     struct arena *arena;
-    const uint8_t *candidates;    /* cluster indices */
+    const uint8_t *candidates; /* cluster indices */
     unsigned n_candidates;
-    bool try_down;                /* candidates are all judged down: try the first all the same */
-    bool may_move;                /* candidates after the first may be tried */
+    bool try_down; /* candidates are all judged down: try the first all the same */
+    bool may_move; /* candidates after the first may be tried */
     bool is_pinned;
-    unsigned endpoint;            /* pinned to this number; 0 with is_pinned: the first */
-    size_t hold_bytes;            /* answers up to this long are held until complete */
-    int64_t deadline_us;          /* absolute, 0 none */
+    unsigned endpoint;   /* pinned to this number; 0 with is_pinned: the first */
+    size_t hold_bytes;   /* answers up to this long are held until complete */
+    int64_t deadline_us; /* absolute, 0 none */
     bool deadline_is_clients;
     int64_t progress_us;
     leg_policy_fn *policy;
@@ -75,13 +75,13 @@ struct leg_spec {
 
 struct leg {
     struct upstream *up;
-    struct fleet *fleet;          /* a reference: candidates are indices into it */
+    struct fleet *fleet; /* a reference: candidates are indices into it */
     struct leg_spec spec;
     const struct leg_events *events;
     void *arg;
     struct exchange *exchange;
-    unsigned at;                  /* position in candidates */
-    uint64_t tried;               /* backends of the current cluster */
+    unsigned at;    /* position in candidates */
+    uint64_t tried; /* backends of the current cluster */
     const struct fleet_backend *current;
     bool has_place, is_waiting, is_over, answer_began, sent_something, is_fresh_next, is_paused;
     unsigned tries, free_moves;
@@ -92,17 +92,17 @@ struct leg {
     int64_t wait_until_us;
     struct timer wait;
     struct task step;
-    TAILQ_ENTRY(leg) entry;       /* in the cluster's queue */
+    TAILQ_ENTRY(leg) entry; /* in the cluster's queue */
 };
 
 /* The leg lives inside its owner. Spec's pointers must outlive it. */
 void leg_start(struct leg *leg, struct upstream *up, struct fleet *fleet, const struct leg_spec *spec,
     const struct leg_events *events, void *arg);
 void leg_body_grew(struct leg *leg);
-void leg_pause(struct leg *leg);  /* the answer's reader cannot keep up */
+void leg_pause(struct leg *leg); /* the answer's reader cannot keep up */
 void leg_resume(struct leg *leg);
-void leg_cancel(struct leg *leg); /* safe on one that is over or never started */
-void leg_fini(struct leg *leg);   /* cancels, releases what is inside; not from within its callbacks */
+void leg_cancel(struct leg *leg);            /* safe on one that is over or never started */
+void leg_fini(struct leg *leg);              /* cancels, releases what is inside; not from within its callbacks */
 unsigned leg_cluster(const struct leg *leg); /* index of the cluster that it is at */
 
 #endif

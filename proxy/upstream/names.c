@@ -45,8 +45,8 @@ on_resolved(void *arg, const struct resolved *result)
 {
     struct name *name = arg;
     bool is_first = !name->has_ended;
-    bool is_changed = !result->error &&
-        (result->n != name->n || memcmp(result->addrs, name->addrs, result->n * sizeof(name->addrs[0])) != 0);
+    bool is_changed = !result->error && (result->n != name->n || memcmp(result->addrs, name->addrs,
+                                                                     result->n * sizeof(name->addrs[0])) != 0);
 
     name->lookup = NULL;
     name->has_ended = true;

@@ -75,7 +75,8 @@ pool_dial(struct pool *p, int64_t user_timeout_ms, int *ret_error)
 {
     const struct conf *conf = p->up->fleet->world->conf;
     struct h1_limits limits = {
-        .head_bytes = (uint32_t)conf->head_bytes * 4, /* a cluster's answer may carry longer fields than a request may */
+        .head_bytes = (uint32_t)conf->head_bytes *
+                      4, /* a cluster's answer may carry longer fields than a request may */
         .head_fields = 200,
         .line_bytes = 8192,
     };
@@ -127,5 +128,18 @@ pool_retire(struct pool *p, int64_t idle_us)
         next = LIST_NEXT(c, entry);
         if (now - c->idle_since_us >= idle_us)
             conn_close(c);
+    }
+}
+
+enum fail
+pool_fail_of(int error)
+{
+    switch (-error) {
+    case ECONNREFUSED:
+        return FAIL_CONNECT_REFUSED;
+    case ETIMEDOUT:
+        return FAIL_CONNECT_TIMEOUT;
+    default:
+        return FAIL_CONNECT_FAILED;
     }
 }

@@ -27,13 +27,13 @@ void budget_request(struct budget *b, int64_t now_us);
 bool budget_retry(struct budget *b, double percent, uint64_t minimum, int64_t now_us);
 
 /* Opens the connection to a backend; replaced in tests by memory streams. */
-typedef struct stream *upstream_dial_fn(void *arg, struct loop *loop, const struct backend *b, int64_t user_timeout_ms,
-    int *ret_error);
+typedef struct stream *upstream_dial_fn(
+    void *arg, struct loop *loop, const struct backend *b, int64_t user_timeout_ms, int *ret_error);
 
 struct upstream {
     struct loop *loop;
     struct metrics *metrics;
-    struct fleet *fleet;  /* current one; a reference */
+    struct fleet *fleet; /* current one; a reference */
     struct pool *pools[BACKENDS_MAX];
     TAILQ_HEAD(leg_queue, leg) queues[CLUSTERS_MAX]; /* by slot: waiting for a place */
     struct timer sweep;

@@ -202,8 +202,8 @@ main(int argc, char **argv)
     bool ok = true;
 
     if (!db) {
-        fprintf(stderr, "geo_bench: %s\n", error);
-        return 2;
+        fprintf(stderr, "geo_bench: %s%s\n", error, argc > 1 ? "" : " (make geo makes it)");
+        return argc > 1 ? 2 : 0;
     }
     printf("load: %.0f ms, %.1f MB\n", (double)(clock_mono_us() - start) / 1000, (double)geo_db_memory(db) / 1e6);
     for (int i = 2; i < argc; i++)

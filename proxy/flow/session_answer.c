@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The answer's way to the client: small pieces gathered into one write, large ones written from where they lie, the rest
+ * queued. Framing and keep-alive are settled here, as only the connection knows them.
+ */
+#include <errno.h>
+
+#include "proxy/flow/session_impl.h"
+
+static bool
+write_out(struct session *s, struct str more)
+{
+    while (buf_len(&s->out) || more.len) {
+        struct str first = buf_str(&s->out);
+        struct iovec iov[2] = { { (void *)(uintptr_t)first.p, first.len }, { (void *)(uintptr_t)more.p, more.len } };
+        ssize_t n = first.len ? stream_write(s->stream, iov, more.len ? 2 : 1) : stream_write(s->stream, iov + 1, 1);
+        size_t of_first;
+
+        if (n == -EAGAIN)
+            break;
+        if (n < 0)
+            return false;
+        of_first = (size_t)n < first.len ? (size_t)n : first.len;
+        if (first.len)
+            buf_consume(&s->out, of_first);
+        more = str_skip(more, (size_t)n - of_first);
+        s->since_us = session_now_us(s);
+    }
+    buf_add(&s->out, more);
+    return true;
+}
+
+bool
+session_flush(struct session *s)
+{
+    size_t before = buf_len(&s->out);
+
+    if (before == 0)
+        return true;
+    if (!write_out(s, STR_NONE)) {
+        session_end(s, true);
+        return false;
+    }
+    if (buf_len(&s->out))
+        session_arm(s);
+    if (before > OUT_LOW && buf_len(&s->out) <= OUT_LOW && s->t)
+        transaction_drained(s->t);
+    return true;
+}
+
+static void
+schedule(struct session *s)
+{
+    task_schedule(s->edge->loop, &s->pump, session_pump, s);
+}
+
+/* The rest of a short body is read and dropped, so that the connection can stay; a long one is not worth it. */
+static bool
+may_drain(const struct session *s)
+{
+    const struct message *request = transaction_request(s->t);
+
+    return s->state == BODY && request->framing == FRAMING_LENGTH && request->content_length <= IN_HIGH &&
+           !s->expects_continue;
+}
+
+static void
+on_answer_head(void *arg, struct message *answer)
+{
+    struct session *s = arg;
+    struct message *request = transaction_request(s->t);
+
+    /* What is left of an unread request would be taken for the next one. */
+    if ((s->state != ANSWER && !may_drain(s)) ||
+        atomic_load_explicit(&s->edge->shared->is_draining, memory_order_relaxed))
+        s->keep_alive = false;
+    s->no_body = request->method == METHOD_HEAD || answer->status == 204 || answer->status == 304;
+    if (answer->framing == FRAMING_CHUNKED && s->minor == 0) {
+        answer->framing = FRAMING_UNTIL_CLOSE;
+        s->keep_alive = false;
+    }
+    s->is_chunked = answer->framing == FRAMING_CHUNKED && !s->no_body;
+    answer->keep_alive = s->keep_alive;
+    if (s->keep_alive)
+        message_add_own(answer, FIELD_KEEP_ALIVE,
+            arena_printf(answer->arena, "timeout=%lld", (long long)(session_conf(s)->client_idle / 1000)));
+    s->head_sent = true;
+    h1_write_response(&s->out, answer, s->minor);
+}
+
+static void
+on_answer_body(void *arg, struct str piece)
+{
+    struct session *s = arg;
+
+    if (s->state == GONE || s->no_body || piece.len == 0)
+        return;
+    if (s->is_chunked)
+        h1_write_chunk_head(&s->out, piece.len);
+    if (buf_len(&s->out) + piece.len <= GATHER_BYTES) {
+        buf_add(&s->out, piece);
+        piece = STR_NONE;
+    }
+    if (s->is_chunked && piece.len == 0)
+        buf_add(&s->out, H1_CHUNK_TAIL);
+    if (piece.len == 0) {
+        schedule(s);
+        return;
+    }
+    if (!write_out(s, piece)) {
+        session_end(s, true);
+        return;
+    }
+    if (s->is_chunked)
+        buf_add(&s->out, H1_CHUNK_TAIL);
+    session_progress(s);
+}
+
+static void
+on_answer_end(void *arg)
+{
+    struct session *s = arg;
+
+    if (s->state == GONE)
+        return;
+    if (s->is_chunked)
+        buf_add(&s->out, H1_LAST_CHUNK);
+    s->answer_done = true;
+    schedule(s);
+}
+
+static void
+on_answer_abort(void *arg)
+{
+    session_end(arg, true);
+}
+
+static bool
+is_congested(void *arg)
+{
+    const struct session *s = arg;
+
+    return buf_len(&s->out) > OUT_HIGH;
+}
+
+static void
+on_wants_body(void *arg)
+{
+    struct session *s = arg;
+
+    if (s->state == GONE)
+        return;
+    if (s->expects_continue && !s->head_sent) {
+        s->expects_continue = false;
+        buf_add(&s->out, STR("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+    s->since_us = session_now_us(s);
+    schedule(s);
+}
+
+const struct responder session_responder = { on_answer_head, on_answer_body, on_answer_end, on_answer_abort,
+    is_congested, on_wants_body };

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_FLOW_SESSION_IMPL_H
+#define SEXTANT_FLOW_SESSION_IMPL_H
+
+/* Shared by session.c (reading, time limits, the end) and session_answer.c (writing) only. */
+
+#include "proxy/flow/session.h"
+#include "proxy/flow/transaction.h"
+
+enum {
+    IN_HIGH = 64 * 1024,
+    OUT_HIGH = 256 * 1024,
+    OUT_LOW = 64 * 1024,
+    GATHER_BYTES = 16 * 1024,
+    READS_PER_TURN = 16,
+    LINGER_US = 2 * 1000 * 1000
+};
+
+enum session_state { IDLE, HEAD, BODY, ANSWER, LINGER, GONE };
+
+struct session {
+    LIST_ENTRY(session) entry;
+    struct edge *edge;
+    struct stream *stream;
+    struct h1_parser *parser;
+    struct transaction *t;
+    enum session_state state;
+    struct addr peer;
+    bool needs_proxy_header, via_proxy_protocol;
+    bool keep_alive, answer_done, head_sent, is_chunked, no_body, expects_continue, saw_eof;
+    uint8_t minor;
+    struct buf in, out;
+    int64_t since_us; /* last progress, for the time limits */
+    struct timer timer;
+    struct task pump, release;
+};
+
+static inline const struct conf *
+session_conf(const struct session *s)
+{
+    return edge_world(s->edge)->conf;
+}
+
+static inline int64_t
+session_now_us(const struct session *s)
+{
+    return loop_now_us(s->edge->loop);
+}
+
+/* session.c */
+void session_end(struct session *s, bool abort);
+void session_arm(struct session *s);
+void session_progress(struct session *s);
+void session_pump(void *arg);
+
+/* session_answer.c */
+extern const struct responder session_responder;
+bool session_flush(struct session *s); /* false: the session is gone */
+
+#endif
