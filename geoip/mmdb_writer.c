@@ -31,7 +31,15 @@ mmdb_writer_new(void)
 
     add_node(w, EMPTY);
     add_node(w, EMPTY);
+    w->record_size = 24;
     return w;
+}
+
+void
+mmdb_writer_set_record_size(struct mmdb_writer *w, unsigned bits)
+{
+    assert(bits == 24 || bits == 28 || bits == 32);
+    w->record_size = bits;
 }
 
 void

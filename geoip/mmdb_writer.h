@@ -20,8 +20,10 @@ struct mmdb_writer *mmdb_writer_new(void);
 void mmdb_writer_free(struct mmdb_writer *w);
 /* Add a whole text. False at the first bad line: *ret_line and *ret_error (static) say where and why. */
 bool mmdb_writer_add(struct mmdb_writer *w, struct str text, unsigned *ret_line, const char **ret_error);
+/* The least bits of a reference in the search tree: 24, or 28 or 32, which large data gets anyway. */
+void mmdb_writer_set_record_size(struct mmdb_writer *w, unsigned bits);
 /* Append the file; the last thing done with a writer. `epoch` is seconds since 1970, not 0; `type` the database_type, at most
- * MMDB_TYPE_MAX bytes; `record_size` the least bits of a record: 24, or 28 or 32, which larger data gets anyway. */
-void mmdb_writer_write(struct mmdb_writer *w, uint64_t epoch, struct str type, unsigned record_size, struct buf *out);
+ * MMDB_TYPE_MAX bytes. */
+void mmdb_writer_write(struct mmdb_writer *w, uint64_t epoch, struct str type, struct buf *out);
 
 #endif

@@ -167,8 +167,9 @@ put_metadata(struct buf *out, uint32_t n_nodes, unsigned record_size, uint64_t e
 }
 
 void
-mmdb_writer_write(struct mmdb_writer *w, uint64_t epoch, struct str type, unsigned record_size, struct buf *out)
+mmdb_writer_write(struct mmdb_writer *w, uint64_t epoch, struct str type, struct buf *out)
 {
+    unsigned record_size = w->record_size;
     struct layout l = { .w = w };
     struct buf records = { 0 };
     uint64_t highest;

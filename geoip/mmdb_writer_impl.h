@@ -25,7 +25,8 @@ struct mmdb_writer {
     uint32_t n_nodes, cap_nodes;
     struct record *records;
     uint32_t n_records, cap_records;
-    uint32_t *table; /* hash table of record index + 1; twice as large as cap_records */
+    unsigned record_size; /* at least */
+    uint32_t *table;      /* hash table of record index + 1; twice as large as cap_records */
 };
 
 #endif

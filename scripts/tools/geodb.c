@@ -117,7 +117,7 @@ main(int argc, char **argv)
     for (int i = optind; i < argc && ok; i++)
         ok = add_file(w, argv[i]);
     if (ok) {
-        mmdb_writer_write(w, epoch, str_from(type), 24, &out);
+        mmdb_writer_write(w, epoch, str_from(type), &out);
         ok = write_file(out_path, buf_str(&out));
     }
     buf_fini(&out);

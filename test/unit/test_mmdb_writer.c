@@ -22,7 +22,8 @@ write_text(struct str text, unsigned record_size, struct buf *out)
 
     if (!mmdb_writer_add(w, text, &line, &error))
         fail_msg("line %u: %s", line, error);
-    mmdb_writer_write(w, 1234567890, STR("Test-Type"), record_size, out);
+    mmdb_writer_set_record_size(w, record_size);
+    mmdb_writer_write(w, 1234567890, STR("Test-Type"), out);
     mmdb_writer_free(w);
 }
 
