@@ -95,14 +95,22 @@ worker_join(struct worker *w)
     pthread_join(w->thread, NULL);
 }
 
+static void
+close_doors(struct worker *w)
+{
+    for (unsigned i = 0; i < w->n_doors; i++)
+        listener_free(w->doors[i].listener);
+    w->n_doors = 0;
+}
+
 void
 worker_free(struct worker *w)
 {
     if (!w)
         return;
-    for (unsigned i = 0; i < w->n_doors; i++)
-        listener_free(w->doors[i].listener);
+    close_doors(w);
     edge_free(w->edge);
+    w->edge = NULL; /* posts that wait still find the rest */
     loop_settle(w->loop);
     upstream_free(w->up);
     residency_free(w->residency);
@@ -162,10 +170,9 @@ close_listeners(void *arg)
 {
     struct worker *w = arg;
 
-    for (unsigned i = 0; i < w->n_doors; i++)
-        listener_free(w->doors[i].listener);
-    w->n_doors = 0;
-    edge_close_idle(w->edge);
+    close_doors(w);
+    if (w->edge)
+        edge_close_idle(w->edge);
 }
 
 void

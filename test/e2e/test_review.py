@@ -287,3 +287,24 @@ def test_a_held_answer_that_stands_still_moves(fake, edge):
     begin = time.monotonic()
     status, headers, _ = one.call("POST", "/collections/c/points/scroll", {}, timeout=15)
     assert (status, headers["x-sextant-cluster"]) == (200, "us") and time.monotonic() - begin < 8
+
+
+def test_ends_while_workers_are_busy(region, edge):
+    """The order to close the doors comes to workers that end before they get to it."""
+    eu = region("eu")
+
+    def keep_busy(client):
+        try:
+            while True:
+                client.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n" * 100)
+                client.recv(1 << 20)
+        except OSError:
+            pass
+
+    for _ in range(5):
+        one = edge([eu], workers=4, drain_timeout="0", access_log="off")
+        clients = [connect(one) for _ in range(8)]
+        for client in clients:
+            threading.Thread(target=keep_busy, args=(client,), daemon=True).start()
+        time.sleep(0.3)
+        assert one.stop() == 0, one.output()[-3000:]
