@@ -365,7 +365,8 @@ facts_of(const struct leg *leg, enum fail fail)
         .sent_nothing = !tried_now || exchange_sent_nothing(leg->exchange),
         .answer_began = leg->answer_began,
         .has_body = !s->body->is_window || s->body->base == 0,
-        .has_endpoint = !s->is_pinned && pick(leg) >= 0,
+        /* The limit is the cluster's: its other endpoints have no place either. */
+        .has_endpoint = !s->is_pinned && fail != FAIL_CLUSTER_BUSY && fail != FAIL_QUEUE_TIMEOUT && pick(leg) >= 0,
         .has_cluster = s->may_move && leg->at + 1 < s->n_candidates,
         .has_time = !s->deadline_us || now_us(leg) < s->deadline_us,
         .tries = leg->tries,
