@@ -19,7 +19,7 @@ static const int64_t start_us = INT64_C(1000) * 1000 * 1000;
 static const char *const usual[] = {
     "SEXTANT_CLUSTERS=eu http://127.0.0.1:1001 at=aws:eu-central-1; us http://127.0.0.1:2001 at=aws:us-east-1; "
     "ap http://127.0.0.1:3001 at=aws:ap-northeast-1",
-    "SEXTANT_PARTITION_MAP=users europe=eu *=us; home *=eu,us copies=external; near *=eu,us copies=external "
+    "SEXTANT_PARTITION_MAP=users europe=eu *=us; books *=eu,us copies=external; near *=eu,us copies=external "
     "write=nearest; "
     "* *=eu,us,ap copies=external",
     "SEXTANT_REGION=aws:eu-central-1",

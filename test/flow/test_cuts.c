@@ -12,9 +12,9 @@
 
 static const char *const env[] = { NULL };
 #define REQUEST \
-    "POST /collections/home/points/delete HTTP/1.1\r\nhost: q\r\ntransfer-encoding: chunked\r\n\r\n" \
+    "POST /collections/books/points/delete HTTP/1.1\r\nhost: q\r\ntransfer-encoding: chunked\r\n\r\n" \
     "5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\n\r\n"
-#define READ "GET /collections/home/points/1 HTTP/1.1\r\nhost: q\r\n\r\n"
+#define READ "GET /collections/books/points/1 HTTP/1.1\r\nhost: q\r\n\r\n"
 #define CHUNKED "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
 #define SIZED "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcde"
 

@@ -17,7 +17,6 @@
  *   waits                        nothing unread has come, and the connection is open;  ended | aborted: how it was closed
  *   metric NAME{LABELS} N        how much it moved;  metric NAME N when it has no labels
  */
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,11 +27,8 @@
 
 #include "proxy/base/mem.h"
 #include "proxy/route/operation.h"
+#include "test/flow/case_lib.h"
 #include "test/flow/flow_lib.h"
-
-#define CASES "test/flow/cases"
-
-enum { CASES_MAX = 256 };
 
 struct script {
     struct flow flow;
@@ -45,11 +41,6 @@ struct script {
     const char *file;
     unsigned line;
     const char *text;
-};
-
-struct flow_case {
-    char *file, *name, *text;
-    unsigned line;
 };
 
 #define BROKEN(s, ...) broken((s), __VA_ARGS__)
@@ -88,38 +79,10 @@ number(const struct script *s, struct str *rest)
     return n;
 }
 
-static char
-escape(struct str text, size_t *i)
-{
-    char hex[3] = { 0 };
-
-    switch (text.p[++*i]) {
-    case 'r':
-        return '\r';
-    case 'n':
-        return '\n';
-    case 't':
-        return '\t';
-    case 'x':
-        memcpy(hex, text.p + *i + 1, 2);
-        *i += 2;
-        return (char)strtol(hex, NULL, 16);
-    default:
-        return text.p[*i];
-    }
-}
-
 static struct str
 bytes(struct script *s, struct str text)
 {
-    struct buf b = { 0 };
-    struct str copy;
-
-    for (size_t i = 0; i < text.len; i++)
-        buf_putc(&b, text.p[i] == '\\' && i + 1 < text.len ? escape(text, &i) : text.p[i]);
-    copy = arena_str(&s->arena, buf_str(&b));
-    buf_fini(&b);
-    return copy;
+    return case_bytes(&s->arena, text);
 }
 
 static struct end *
@@ -507,80 +470,17 @@ run_case(void **state)
     mem_free(s);
 }
 
-static struct str
-read_file(const char *path)
-{
-    FILE *file = fopen(path, "r");
-    struct buf b = { 0 };
-    size_t n;
-
-    if (!file)
-        return STR_NONE;
-    while ((n = fread(buf_reserve(&b, 4096), 1, 4096, file)) > 0)
-        buf_commit(&b, n);
-    fclose(file);
-    n = buf_len(&b);
-    return str_make(buf_take(&b), n);
-}
-
-static unsigned
-add_cases(const char *path, struct flow_case *cases, unsigned n)
-{
-    struct str text = read_file(path), rest = text, line;
-    const char *begin = NULL;
-    unsigned number_of_line = 0;
-
-    while (rest.len) {
-        str_cut(rest, '\n', &line, &rest);
-        number_of_line++;
-        if (!str_starts(line, STR("== ")))
-            continue;
-        if (begin)
-            cases[n++].text = mem_dup(begin, (size_t)(line.p - begin));
-        if (n == CASES_MAX)
-            break;
-        begin = line.p + line.len + (rest.len > 0);
-        cases[n] = (struct flow_case){ .file = mem_dup(path, strlen(path)), .line = number_of_line + 1 };
-        cases[n].name = mem_dup(line.p + 3, line.len - 3);
-    }
-    if (begin)
-        cases[n++].text = mem_dup(begin, (size_t)(text.p + text.len - begin));
-    mem_free((void *)(uintptr_t)text.p);
-    return n;
-}
-
-static int
-is_case_file(const struct dirent *entry)
-{
-    return str_ends(str_from(entry->d_name), STR(".txt"));
-}
-
 int
 main(void)
 {
     static struct flow_case cases[CASES_MAX];
     static struct CMUnitTest tests[CASES_MAX];
-    struct dirent **entries = NULL;
-    int n_files = scandir(CASES, &entries, is_case_file, alphasort), code;
-    unsigned n = 0;
+    unsigned n = cases_load("test/flow/cases", cases);
+    int code;
 
-    for (int i = 0; i < n_files; i++) {
-        struct buf path = { 0 };
-
-        buf_printf(&path, CASES "/%s", entries[i]->d_name);
-        buf_putc(&path, '\0');
-        n = add_cases(buf_str(&path).p, cases, n);
-        buf_fini(&path);
-        free(entries[i]); /* scandir's */
-    }
-    free(entries);
     for (unsigned i = 0; i < n; i++)
         tests[i] = (struct CMUnitTest){ .name = cases[i].name, .test_func = run_case, .initial_state = &cases[i] };
     code = _cmocka_run_group_tests("flow", tests, n, NULL, NULL);
-    for (unsigned i = 0; i < n; i++) {
-        mem_free(cases[i].file);
-        mem_free(cases[i].name);
-        mem_free(cases[i].text);
-    }
+    cases_free(cases, n);
     return n ? code : 1;
 }
