@@ -95,6 +95,10 @@ check:
 format:
 	scripts/check.sh reformat
 
+# The page of options, from the table of options.
+options: $(BUILD)/options_md
+	$(BUILD)/options_md >conf/OPTIONS.md.new && mv conf/OPTIONS.md.new conf/OPTIONS.md
+
 # The long forms: the end-to-end tests that are marked soak, fuzzing for FUZZ_SECONDS each.
 soak: all fuzz
 	BUILD=$(BUILD) scripts/soak.sh
@@ -111,5 +115,5 @@ help:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: all unit unit-build asan fuzz fuzz-build check format soak install help clean
+.PHONY: all unit unit-build asan fuzz fuzz-build check format options soak install help clean
 -include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

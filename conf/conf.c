@@ -261,8 +261,9 @@ refuse_unknown(struct loader *l)
         if (s->is_used || (s->file.len == 0 && conf_is_injected(s->name)))
             continue;
         near = option_nearest(a, s->name);
-        conf_issue(l->issues, true, setting_source(a, s), s->line, s->column, "unknown variable%s" STR_FMT "%s",
-            near.len ? "; did you mean " : "", STR_ARG(near), near.len ? "?" : "; sextant --help lists all");
+        conf_issue(l->issues, true, setting_source(a, s), s->line, s->column,
+            "unknown variable SEXTANT_" STR_FMT "%s" STR_FMT "%s", STR_ARG(s->name), near.len ? "; did you mean " : "",
+            STR_ARG(near), near.len ? "?" : "; sextant --help lists all");
     }
 }
 

@@ -322,6 +322,6 @@ partition_check(const struct partition_map *map, const struct topology *t, const
             check_reached(scan, r);
         check_shadows(scan, map, r);
     }
-    if (scan->issues->n_errors == n_errors)
+    if (scan->issues->n_errors == 0)
         check_unused(scan, map, t);
 }
