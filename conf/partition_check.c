@@ -61,6 +61,8 @@ check_strict(const struct scan *scan, const struct topology *t, const struct par
         const struct cluster_conf *c = &t->clusters[part->clusters[i]];
         bool is_inside = false;
 
+        if (!c->country[0] && !c->at.has_point) /* its at= is what must be mended */
+            continue;
         for (unsigned j = 0; j < part->n_areas; j++)
             is_inside |= c->country[0] && area_has_country(&part->areas[j], c->country);
         if (!c->country[0])
@@ -85,7 +87,7 @@ has_copies(const struct rule *r)
 }
 
 static void
-check_copies(const struct scan *scan, const struct rule *r, const struct rule_places *places)
+check_copies(const struct scan *scan, const struct rule *r, const struct rule_places *places, bool is_whole)
 {
     for (unsigned i = 0; i < r->n_partitions; i++) {
         const struct partition *part = &r->partitions[i];
@@ -98,7 +100,7 @@ check_copies(const struct scan *scan, const struct rule *r, const struct rule_pl
     }
     if (r->write == WRITE_NEAREST && r->copies != COPIES_EXTERNAL)
         scan_error(scan, places->write, "write=nearest is only for copies=external");
-    if (places->copies.text.p && !has_copies(r))
+    if (is_whole && places->copies.text.p && !has_copies(r))
         scan_warning(scan, places->copies,
             "no partition of this line lists several clusters: " STR_FMT " has no effect",
             STR_ARG(places->copies.text));
@@ -307,21 +309,19 @@ check_unused(const struct scan *scan, const struct partition_map *map, const str
 
 void
 partition_check(const struct partition_map *map, const struct topology *t, const struct rule_places *places,
-    const struct scan *scan)
+    const struct scan *scan, unsigned n_errors)
 {
-    unsigned n_errors = scan->issues->n_errors;
-
     for (unsigned i = 0; i < map->n_rules; i++) {
         const struct rule *r = &map->rules[i];
 
         check_overlaps(scan, r);
-        check_copies(scan, r, &places[i]);
+        check_copies(scan, r, &places[i], scan->issues->n_errors == n_errors);
         for (unsigned j = 0; r->strict && j < r->n_partitions; j++)
             check_strict(scan, t, &r->partitions[j]);
         if (scan->issues->n_errors == n_errors)
             check_reached(scan, r);
         check_shadows(scan, map, r);
     }
-    if (scan->issues->n_errors == 0)
+    if (scan->issues->n_errors == n_errors)
         check_unused(scan, map, t);
 }

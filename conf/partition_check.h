@@ -11,9 +11,10 @@ struct rule_places {
     struct word copies, write;
 };
 
-/* `places` has one entry a rule. */
+/* `places` has one entry a rule. Doubts are told only when there were no mistakes, that is when the count of errors is still
+ * `n_errors`: of half a map nothing can be said. */
 void partition_check(const struct partition_map *map, const struct topology *t, const struct rule_places *places,
-    const struct scan *scan);
+    const struct scan *scan, unsigned n_errors);
 /* Do all lines lead every caller to the same clusters? Exact for lines without networks; in doubt no. */
 bool partition_map_is_uniform(const struct partition_map *map);
 /* The widths of named areas: how many others of the line lie within each. */

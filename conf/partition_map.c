@@ -345,6 +345,7 @@ partition_map_parse(
     const struct conf *conf, const struct topology *topology, struct arena *arena, struct conf_issues *issues)
 {
     struct partition_map *map = ARENA_NEW(arena, struct partition_map);
+    unsigned n_errors = issues->n_errors;
     struct parser p = { .arena = arena, .t = topology, .areas = areas_parse(conf, arena, issues), .map = map };
 
     map->rules = ARENA_ARRAY(arena, RULES, struct rule);
@@ -355,7 +356,7 @@ partition_map_parse(
     parse_lines(&p);
     if (map->n_rules == 0)
         conf_option_issue(issues, true, conf, "partition_map", "the map has no line");
-    partition_check(map, topology, p.places, &p.scan);
+    partition_check(map, topology, p.places, &p.scan, n_errors);
     map->is_uniform = partition_map_is_uniform(map);
     return map;
 }
