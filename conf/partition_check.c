@@ -108,19 +108,22 @@ check_copies(const struct scan *scan, const struct rule *r, const struct rule_pl
 
 /* --- who reaches what -------------------------------------------------------------------------------------------- */
 
-/* The next known country after `code` ("" begins). */
-static bool
-next_country(struct place *p, unsigned *at)
-{
-    for (; *at < 26 * 26; ++*at) {
-        char code[2] = { (char)('A' + *at / 26), (char)('A' + *at % 26) };
+/* A placed caller of every country. */
+struct countries {
+    struct place places[26 * 26];
+    unsigned n;
+};
 
-        if (country_point(code, p)) {
-            ++*at;
-            return true;
-        }
+static void
+list_countries(struct countries *list)
+{
+    list->n = 0;
+    for (unsigned i = 0; i < 26 * 26; i++) {
+        char code[2] = { (char)('A' + i / 26), (char)('A' + i % 26) };
+
+        if (country_point(code, &list->places[list->n]))
+            list->places[list->n++].source = PLACE_DATABASE;
     }
-    return false;
 }
 
 /* Networks are taken to be reached, and so are `*` and `unknown`: somebody always has no country. */
@@ -131,29 +134,26 @@ is_surely_reached(const struct area *a)
 }
 
 static void
-mark_reached(const struct rule *r, bool *reached)
+mark_reached(const struct rule *r, const struct countries *countries, bool *reached)
 {
     static const struct addr nobody;
     const struct area *area;
-    struct place place;
-    unsigned at = 0;
 
     for (unsigned i = 0; i < r->n_areas; i++)
         reached[i] = is_surely_reached(&r->areas[i]);
-    while (next_country(&place, &at)) {
-        place.source = PLACE_DATABASE;
-        if (rule_partition(r, &nobody, &place, &area))
+    for (unsigned i = 0; i < countries->n; i++) {
+        if (rule_partition(r, &nobody, &countries->places[i], &area))
             reached[area->index] = true;
     }
 }
 
 static void
-check_reached(const struct scan *scan, const struct rule *r)
+check_reached(const struct scan *scan, const struct rule *r, const struct countries *countries)
 {
     struct arena scratch = { 0 };
     bool *reached = ARENA_ARRAY(&scratch, r->n_areas + 1, bool);
 
-    mark_reached(r, reached);
+    mark_reached(r, countries, reached);
     for (unsigned i = 0; i < r->n_partitions; i++) {
         const struct partition *part = &r->partitions[i];
         unsigned n = 0;
@@ -248,19 +248,18 @@ has_networks(const struct rule *r)
 
 /* Without networks only the place counts: every country, every continent of a caller without one, neither, unplaced. */
 static bool
-lead_alike(const struct rule *a, const struct rule *b)
+lead_alike(const struct rule *a, const struct rule *b, const struct countries *countries)
 {
-    struct place place = { .source = PLACE_NONE };
-    unsigned at = 0;
+    static const struct place unplaced = { .source = PLACE_NONE };
 
-    if (!agree(a, b, &place))
+    if (!agree(a, b, &unplaced))
         return false;
     for (unsigned c = CONTINENT_NONE; c < CONTINENT_COUNT; c++) {
         if (!agree_on(a, b, (struct place){ .continent = (uint8_t)c }))
             return false;
     }
-    while (next_country(&place, &at)) {
-        if (!agree_on(a, b, place))
+    for (unsigned i = 0; i < countries->n; i++) {
+        if (!agree_on(a, b, countries->places[i]))
             return false;
     }
     return true;
@@ -284,10 +283,13 @@ read_alike(const struct rule *a, const struct rule *b)
 bool
 partition_map_is_uniform(const struct partition_map *map)
 {
+    struct countries countries;
+
+    list_countries(&countries);
     for (unsigned i = 1; i < map->n_rules; i++) {
         const struct rule *a = &map->rules[0], *b = &map->rules[i];
 
-        if (has_networks(a) || has_networks(b) ? !read_alike(a, b) : !lead_alike(a, b))
+        if (has_networks(a) || has_networks(b) ? !read_alike(a, b) : !lead_alike(a, b, &countries))
             return false;
     }
     return true;
@@ -311,6 +313,9 @@ void
 partition_check(const struct partition_map *map, const struct topology *t, const struct rule_places *places,
     const struct scan *scan, unsigned n_errors)
 {
+    struct countries countries;
+
+    list_countries(&countries);
     for (unsigned i = 0; i < map->n_rules; i++) {
         const struct rule *r = &map->rules[i];
 
@@ -319,7 +324,7 @@ partition_check(const struct partition_map *map, const struct topology *t, const
         for (unsigned j = 0; r->strict && j < r->n_partitions; j++)
             check_strict(scan, t, &r->partitions[j]);
         if (scan->issues->n_errors == n_errors)
-            check_reached(scan, r);
+            check_reached(scan, r, &countries);
         check_shadows(scan, map, r);
     }
     if (scan->issues->n_errors == n_errors)
