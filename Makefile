@@ -4,7 +4,8 @@
 #   make unit       unit and flow tests            make check   format, layers, limits, clang-tidy, cppcheck
 #   make asan       the tests under ASan + UBSan   make fuzz    every fuzzer for FUZZ_SECONDS each
 #   make install    DESTDIR, PREFIX                make soak    the long forms of the end-to-end tests
-#   make format     lay the sources out            make clean   remove what was built
+#   make format     lay the sources out            make geo     the default country database
+#   make clean      remove what was built          make bench   what decisions cost
 #   scripts/deps.sh installs what these need, scripts/test.sh runs every test, scripts/run.sh shows it at work.
 
 BUILD   ?= build
@@ -39,6 +40,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIB     := $(BUILD)/libsextant.a
 TOOLS   := $(patsubst scripts/tools/%.c,$(BUILD)/%,$(wildcard scripts/tools/*.c))
 UNITS   := $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c test/flow/test_*.c))
+BENCHES := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
 FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 FUZZ_CC ?= $(firstword $(foreach c,clang clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14,$(shell command -v $c)))
 
@@ -95,13 +97,17 @@ check:
 format:
 	scripts/check.sh reformat
 
+# The long forms: the end-to-end tests that are marked soak, fuzzing for FUZZ_SECONDS each.
+soak: all fuzz
+	BUILD=$(BUILD) scripts/soak.sh
+
 # The page of options, from the table of options.
 options: $(BUILD)/options_md
 	$(BUILD)/options_md >conf/OPTIONS.md.new && mv conf/OPTIONS.md.new conf/OPTIONS.md
 
-# The long forms: the end-to-end tests that are marked soak, fuzzing for FUZZ_SECONDS each.
-soak: all fuzz
-	BUILD=$(BUILD) scripts/soak.sh
+# The default country database: see scripts/geo.sh.
+geo: $(BUILD)/geodb
+	scripts/geo.sh $(GEO_DB) $(BUILD)/geodb
 
 install: all
 	install -D -m 755 $(BUILD)/sextant $(DESTDIR)$(PREFIX)/bin/sextant
@@ -112,8 +118,15 @@ install: all
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
 
+$(BUILD)/bench/%: test/bench/%.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
+
+bench: $(BENCHES)
+	for b in $(BENCHES); do $$b || exit 1; done
+
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: all unit unit-build asan fuzz fuzz-build check format options soak install help clean
--include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)
+.PHONY: options all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
+-include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

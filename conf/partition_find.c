@@ -5,6 +5,19 @@
  */
 #include "conf/areas.h"
 
+/* From the end, as what names have in common is the beginning: most lines are done with after a byte or two. */
+static bool
+matches(struct str pattern, struct str collection)
+{
+    while (pattern.len && pattern.p[pattern.len - 1] != '*') {
+        if (collection.len == 0 || pattern.p[pattern.len - 1] != collection.p[collection.len - 1])
+            return false;
+        pattern.len--;
+        collection.len--;
+    }
+    return pattern.len ? str_glob(pattern, collection) : collection.len == 0;
+}
+
 const struct rule *
 partition_map_rule(const struct partition_map *map, struct str collection)
 {
@@ -12,7 +25,7 @@ partition_map_rule(const struct partition_map *map, struct str collection)
         const struct rule *r = &map->rules[i];
 
         for (unsigned j = 0; j < r->n_patterns; j++) {
-            if (str_glob(r->patterns[j], collection))
+            if (matches(r->patterns[j], collection))
                 return r;
         }
     }

@@ -14,7 +14,8 @@ extern char **environ;
 static void
 print(FILE *to, struct buf *text)
 {
-    fwrite(buf_str(text).p, 1, buf_len(text), to);
+    if (buf_len(text))
+        fwrite(buf_str(text).p, 1, buf_len(text), to);
     buf_fini(text);
 }
 

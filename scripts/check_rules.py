@@ -33,7 +33,7 @@ SYSTEM = re.compile(
     r"|poll|pthread|sched|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn"
     r"|string|strings|syslog|termios|threads|time|unistd|wchar|wctype|(arpa|linux|net|netinet|sys)/\w+)\.h")
 
-BANNED = "sprintf vsprintf strcpy strcat strtok atoi atol atof rand srand localtime gmtime system usleep gets".split()
+BANNED = "sprintf vsprintf strcpy strcat strtok atoi atol atof rand srand localtime gmtime system popen usleep gets".split()
 HEAP = "malloc calloc realloc reallocarray free strdup strndup aligned_alloc posix_memalign".split()
 # Pure files decide and never act: no I/O, no clock, no loop, no log. ('!' takes a file out again, with the reason.)
 PURE = re.compile(
@@ -159,7 +159,8 @@ def rule_library(source, complain):
 
 def rule_banned(source, complain):
     for number, name in source.calls(BANNED):
-        complain(number, f"{name} is banned")
+        if name != "popen" or not source.path.startswith("test/"):
+            complain(number, f"{name} is banned")
 
 
 def rule_getenv(source, complain):

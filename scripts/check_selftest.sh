@@ -61,7 +61,7 @@ one 'yyjson outside json.c' proxy/route/merge.c 'library: only proxy/base/json.c
 one 'maxminddb outside geo_db' geoip/geo_trie.c 'library: only geoip/geo_db.c' <<<'#include <maxminddb.h>'
 one 'zlib outside coding' proxy/http/message.c 'library: only proxy/http/coding.c' <<<'#include <zlib.h>'
 one 'unknown library' proxy/base/a.c 'library: <curl/curl.h> is neither' <<<'#include <curl/curl.h>'
-for name in sprintf strcpy strcat strtok atoi rand localtime system usleep; do
+for name in sprintf strcpy strcat strtok atoi rand localtime system popen usleep; do
     one "banned $name" proxy/base/a.c "banned: $name is banned" <<<"    x = $name(y);"
 done
 one 'banned in a comment is no call' proxy/base/a.c '' <<<'int a; /* not sprintf(x) */ const char *b = "system(x)";'

@@ -84,7 +84,7 @@ start_server() {
         (cd "$home/$region" && QDRANT__SERVICE__HTTP_PORT=$port QDRANT__SERVICE__GRPC_PORT=${grpc_port[$region]} QDRANT__SERVICE__HOST=127.0.0.1 \
             QDRANT__TELEMETRY_DISABLED=true exec "${tied[@]}" "$QDRANT_BIN") >"$home/$region.log" 2>&1 </dev/null &
     else
-        "${tied[@]}" "$python" test/lib/qdrant_standin.py --port "$port" >"$home/$region.log" 2>&1 </dev/null &
+        "${tied[@]}" "$python" test/lib/qdrant_standin.py --port "$port" --state-dir "$home/$region" >"$home/$region.log" 2>&1 </dev/null &
     fi
     server_pid[$region]=$!
     disown # else bash reports its death
@@ -96,6 +96,7 @@ open_link() {
         >"$home/$1.link.log" 2>&1 </dev/null &
     link_pid[$1]=$!
     disown
+    wait_for 10 "the opening of the link to $1" answers "http://127.0.0.1:${link_port[$1]}/readyz"
 }
 
 # ------------------------------------------------------------------------------------------------ data

@@ -82,7 +82,7 @@ on_answer_head(void *arg, struct message *answer)
     s->is_chunked = answer->framing == FRAMING_CHUNKED && !s->no_body;
     answer->keep_alive = s->keep_alive;
     if (s->keep_alive)
-        message_add(answer, STR("keep-alive"),
+        message_add_own(answer, FIELD_KEEP_ALIVE,
             arena_printf(answer->arena, "timeout=%lld", (long long)(session_conf(s)->client_idle / 1000)));
     s->head_sent = true;
     h1_write_response(&s->out, answer, s->minor);

@@ -172,6 +172,7 @@ static void
 gather(struct transaction *t)
 {
     t->phase = PHASE_GATHER;
+    t->body.is_window = false; /* it is read whole, and by several legs perhaps */
     t->responder->wants_body(t->arg);
 }
 
@@ -219,7 +220,7 @@ decide_by_body(struct transaction *t)
 static uint64_t
 limit_of(const struct transaction *t)
 {
-    if (t->op.info->flags & OP_UNBOUNDED)
+    if (t->op.info->kind == OP_SNAPSHOT)
         return 0;
     if (t->op.info->flags & OP_SMALL_BODY && conf_of(t)->body_limit > SMALL_BODY_BYTES)
         return SMALL_BODY_BYTES;
@@ -243,7 +244,7 @@ begin_body(struct transaction *t)
     t->body.is_complete = framing == FRAMING_NONE || (framing == FRAMING_LENGTH && t->request.content_length == 0);
     t->body_ended = t->body.is_complete;
     t->body_limit = limit_of(t);
-    t->body.is_window = t->op.info->resend == RESEND_NEVER || t->op.info->flags & OP_UNBOUNDED;
+    t->body.is_window = t->op.info->resend == RESEND_NEVER;
 }
 
 static void

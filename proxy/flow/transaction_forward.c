@@ -27,14 +27,11 @@ add_forwarded(struct transaction *t, struct message *m)
     struct str chain = addr_eq(&t->caller.address, &t->peer) ? arena_str(&t->arena, str_from(from))
                                                              : arena_printf(&t->arena, "%s, %s", from, via);
 
-    message_add(m, STR("x-forwarded-for"), chain);
-    m->fields[m->n_fields - 1].flags = 0;
-    message_add(m, STR("x-forwarded-proto"), STR("http"));
-    m->fields[m->n_fields - 1].flags = 0;
+    message_add_own(m, FIELD_X_FORWARDED_FOR, chain);
+    message_add_own(m, FIELD_X_FORWARDED_PROTO, STR("http"));
     if (t->request.host.len == 0)
         return;
-    message_add(m, STR("x-forwarded-host"), t->request.host);
-    m->fields[m->n_fields - 1].flags = 0;
+    message_add_own(m, FIELD_X_FORWARDED_HOST, t->request.host);
 }
 
 static void
@@ -43,7 +40,6 @@ build_head(struct transaction *t)
     struct message *m = &t->upstream_head;
     const struct message *r = &t->request;
 
-    message_mark_hops(&t->request);
     message_init(m, &t->arena);
     m->method = r->method;
     m->method_text = r->method_text;
@@ -159,10 +155,11 @@ on_cut(void *arg, struct leg *leg, enum fail fail)
 static enum fail
 told(const struct transaction *t, const struct leg *leg, enum fail fail)
 {
-    bool is_write = t->op.info->kind != OP_READ && t->op.info->kind != OP_SERVICE;
-
-    if (is_write && leg->sent_something)
+    if (t->op.info->resend != RESEND_SAFE && t->request.method != METHOD_GET && leg->sent_something)
         return FAIL_OUTCOME_UNKNOWN;
+    /* Nothing reached any permitted cluster: to the client that is one state, whatever the last attempt met. */
+    if (!leg->sent_something && fail_info(fail)->blame == BLAME_UPSTREAM && fail_info(fail)->retry == RETRY_ANY)
+        return FAIL_NO_HEALTHY_CLUSTER;
     if (fail == FAIL_ENDPOINT_DOWN || fail == FAIL_UPSTREAM_STALE)
         return FAIL_UPSTREAM_RESET;
     return fail;

@@ -44,11 +44,11 @@ transaction_pass_head(struct transaction *t, struct message *answer)
     struct message out;
 
     message_init(&out, &t->arena);
+    out.method = t->request.method;
     out.status = answer->status;
     out.reason = answer->reason;
     out.framing = answer->framing == FRAMING_UNTIL_CLOSE ? FRAMING_CHUNKED : answer->framing;
     out.content_length = answer->content_length;
-    message_mark_hops(answer);
     for (unsigned i = 0; i < answer->n_fields; i++) {
         if (is_passed_on(&answer->fields[i]))
             message_add(&out, answer->fields[i].name, answer->fields[i].value);
@@ -86,6 +86,7 @@ answer_with(struct transaction *t, int status, struct str content_type, struct s
     struct message out;
 
     message_init(&out, &t->arena);
+    out.method = t->request.method;
     out.status = status;
     out.reason = status_reason(status);
     out.framing = FRAMING_LENGTH;

@@ -1,145 +1,203 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The only user of zlib, brotli and zstd. Each decoder is fed the whole body and asked for output in pieces, so that the
- * limit stops a bomb before its memory is there.
+ * Content codings, read whole (only user of zlib, brotli and zstd). What must hold:
+ *   1. never more than `limit` bytes come out of any stage, however little goes in, and the windows of the decoders are
+ *      bounded too (zlib 32 KiB, brotli 16 MiB, zstd 8 MiB);
+ *   2. there is one reading of a body: the first stream must end exactly where the body ends. Qdrant's decoders differ in what
+ *      they make of a second one, and what was read here must be what Qdrant reads.
  */
 #include "proxy/http/coding.h"
 
+#define ZLIB_CONST
 #include <brotli/decode.h>
 #include <zlib.h>
 #include <zstd.h>
 
-enum { PIECE = 32 * 1024, CODINGS_MAX = 3, WINDOW_AUTO_GZIP = 15 + 32 };
+enum {
+    MAX_STAGES = 3,
+    MAX_STEP = 256 * 1024,   /* room that is reserved at a time */
+    ZSTD_WINDOW_LOG_MAX = 23 /* RFC 9659 §3: content codings use windows up to 8 MiB */
+};
 
-static enum fail
-room_left(const struct buf *out, size_t limit)
+enum step { STEP_MORE, STEP_END, STEP_BAD };
+
+/* A decoder takes from *in and fills `room` bytes at `out`. STEP_MORE with neither taken nor filled means that input lacks. */
+struct decoder {
+    union {
+        z_stream zlib;
+        BrotliDecoderState *brotli;
+        ZSTD_DStream *zstd;
+    };
+};
+
+struct coding {
+    struct str name;
+    bool (*open)(struct decoder *d);
+    enum step (*step)(struct decoder *d, struct str *in, char *out, size_t room, size_t *ret_n);
+    void (*close)(struct decoder *d);
+};
+
+static bool
+open_gzip(struct decoder *d)
 {
-    return buf_len(out) > limit ? FAIL_BODY_TOO_LARGE : FAIL_NONE;
+    d->zlib = (z_stream){ 0 };
+    return inflateInit2(&d->zlib, 15 + 16) == Z_OK;
 }
 
-static enum fail
-inflate_all(z_stream *z, size_t limit, struct buf *out)
+/* RFC 9110 §8.4.1.2: "deflate" is the zlib format; Qdrant doesn't read the bare one either. */
+static bool
+open_deflate(struct decoder *d)
 {
-    int state = Z_OK;
+    d->zlib = (z_stream){ 0 };
+    return inflateInit2(&d->zlib, 15) == Z_OK;
+}
 
-    while (state == Z_OK) {
-        z->next_out = (unsigned char *)buf_reserve(out, PIECE);
-        z->avail_out = PIECE;
-        state = inflate(z, Z_NO_FLUSH);
-        buf_commit(out, PIECE - z->avail_out);
-        if (room_left(out, limit))
-            return FAIL_BODY_TOO_LARGE;
-        if (state == Z_OK && z->avail_in == 0 && z->avail_out > 0)
-            return FAIL_BAD_BODY;
+static enum step
+step_zlib(struct decoder *d, struct str *in, char *out, size_t room, size_t *ret_n)
+{
+    uInt take = in->len < (1u << 30) ? (uInt)in->len : 1u << 30;
+    int code;
+
+    d->zlib.next_in = (const Bytef *)in->p;
+    d->zlib.avail_in = take;
+    d->zlib.next_out = (Bytef *)out;
+    d->zlib.avail_out = (uInt)room;
+    code = inflate(&d->zlib, Z_NO_FLUSH);
+    *in = str_skip(*in, take - d->zlib.avail_in);
+    *ret_n = room - d->zlib.avail_out;
+    if (code == Z_STREAM_END)
+        return STEP_END;
+    return code == Z_OK || code == Z_BUF_ERROR ? STEP_MORE : STEP_BAD;
+}
+
+static void
+close_zlib(struct decoder *d)
+{
+    inflateEnd(&d->zlib);
+}
+
+static bool
+open_brotli(struct decoder *d)
+{
+    d->brotli = BrotliDecoderCreateInstance(NULL, NULL, NULL);
+    return d->brotli != NULL;
+}
+
+static enum step
+step_brotli(struct decoder *d, struct str *in, char *out, size_t room, size_t *ret_n)
+{
+    const uint8_t *next_in = (const uint8_t *)in->p;
+    uint8_t *next_out = (uint8_t *)out;
+    size_t avail_in = in->len, avail_out = room;
+    BrotliDecoderResult code;
+
+    code = BrotliDecoderDecompressStream(d->brotli, &avail_in, &next_in, &avail_out, &next_out, NULL);
+    *in = str_skip(*in, in->len - avail_in);
+    *ret_n = room - avail_out;
+    if (code == BROTLI_DECODER_RESULT_SUCCESS)
+        return STEP_END;
+    return code == BROTLI_DECODER_RESULT_ERROR ? STEP_BAD : STEP_MORE;
+}
+
+static void
+close_brotli(struct decoder *d)
+{
+    BrotliDecoderDestroyInstance(d->brotli);
+}
+
+static bool
+open_zstd(struct decoder *d)
+{
+    d->zstd = ZSTD_createDStream();
+    if (!d->zstd)
+        return false;
+    if (!ZSTD_isError(ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX)))
+        return true;
+    ZSTD_freeDStream(d->zstd);
+    return false;
+}
+
+static enum step
+step_zstd(struct decoder *d, struct str *in, char *out, size_t room, size_t *ret_n)
+{
+    ZSTD_inBuffer from = { in->p, in->len, 0 };
+    ZSTD_outBuffer to = { out, room, 0 };
+    size_t code = ZSTD_decompressStream(d->zstd, &to, &from);
+
+    *in = str_skip(*in, from.pos);
+    *ret_n = to.pos;
+    if (ZSTD_isError(code))
+        return STEP_BAD;
+    return code == 0 ? STEP_END : STEP_MORE;
+}
+
+static void
+close_zstd(struct decoder *d)
+{
+    ZSTD_freeDStream(d->zstd);
+}
+
+static const struct coding codings[] = {
+    { { "gzip", 4 }, open_gzip, step_zlib, close_zlib },
+    { { "x-gzip", 6 }, open_gzip, step_zlib, close_zlib },
+    { { "deflate", 7 }, open_deflate, step_zlib, close_zlib },
+    { { "br", 2 }, open_brotli, step_brotli, close_brotli },
+    { { "zstd", 4 }, open_zstd, step_zstd, close_zstd },
+};
+
+/* One stage. What came out before an error is the caller's to throw away. */
+static enum fail
+run(const struct coding *coding, struct str in, size_t limit, struct buf *out)
+{
+    struct decoder d;
+    size_t done = 0, want = in.len < MAX_STEP / 4 ? in.len * 4 + 64 : MAX_STEP;
+    enum fail fail = FAIL_NONE;
+    enum step step = STEP_MORE;
+
+    if (!coding->open(&d))
+        return FAIL_INTERNAL;
+    while (step == STEP_MORE && !fail) {
+        /* One byte more than the limit: whether a body that fills it ends there is known by whether that byte comes. */
+        size_t room = limit - done < want ? limit - done + 1 : want, n, before = in.len;
+
+        step = coding->step(&d, &in, buf_reserve(out, room), room, &n);
+        buf_commit(out, n);
+        done += n;
+        if (done > limit)
+            fail = FAIL_BODY_TOO_LARGE;
+        else if (step == STEP_BAD || (step == STEP_MORE && n < room && before == in.len))
+            fail = FAIL_BAD_BODY;
     }
-    return state == Z_STREAM_END && z->avail_in == 0 ? FAIL_NONE : FAIL_BAD_BODY;
+    coding->close(&d);
+    return !fail && in.len ? FAIL_BAD_BODY : fail;
 }
 
-static enum fail
-decode_zlib(struct str in, int window_bits, size_t limit, struct buf *out)
+static const struct coding *
+find(struct str name)
 {
-    z_stream z = { .next_in = (unsigned char *)(uintptr_t)in.p, .avail_in = (unsigned)in.len };
-    enum fail fail;
-
-    if (inflateInit2(&z, window_bits) != Z_OK)
-        return FAIL_MEMORY_FULL;
-    fail = inflate_all(&z, limit, out);
-    inflateEnd(&z);
-    return fail;
-}
-
-/* "deflate" is the zlib format by RFC 9110 §8.4.1.2, but raw streams are sent under that name as well. */
-static enum fail
-decode_deflate(struct str in, size_t limit, struct buf *out)
-{
-    size_t before = buf_len(out);
-    enum fail fail = decode_zlib(in, MAX_WBITS, limit, out);
-
-    if (fail != FAIL_BAD_BODY)
-        return fail;
-    buf_truncate(out, before);
-    return decode_zlib(in, -MAX_WBITS, limit, out);
-}
-
-static enum fail
-decode_brotli(struct str in, size_t limit, struct buf *out)
-{
-    BrotliDecoderState *state = BrotliDecoderCreateInstance(NULL, NULL, NULL);
-    const uint8_t *next_in = (const uint8_t *)in.p;
-    size_t avail_in = in.len;
-    BrotliDecoderResult result = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
-    enum fail fail = state ? FAIL_NONE : FAIL_MEMORY_FULL;
-
-    while (fail == FAIL_NONE && result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT) {
-        uint8_t *next_out = (uint8_t *)buf_reserve(out, PIECE);
-        size_t avail_out = PIECE;
-
-        result = BrotliDecoderDecompressStream(state, &avail_in, &next_in, &avail_out, &next_out, NULL);
-        buf_commit(out, PIECE - avail_out);
-        fail = room_left(out, limit);
+    for (size_t i = 0; i < sizeof(codings) / sizeof(codings[0]); i++) {
+        if (str_eq_nocase(codings[i].name, name))
+            return &codings[i];
     }
-    if (fail == FAIL_NONE && (result != BROTLI_DECODER_RESULT_SUCCESS || avail_in > 0))
-        fail = FAIL_BAD_BODY;
-    BrotliDecoderDestroyInstance(state);
-    return fail;
+    return NULL;
 }
 
-static enum fail
-decode_zstd(struct str in, size_t limit, struct buf *out)
+/* The stages in the order in which they were applied. Returns their number, or -1. */
+static int
+parse_stages(struct str list, const struct coding *stages[MAX_STAGES])
 {
-    ZSTD_DStream *state = ZSTD_createDStream();
-    ZSTD_inBuffer input = { in.p, in.len, 0 };
-    enum fail fail = state ? FAIL_NONE : FAIL_MEMORY_FULL;
-    size_t result = 1;
-    bool is_full = false;
-
-    if (state)
-        ZSTD_initDStream(state);
-    while (fail == FAIL_NONE && (input.pos < input.size || is_full)) {
-        ZSTD_outBuffer output = { buf_reserve(out, PIECE), PIECE, 0 };
-
-        result = ZSTD_decompressStream(state, &output, &input);
-        buf_commit(out, output.pos);
-        is_full = output.pos == output.size && result != 0;
-        fail = ZSTD_isError(result) ? FAIL_BAD_BODY : room_left(out, limit);
-    }
-    ZSTD_freeDStream(state);
-    return fail == FAIL_NONE && result != 0 ? FAIL_BAD_BODY : fail;
-}
-
-static enum fail
-decode_one(struct str coding, struct str in, size_t limit, struct buf *out)
-{
-    if (in.len > UINT32_MAX)
-        return FAIL_BODY_TOO_LARGE;
-    if (str_eq_nocase(coding, STR("gzip")) || str_eq_nocase(coding, STR("x-gzip")))
-        return decode_zlib(in, WINDOW_AUTO_GZIP, limit, out);
-    if (str_eq_nocase(coding, STR("deflate")))
-        return decode_deflate(in, limit, out);
-    if (str_eq_nocase(coding, STR("br")))
-        return decode_brotli(in, limit, out);
-    if (str_eq_nocase(coding, STR("zstd")))
-        return decode_zstd(in, limit, out);
-    if (coding.len && !str_eq_nocase(coding, STR("identity")))
-        return FAIL_BAD_BODY;
-    if (in.len > limit)
-        return FAIL_BODY_TOO_LARGE;
-    buf_add(out, in);
-    return FAIL_NONE;
-}
-
-static unsigned
-split(struct str list, struct str *ret_codings)
-{
-    unsigned n = 0;
+    int n = 0;
 
     while (list.len) {
-        struct str item;
+        struct str name;
 
-        str_cut(list, ',', &item, &list);
-        if (n == CODINGS_MAX)
-            return CODINGS_MAX + 1;
-        ret_codings[n++] = str_trim(item);
+        str_cut(list, ',', &name, &list);
+        name = str_trim(name);
+        if (name.len == 0 || str_eq_nocase(name, STR("identity")))
+            continue;
+        if (n == MAX_STAGES || !(stages[n] = find(name)))
+            return -1;
+        n++;
     }
     return n;
 }
@@ -147,24 +205,30 @@ split(struct str list, struct str *ret_codings)
 enum fail
 coding_decode(struct str content_encoding, struct str body, size_t limit, struct buf *out)
 {
-    struct str codings[CODINGS_MAX];
-    unsigned n = split(content_encoding, codings);
-    struct buf steps[2] = { 0 };
-    enum fail fail = n > CODINGS_MAX ? FAIL_BAD_BODY : FAIL_NONE;
-    struct str in = body;
+    const struct coding *stages[MAX_STAGES];
+    int n = parse_stages(content_encoding, stages);
+    size_t before = buf_len(out);
+    struct buf between[2] = { { 0 } };
+    enum fail fail = FAIL_NONE;
 
-    if (n == 0)
-        return decode_one(STR_NONE, body, limit, out);
-    /* The last one named was applied last, so it is taken off first. */
-    for (unsigned i = n; i > 0 && fail == FAIL_NONE; i--) {
-        struct buf *into = i == 1 ? out : &steps[i % 2];
-
-        if (into != out)
-            buf_clear(into);
-        fail = decode_one(codings[i - 1], in, limit, into);
-        in = buf_str(into);
+    if (n < 0)
+        return FAIL_BAD_BODY;
+    if (n == 0) {
+        if (body.len > limit)
+            return FAIL_BODY_TOO_LARGE;
+        buf_add(out, body);
     }
-    buf_fini(&steps[0]);
-    buf_fini(&steps[1]);
+    while (n-- > 0 && !fail) {
+        struct buf *to = n ? &between[n % 2] : out;
+
+        if (n)
+            buf_clear(to);
+        fail = run(stages[n], body, limit, to);
+        body = buf_str(to);
+    }
+    if (fail)
+        buf_truncate(out, before);
+    buf_fini(&between[0]);
+    buf_fini(&between[1]);
     return fail;
 }

@@ -1,292 +1,466 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The only user of llhttp. Its callbacks gather a head into one piece of text with offsets and note what has come; the pull
- * function hands that out one event at a time. No lenient flag is set.
+ * A pull parser over llhttp. llhttp's callbacks only note where things stand; when something is worth an event, or a new
+ * limit begins, they pause it, and run() decides outside of it.
  *
- * llhttp has no limits of its own and reads start lines more generously than we want: the bytes of a head are counted as
- * they are fed, and the first line is kept as it came and compared with what was understood of it.
+ *   BLANK ──► LINE ──► FIELDS ──┬─► BODY ──────────────────────────────► DONE
+ *     ▲                         ├─► CHUNK_LINE ⇄ CHUNK     TRAILERS ───►
+ *     │                         │        └──────────────────►┘
+ *     └────── 1xx skipped ──────┴─► SKIP              any ──► DEAD
+ *
+ * Invariants:
+ *   1. In a limited phase llhttp is never shown more bytes than the limit leaves, and it is paused wherever a limited phase
+ *      begins: what is refused does not depend on how the input was cut, and nothing is kept beyond the limits.
+ *   2. Places in a head are offsets from the first byte of its start line. What of it came in earlier calls is gathered in
+ *      p->early. When it is complete it is copied, in one piece, into the message's arena, where all slices point.
+ *   3. Trailers are seen by llhttp only: once the head is complete, no callback adds to the table.
+ *   4. llhttp runs without lenient flags. What it accepts all the same is refused by h1_head.c, and the two must agree
+ *      on where the body ends.
  */
+#include "proxy/http/h1.h"
+
 #include <assert.h>
 #include <llhttp.h>
 
 #include "proxy/base/mem.h"
-#include "proxy/http/h1.h"
-#include "proxy/http/h1_check.h"
+#include "proxy/http/h1_head.h"
 
-enum { EMPTY_LINES_MAX = 4, CHUNK_EXTENSION_MAX = 256, TRAILERS_MAX = 8192, INTERIM_MAX = 10, NAME_MAX_BYTES = 256 };
-
-struct span {
-    uint32_t at, len;
+enum {
+    MAX_BLANKS = 8,       /* bytes of empty lines before a request */
+    MAX_CHUNK_LINE = 256, /* size and extensions */
+    MAX_TRAILER_BYTES = 4096,
+    MAX_SKIPPED = 8,  /* 1xx heads before an answer */
+    KEEP_EARLY = 4096 /* a larger gathering buffer is not kept for the next message */
 };
+
+enum phase { BLANK, LINE, FIELDS, SKIP, BODY, CHUNK_LINE, CHUNK, TRAILERS, DONE, DEAD };
+
+enum signal { SIGNAL_NONE, SIGNAL_HEAD, SIGNAL_BODY, SIGNAL_CHUNK_EDGE, SIGNAL_END };
 
 struct h1_parser {
     llhttp_t ll;
-    enum h1_side side;
     struct h1_limits limits;
-    struct message *m;
-    enum method answers;
-    struct buf text;           /* start line parts, names and values, one after another */
-    struct buf line;           /* the first line as it came, up to LF */
-    struct span first, second; /* method and target; or reason */
-    struct span *fields;       /* pairs of name and value */
-    unsigned n_fields;
-    uint32_t head_seen, overhead;
-    unsigned empty_lines, interims;
-    bool has_line, in_trailers, is_started, is_dead;
-    bool has_head, has_done; /* events not handed out yet */
-    struct str body;
+    enum h1_side side;
+    enum phase phase;
+    enum signal signal; /* why llhttp was paused */
     enum fail fail;
+    enum method answers;
+    struct message *m;
+
+    const char *seen;    /* what llhttp is being shown */
+    size_t from;         /* where the head begins or goes on in this call's input */
+    uint32_t head_bytes; /* of the head before `seen` */
+    size_t phase_bytes;  /* since a limited phase began; LINE and FIELDS count together */
+    unsigned blanks, skipped;
+    bool may_tell; /* the last event can be followed by one without further input */
+    struct buf early;
+    struct h1_place *fields; /* one more than limits.head_fields, or NULL before the first */
+    uint32_t n_fields;
+    struct str body;
 };
 
-static llhttp_settings_t settings[2];
-
-static struct h1_parser *
-parser_of(llhttp_t *ll)
-{
-    return ll->data;
-}
-
-static int
-refuse(struct h1_parser *p, enum fail fail)
-{
-    p->fail = fail;
-    return HPE_USER;
-}
-
 static void
-add_text(struct h1_parser *p, struct span *s, const char *at, size_t len)
+move(struct h1_parser *p, enum phase to)
 {
-    if (s->len == 0)
-        s->at = (uint32_t)buf_len(&p->text);
-    buf_append(&p->text, at, len);
-    s->len += (uint32_t)len;
+#define TO(phase) (1u << (phase))
+    static const unsigned allowed[] = {
+        [BLANK] = TO(LINE),
+        [LINE] = TO(FIELDS),
+        [FIELDS] = TO(SKIP) | TO(BODY) | TO(CHUNK_LINE),
+        [SKIP] = TO(BLANK),
+        [BODY] = TO(DONE),
+        [CHUNK_LINE] = TO(CHUNK) | TO(TRAILERS),
+        [CHUNK] = TO(CHUNK_LINE),
+        [TRAILERS] = TO(DONE),
+        [DONE] = 0,
+        [DEAD] = 0,
+    };
+#undef TO
+
+    assert(to == DEAD || (allowed[p->phase] & (1u << to)));
+    p->phase = to;
+    if (to != FIELDS)
+        p->phase_bytes = 0;
 }
 
-static int
-on_first(llhttp_t *ll, const char *at, size_t len)
+/* Bytes that llhttp may be shown in this phase. */
+static size_t
+allowance(const struct h1_parser *p)
 {
-    add_text(parser_of(ll), &parser_of(ll)->first, at, len);
+    const size_t limits[] = { [LINE] = p->limits.line_bytes,
+        [FIELDS] = p->limits.head_bytes,
+        [CHUNK_LINE] = MAX_CHUNK_LINE,
+        [TRAILERS] = MAX_TRAILER_BYTES,
+        [DEAD] = 0 };
+
+    return limits[p->phase] ? limits[p->phase] - p->phase_bytes : SIZE_MAX;
+}
+
+static enum h1_event
+die(struct h1_parser *p, enum fail fail)
+{
+    p->fail = p->side == H1_RESPONSES ? FAIL_UPSTREAM_PROTOCOL : fail;
+    move(p, DEAD);
+    return H1_ERROR;
+}
+
+/* The pieces of a span lie side by side; should a version of llhttp ever leave something out, the message is refused. */
+static int
+extend(struct h1_parser *p, struct h1_span *span, const char *at, size_t len)
+{
+    uint32_t place = p->head_bytes + (uint32_t)(at - p->seen);
+
+    if (span->len == 0)
+        span->at = place;
+    else if (span->at + span->len != place)
+        return HPE_USER;
+    span->len += (uint32_t)len;
     return 0;
 }
 
 static int
-on_second(llhttp_t *ll, const char *at, size_t len)
+on_field_name(llhttp_t *ll, const char *at, size_t len)
 {
-    add_text(parser_of(ll), &parser_of(ll)->second, at, len);
-    return 0;
-}
+    struct h1_parser *p = ll->data;
 
-/* Trailers are parsed so that the message ends where it ends, bounded, and dropped. */
-static int
-count_trailer(struct h1_parser *p, size_t len)
-{
-    p->overhead += (uint32_t)(len < TRAILERS_MAX ? len + 1 : TRAILERS_MAX);
-    return p->overhead > TRAILERS_MAX ? refuse(p, FAIL_HEAD_TOO_LARGE) : 0;
-}
-
-static int
-on_name(llhttp_t *ll, const char *at, size_t len)
-{
-    struct h1_parser *p = parser_of(ll);
-
-    if (p->in_trailers)
-        return count_trailer(p, len);
-    if (p->n_fields >= p->limits.head_fields)
-        return refuse(p, FAIL_HEAD_TOO_LARGE);
-    add_text(p, &p->fields[2 * p->n_fields], at, len);
-    return 0;
-}
-
-static int
-on_value(llhttp_t *ll, const char *at, size_t len)
-{
-    struct h1_parser *p = parser_of(ll);
-
-    if (p->in_trailers)
-        return count_trailer(p, len);
-    add_text(p, &p->fields[2 * p->n_fields + 1], at, len);
-    return 0;
-}
-
-static int
-on_value_complete(llhttp_t *ll)
-{
-    struct h1_parser *p = parser_of(ll);
-
-    if (p->in_trailers)
+    if (p->phase != FIELDS || len == 0)
         return 0;
-    p->n_fields++;
-    p->fields[2 * p->n_fields] = p->fields[2 * p->n_fields + 1] = (struct span){ 0, 0 };
-    return 0;
-}
-
-static struct str
-slice(const char *text, struct span s)
-{
-    return s.len ? str_make(text + s.at, s.len) : STR("");
-}
-
-static void
-fill_message(struct h1_parser *p)
-{
-    struct message *m = p->m;
-    char *text = (char *)(uintptr_t)arena_str(m->arena, buf_str(&p->text)).p;
-
-    m->minor = (uint8_t)llhttp_get_http_minor(&p->ll);
-    if (p->side == H1_REQUESTS) {
-        m->method_text = slice(text, p->first);
-        m->target = slice(text, p->second);
-    } else {
-        m->status = llhttp_get_status_code(&p->ll);
-        m->reason = slice(text, p->second);
+    if (p->n_fields == 0 || p->fields[p->n_fields - 1].value.at) {
+        if (!p->fields)
+            p->fields = mem_array(p->limits.head_fields + (size_t)1, sizeof(*p->fields));
+        p->fields[p->n_fields++] = (struct h1_place){ 0 };
     }
-    for (unsigned i = 0; i < p->n_fields; i++) {
-        struct span name = p->fields[2 * i];
-
-        for (uint32_t j = name.at; j < name.at + name.len; j++) {
-            if (text[j] >= 'A' && text[j] <= 'Z')
-                text[j] = (char)(text[j] + ('a' - 'A'));
-        }
-        message_add(m, slice(text, name), str_trim(slice(text, p->fields[2 * i + 1])));
-    }
+    return extend(p, &p->fields[p->n_fields - 1].name, at, len);
 }
 
-/* Is the first line, byte for byte, what was understood of it? */
-static bool
-line_is_exact(const struct h1_parser *p)
+/* Not before the name is whole: the piece before a bad byte may come alone, or not at all. */
+static int
+on_name_end(llhttp_t *ll)
 {
-    struct str line = buf_str(&p->line);
-    const struct message *m = p->m;
-    struct str version = m->minor ? STR(" HTTP/1.1\r\n") : STR(" HTTP/1.0\r\n");
+    struct h1_parser *p = ll->data;
 
-    if (p->side == H1_RESPONSES) /* the line of an answer behind an interim one was not kept */
-        return line.len == 0 || str_starts(line, m->minor ? STR("HTTP/1.1 ") : STR("HTTP/1.0 "));
-    return line.len == m->method_text.len + 1 + m->target.len + version.len && str_starts(line, m->method_text) &&
-           line.p[m->method_text.len] == ' ' &&
-           str_eq(str_make(line.p + m->method_text.len + 1, m->target.len), m->target) && str_ends(line, version);
-}
-
-static enum fail
-check_version(struct h1_parser *p)
-{
-    if (llhttp_get_http_major(&p->ll) != 1 || llhttp_get_http_minor(&p->ll) > 1)
-        return p->side == H1_REQUESTS ? FAIL_VERSION_UNSUPPORTED : FAIL_UPSTREAM_PROTOCOL;
-    return FAIL_NONE;
-}
-
-static bool
-has_no_body(const struct message *m, enum method answers, enum h1_side side)
-{
-    if (side == H1_RESPONSES && answers == METHOD_HEAD)
-        return true;
-    return m->framing == FRAMING_NONE || (m->framing == FRAMING_LENGTH && m->content_length == 0);
+    if (p->phase != FIELDS || p->n_fields <= p->limits.head_fields)
+        return 0;
+    p->fail = FAIL_HEAD_TOO_LARGE;
+    return -1;
 }
 
 static int
-on_headers_complete(llhttp_t *ll)
+on_field_value(llhttp_t *ll, const char *at, size_t len)
 {
-    struct h1_parser *p = parser_of(ll);
-    int status = llhttp_get_status_code(ll);
-    enum fail fail = check_version(p);
+    struct h1_parser *p = ll->data;
 
-    ll->upgrade = 0; /* Upgrade is ignored, CONNECT refused below */
-    p->in_trailers = true;
-    p->overhead = 0;
-    if (p->side == H1_RESPONSES && status >= 100 && status < 200) {
-        if (status == 101 || ++p->interims > INTERIM_MAX)
-            return refuse(p, FAIL_UPSTREAM_PROTOCOL);
+    if (p->phase != FIELDS)
         return 0;
-    }
-    if (fail == FAIL_NONE) {
-        fill_message(p);
-        fail = line_is_exact(p) ? FAIL_NONE : FAIL_BAD_REQUEST;
-    }
-    if (fail == FAIL_NONE)
-        fail = p->side == H1_REQUESTS ? h1_check_request(p->m) : h1_check_response(p->m, p->answers);
-    if (fail != FAIL_NONE)
-        return refuse(p, fail);
-    p->has_head = true;
-    if (has_no_body(p->m, p->answers, p->side))
-        return p->side == H1_RESPONSES && p->answers == METHOD_HEAD ? 1 : 0;
+    return p->n_fields ? extend(p, &p->fields[p->n_fields - 1].value, at, len) : HPE_USER;
+}
+
+/* An empty value may come without a span: it gets a place, so that the next name starts a new field. */
+static int
+on_field_end(llhttp_t *ll)
+{
+    struct h1_parser *p = ll->data;
+
+    if (p->phase == FIELDS && p->n_fields && p->fields[p->n_fields - 1].value.len == 0)
+        p->fields[p->n_fields - 1].value.at = p->fields[p->n_fields - 1].name.at + 1;
+    return 0;
+}
+
+static int
+pause(llhttp_t *ll, enum signal signal)
+{
+    struct h1_parser *p = ll->data;
+
+    p->signal = signal;
     return HPE_PAUSED;
+}
+
+/* llhttp looks at these two fields after the callback, and has no call that sets them: Upgrade is not followed, and answers
+ * to HEAD and all 1xx have no body whatever their fields say. */
+static int
+on_head(llhttp_t *ll)
+{
+    struct h1_parser *p = ll->data;
+
+    ll->upgrade = 0;
+    if (p->side == H1_RESPONSES && (p->answers == METHOD_HEAD || ll->status_code < 200))
+        ll->flags |= F_SKIPBODY;
+    return pause(ll, SIGNAL_HEAD);
 }
 
 static int
 on_body(llhttp_t *ll, const char *at, size_t len)
 {
-    parser_of(ll)->body = str_make(at, len);
-    return 0;
-}
+    struct h1_parser *p = ll->data;
 
-static int
-on_extension(llhttp_t *ll, const char *at, size_t len)
-{
-    struct h1_parser *p = parser_of(ll);
-
-    p->overhead += (uint32_t)(len < CHUNK_EXTENSION_MAX ? len + 1 : CHUNK_EXTENSION_MAX + 1);
-    return p->overhead > CHUNK_EXTENSION_MAX ? refuse(p, FAIL_BAD_FRAMING) : 0;
-}
-
-static int
-on_chunk_complete(llhttp_t *ll)
-{
-    struct h1_parser *p = parser_of(ll);
-
-    p->overhead = 0;
-    return p->body.len ? HPE_PAUSED : 0;
-}
-
-static void
-begin_head(struct h1_parser *p)
-{
-    buf_clear(&p->text);
-    buf_clear(&p->line);
-    p->first = p->second = p->fields[0] = p->fields[1] = (struct span){ 0, 0 };
-    p->n_fields = 0;
-    p->head_seen = 0;
-    p->empty_lines = 0;
-    p->has_line = p->in_trailers = false;
-}
-
-static int
-on_message_complete(llhttp_t *ll)
-{
-    struct h1_parser *p = parser_of(ll);
-
-    if (p->side == H1_RESPONSES && !p->has_head && llhttp_get_status_code(ll) < 200) {
-        begin_head(p); /* an interim answer: the final one follows */
+    if (len == 0)
         return 0;
+    p->body = str_make(at, len);
+    return pause(ll, SIGNAL_BODY);
+}
+
+static int
+on_chunk_edge(llhttp_t *ll)
+{
+    return pause(ll, SIGNAL_CHUNK_EDGE);
+}
+
+static int
+on_end(llhttp_t *ll)
+{
+    return pause(ll, SIGNAL_END);
+}
+
+static const llhttp_settings_t settings = {
+    .on_header_field = on_field_name,
+    .on_header_field_complete = on_name_end,
+    .on_header_value = on_field_value,
+    .on_header_value_complete = on_field_end,
+    .on_headers_complete = on_head,
+    .on_body = on_body,
+    .on_chunk_header = on_chunk_edge,
+    .on_chunk_complete = on_chunk_edge,
+    .on_message_complete = on_end,
+};
+
+/* llhttp and the table must agree about the body's length. */
+static bool
+framing_agrees(const struct h1_parser *p)
+{
+    const struct message *m = p->m;
+
+    if (m->framing == FRAMING_CHUNKED)
+        return p->ll.flags & F_CHUNKED;
+    if (m->framing == FRAMING_LENGTH)
+        return (p->ll.flags & F_CONTENT_LENGTH) && p->ll.content_length == m->content_length;
+    return p->side == H1_RESPONSES || !(p->ll.flags & (F_CHUNKED | F_CONTENT_LENGTH | F_TRANSFER_ENCODING));
+}
+
+/* `last` is the part of the head that came in this call. */
+static enum h1_event
+end_head(struct h1_parser *p, struct str last)
+{
+    struct message *m = p->m;
+    struct str early = buf_len(&p->early) ? buf_str(&p->early) : STR_NONE;
+    enum fail fail;
+
+    m->method = p->answers;
+    if (p->side == H1_REQUESTS)
+        fail = h1_head_request(m, early, last, p->fields, p->n_fields);
+    else
+        fail = h1_head_response(m, early, last, p->fields, p->n_fields);
+    if (!fail && !framing_agrees(p))
+        fail = FAIL_BAD_FRAMING;
+    if (fail)
+        return die(p, fail);
+    if (p->side == H1_RESPONSES && m->status < 200) {
+        move(p, SKIP);
+        return H1_MORE;
     }
-    p->has_done = true;
-    return HPE_PAUSED;
+    move(p, m->framing == FRAMING_CHUNKED ? CHUNK_LINE : BODY);
+    return H1_HEAD;
 }
 
 static void
-init_settings(void)
+start(struct h1_parser *p)
 {
-    for (int side = 0; side < 2; side++) {
-        llhttp_settings_t *s = &settings[side];
-
-        llhttp_settings_init(s);
-        s->on_header_field = on_name;
-        s->on_header_value = on_value;
-        s->on_header_value_complete = on_value_complete;
-        s->on_headers_complete = on_headers_complete;
-        s->on_body = on_body;
-        s->on_chunk_extension_name = on_extension;
-        s->on_chunk_extension_value = on_extension;
-        s->on_chunk_complete = on_chunk_complete;
-        s->on_message_complete = on_message_complete;
-    }
-    settings[H1_REQUESTS].on_method = on_first;
-    settings[H1_REQUESTS].on_url = on_second;
-    settings[H1_RESPONSES].on_status = on_second;
+    llhttp_reset(&p->ll);
+    if (p->early.cap > KEEP_EARLY)
+        buf_fini(&p->early);
+    buf_clear(&p->early);
+    message_init(p->m, p->m->arena);
+    p->phase = BLANK;
+    p->fail = FAIL_NONE;
+    p->head_bytes = 0;
+    p->phase_bytes = 0;
+    p->blanks = 0;
+    p->n_fields = 0;
+    p->may_tell = false;
 }
 
-__attribute__((constructor)) static void
-init(void)
+/* Empty lines before a request (RFC 9112 §2.2), a few; before a response none. */
+static enum h1_event
+skip_blanks(struct h1_parser *p, struct str input, size_t *used)
 {
-    init_settings();
+    for (; *used < input.len; ++*used) {
+        char c = input.p[*used];
+        bool is_half = p->blanks % 2;
+
+        if (c != '\r' && c != '\n' && !is_half) {
+            move(p, LINE);
+            p->from = *used;
+            return H1_MORE;
+        }
+        if (c != (is_half ? '\n' : '\r') || p->blanks == MAX_BLANKS || p->side == H1_RESPONSES)
+            return die(p, FAIL_BAD_REQUEST);
+        p->blanks++;
+    }
+    return H1_MORE;
+}
+
+static enum h1_event
+end_message(struct h1_parser *p)
+{
+    if (p->phase == BODY || p->phase == TRAILERS) {
+        move(p, DONE);
+        return H1_DONE;
+    }
+    if (p->phase != SKIP || ++p->skipped > MAX_SKIPPED)
+        return die(p, FAIL_BAD_FRAMING);
+    start(p);
+    return H1_MORE;
+}
+
+/* Act on what llhttp was paused for. H1_MORE goes on. */
+static enum h1_event
+act(struct h1_parser *p, struct str input, size_t used)
+{
+    switch (p->signal) {
+    case SIGNAL_HEAD:
+        return end_head(p, str_make(input.p + p->from, used - p->from));
+    case SIGNAL_BODY:
+        return H1_BODY;
+    case SIGNAL_CHUNK_EDGE: /* behind the size line, or behind the data; the last chunk has none */
+        if (p->phase == CHUNK_LINE)
+            move(p, p->ll.content_length ? CHUNK : TRAILERS);
+        else if (p->phase == CHUNK)
+            move(p, CHUNK_LINE);
+        return H1_MORE;
+    case SIGNAL_END:
+        return end_message(p);
+    case SIGNAL_NONE:
+        break;
+    }
+    return H1_MORE;
+}
+
+/* What an error of llhttp means; `at` is the byte that it stumbled over. */
+static enum fail
+failure_of(const struct h1_parser *p, llhttp_errno_t error, char at)
+{
+    switch ((int)error) {
+    case HPE_INVALID_METHOD:
+        return (at | 0x20) >= 'a' && (at | 0x20) <= 'z' ? FAIL_METHOD_UNKNOWN : FAIL_BAD_REQUEST;
+    case HPE_INVALID_URL:
+    case HPE_INVALID_CONSTANT: /* "HTTP/" does not follow the target: the target has a space */
+        return FAIL_BAD_TARGET;
+    case HPE_INVALID_VERSION: /* also when the line ends wrongly behind a good one */
+        return p->ll.http_major == 1 && p->ll.http_minor <= 1 ? FAIL_BAD_REQUEST : FAIL_VERSION_UNSUPPORTED;
+    case HPE_INVALID_TRANSFER_ENCODING:
+        return p->ll.flags & F_CONTENT_LENGTH ? FAIL_BAD_FRAMING : FAIL_CODING_UNSUPPORTED;
+    case HPE_UNEXPECTED_CONTENT_LENGTH:
+    case HPE_INVALID_CONTENT_LENGTH:
+    case HPE_INVALID_CHUNK_SIZE:
+        return FAIL_BAD_FRAMING;
+    default:
+        return p->phase == CHUNK_LINE || p->phase == CHUNK ? FAIL_BAD_FRAMING : FAIL_BAD_REQUEST;
+    }
+}
+
+static enum h1_event
+feed(struct h1_parser *p, struct str rest, size_t *ret_n, bool *ret_paused)
+{
+    size_t room = allowance(p), n = rest.len < room ? rest.len : room;
+    const char *newline = p->phase == LINE && n ? memchr(rest.p, '\n', n) : NULL;
+    const char *at;
+    llhttp_errno_t error;
+
+    *ret_n = 0;
+    if (n == 0 && rest.len)
+        return die(p, p->phase == CHUNK_LINE ? FAIL_BAD_FRAMING : FAIL_HEAD_TOO_LARGE);
+    if (newline)
+        n = (size_t)(newline - rest.p) + 1;
+    p->seen = rest.p;
+    p->signal = SIGNAL_NONE;
+    error = llhttp_execute(&p->ll, p->seen, n);
+    at = llhttp_get_error_pos(&p->ll);
+    *ret_paused = error == HPE_PAUSED;
+    if (*ret_paused) {
+        n = (size_t)(at - p->seen);
+        llhttp_resume(&p->ll);
+    } else if (error != HPE_OK) {
+        return die(p, p->fail ? p->fail : failure_of(p, error, at < p->seen + n ? *at : 0));
+    }
+    p->phase_bytes += n;
+    if (p->phase == LINE || p->phase == FIELDS)
+        p->head_bytes += (uint32_t)n;
+    if (newline)
+        move(p, FIELDS);
+    *ret_n = n;
+    return H1_MORE;
+}
+
+static enum h1_event
+run(struct h1_parser *p, struct str input, size_t *used)
+{
+    enum h1_event event = H1_MORE;
+    bool paused = true;
+
+    while (event == H1_MORE && (paused || *used < input.len)) {
+        size_t n = 0;
+
+        if (p->phase == BLANK) {
+            event = skip_blanks(p, input, used);
+            paused = false;
+            continue;
+        }
+        event = feed(p, str_skip(input, *used), &n, &paused);
+        *used += n;
+        if (event == H1_MORE && paused)
+            event = act(p, input, *used);
+    }
+    return event;
+}
+
+enum h1_event
+h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *ret_body, enum fail *ret_fail)
+{
+    enum h1_event event;
+
+    *ret_used = 0;
+    if (p->phase == DONE)
+        return H1_DONE;
+    if (!input.p)
+        input.p = ""; /* llhttp would take NULL for "outside of a span" */
+    p->from = 0;
+    event = p->phase == DEAD ? H1_ERROR : run(p, input, ret_used);
+    p->may_tell = event == H1_HEAD || event == H1_BODY;
+    if (event == H1_MORE && (p->phase == LINE || p->phase == FIELDS))
+        buf_append(&p->early, input.p + p->from, *ret_used - p->from);
+    else if (event == H1_BODY)
+        *ret_body = p->body;
+    else if (event == H1_ERROR)
+        *ret_fail = p->fail;
+    return event;
+}
+
+enum h1_event
+h1_parse_eof(struct h1_parser *p, enum fail *ret_fail)
+{
+    if (h1_is_idle(p))
+        return H1_MORE;
+    if (p->phase == BODY && p->m->framing == FRAMING_UNTIL_CLOSE)
+        move(p, DONE);
+    if (p->phase == DONE)
+        return H1_DONE;
+    if (p->phase != DEAD) {
+        p->fail = p->side == H1_RESPONSES ? FAIL_UPSTREAM_CUT : FAIL_CLIENT_GONE;
+        move(p, DEAD);
+    }
+    *ret_fail = p->fail;
+    return H1_ERROR;
+}
+
+bool
+h1_has_pending(const struct h1_parser *p)
+{
+    return p->may_tell;
+}
+
+bool
+h1_is_idle(const struct h1_parser *p)
+{
+    return p->phase == BLANK && p->skipped == 0;
 }
 
 struct h1_parser *
@@ -296,7 +470,12 @@ h1_parser_new(enum h1_side side, const struct h1_limits *limits)
 
     p->side = side;
     p->limits = *limits;
-    p->is_dead = true;
+    if (p->limits.line_bytes > limits->head_bytes)
+        p->limits.line_bytes = limits->head_bytes;
+    p->phase = DEAD; /* until h1_reset() */
+    p->fail = FAIL_INTERNAL;
+    llhttp_init(&p->ll, side == H1_REQUESTS ? HTTP_REQUEST : HTTP_RESPONSE, &settings);
+    p->ll.data = p;
     return p;
 }
 
@@ -305,8 +484,7 @@ h1_parser_free(struct h1_parser *p)
 {
     if (!p)
         return;
-    buf_fini(&p->text);
-    buf_fini(&p->line);
+    buf_fini(&p->early);
     mem_free(p->fields);
     mem_free(p);
 }
@@ -314,159 +492,8 @@ h1_parser_free(struct h1_parser *p)
 void
 h1_reset(struct h1_parser *p, struct message *m, enum method answers)
 {
-    llhttp_init(&p->ll, p->side == H1_REQUESTS ? HTTP_REQUEST : HTTP_RESPONSE, &settings[p->side]);
-    p->ll.data = p;
     p->m = m;
     p->answers = answers;
-    if (!p->fields)
-        p->fields = mem_array(2 * ((size_t)p->limits.head_fields + 1), sizeof(*p->fields));
-    begin_head(p);
-    p->interims = 0;
-    p->is_started = p->is_dead = p->has_head = p->has_done = false;
-    p->body = STR_NONE;
-    p->fail = FAIL_NONE;
-}
-
-bool
-h1_is_idle(const struct h1_parser *p)
-{
-    return !p->is_started;
-}
-
-bool
-h1_has_pending(const struct h1_parser *p)
-{
-    return !p->is_dead && (p->has_head || p->body.len || p->has_done);
-}
-
-/* --- pulling ----------------------------------------------------------------------------------------------------- */
-
-static enum fail
-too_large(const struct h1_parser *p)
-{
-    return p->side == H1_REQUESTS ? FAIL_HEAD_TOO_LARGE : FAIL_UPSTREAM_PROTOCOL;
-}
-
-/* Copy the first line as it comes. Empty lines before it are skipped as RFC 9112 §2.2 allows, but not for ever. */
-static enum fail
-watch_line(struct h1_parser *p, struct str input)
-{
-    while (input.len && !p->has_line) {
-        char c = input.p[0];
-
-        if (buf_len(&p->line) == 0 && (c == '\r' || c == '\n')) {
-            if (p->side == H1_RESPONSES || ++p->empty_lines > 2 * EMPTY_LINES_MAX)
-                return p->side == H1_REQUESTS ? FAIL_BAD_REQUEST : FAIL_UPSTREAM_PROTOCOL;
-            input = str_skip(input, 1);
-            continue;
-        }
-        int end = str_find(input, '\n');
-        size_t take = end < 0 ? input.len : (size_t)end + 1;
-
-        if (buf_len(&p->line) + take > p->limits.line_bytes)
-            return too_large(p);
-        buf_append(&p->line, input.p, take);
-        p->has_line = end >= 0;
-        input = str_skip(input, take);
-    }
-    return FAIL_NONE;
-}
-
-static enum fail
-fail_of(const struct h1_parser *p, llhttp_errno_t error)
-{
-    if (p->fail != FAIL_NONE)
-        return p->side == H1_RESPONSES ? FAIL_UPSTREAM_PROTOCOL : p->fail;
-    if (p->side == H1_RESPONSES)
-        return FAIL_UPSTREAM_PROTOCOL;
-    switch (error) {
-    case HPE_INVALID_VERSION:
-        return FAIL_VERSION_UNSUPPORTED;
-    case HPE_INVALID_URL:
-        return FAIL_BAD_TARGET;
-    case HPE_INVALID_CONTENT_LENGTH:
-    case HPE_UNEXPECTED_CONTENT_LENGTH:
-    case HPE_INVALID_CHUNK_SIZE:
-        return FAIL_BAD_FRAMING;
-    case HPE_INVALID_TRANSFER_ENCODING:
-        return FAIL_BAD_FRAMING;
-    default:
-        return FAIL_BAD_REQUEST;
-    }
-}
-
-static enum h1_event
-hand_out(struct h1_parser *p, struct str *ret_body, enum h1_event otherwise)
-{
-    if (p->has_head) {
-        p->has_head = false;
-        return H1_HEAD;
-    }
-    if (p->body.len) {
-        *ret_body = p->body;
-        p->body = STR_NONE;
-        return H1_BODY;
-    }
-    if (p->has_done) {
-        p->is_dead = true;
-        return H1_DONE;
-    }
-    return otherwise;
-}
-
-static enum h1_event
-fail_with(struct h1_parser *p, enum fail fail, enum fail *ret_fail)
-{
-    p->is_dead = true;
-    *ret_fail = fail;
-    return H1_ERROR;
-}
-
-enum h1_event
-h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *ret_body, enum fail *ret_fail)
-{
-    llhttp_errno_t error;
-    enum fail fail;
-    bool in_head = !p->in_trailers;
-    enum h1_event event = hand_out(p, ret_body, H1_MORE);
-
-    *ret_used = 0;
-    if (event != H1_MORE)
-        return event;
-    if (p->is_dead)
-        return fail_with(p, p->fail != FAIL_NONE ? p->fail : FAIL_INTERNAL, ret_fail);
-    if (input.len == 0)
-        return H1_MORE;
-    p->is_started = true;
-    if (in_head) {
-        size_t room = (size_t)p->limits.head_bytes - p->head_seen;
-
-        if (room == 0)
-            return fail_with(p, too_large(p), ret_fail);
-        input.len = input.len < room ? input.len : room;
-        fail = watch_line(p, input);
-        if (fail != FAIL_NONE)
-            return fail_with(p, fail, ret_fail);
-    }
-    error = llhttp_execute(&p->ll, input.p, input.len);
-    *ret_used = error == HPE_OK ? input.len : (size_t)(llhttp_get_error_pos(&p->ll) - input.p);
-    if (in_head)
-        p->head_seen += (uint32_t)*ret_used;
-    if (error == HPE_PAUSED)
-        llhttp_resume(&p->ll);
-    else if (error != HPE_OK)
-        return fail_with(p, fail_of(p, error), ret_fail);
-    return hand_out(p, ret_body, H1_MORE);
-}
-
-enum h1_event
-h1_parse_eof(struct h1_parser *p, enum fail *ret_fail)
-{
-    if (!p->is_started)
-        return H1_MORE;
-    if (p->side == H1_RESPONSES && !p->is_dead && p->in_trailers && p->m->framing == FRAMING_UNTIL_CLOSE) {
-        p->is_dead = true;
-        return H1_DONE;
-    }
-    return fail_with(p, p->side == H1_REQUESTS ? FAIL_BAD_REQUEST : FAIL_UPSTREAM_CUT, ret_fail);
+    p->skipped = 0;
+    start(p);
 }

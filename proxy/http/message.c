@@ -1,72 +1,103 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The table of a message's fields, and the names that are known. Invariants:
+ *   1. every field's name is in lower case, and its id is what field_lookup() says of the name;
+ *   2. m->fields has m->cap_fields places, in the arena; growing leaves the old array there until the arena is reset;
+ *   3. order is kept: fields are printed as they came, and those added later come last.
+ */
 #include "proxy/http/message.h"
 
-#include "proxy/base/mem.h"
+#include <assert.h>
+#include <stddef.h>
 
 enum {
     FIRST_FIELDS = 16,
-    HOP = FIELD_FLAG_HOP,
-    FRAME = FIELD_FLAG_FRAME,
-    FORWARD = FIELD_FLAG_FORWARD,
-    HINT = FIELD_FLAG_HINT
+    MAX_CONNECTION_NAMES = 32, /* each is compared with each field: a head full of names would cost milliseconds */
+    SLOTS = 128                /* of the hash table of known names; a power of two, at most half full */
 };
 
-static const struct known {
+static const struct {
     struct str name;
     uint16_t flags;
 } known[FIELD_COUNT] = {
-#define FIELD(id, name, flags) [FIELD_##id] = { { name, sizeof(name) - 1 }, flags },
+#define HOP FIELD_FLAG_HOP
+#define FRAME FIELD_FLAG_FRAME
+#define FORWARD FIELD_FLAG_FORWARD
+#define HINT FIELD_FLAG_HINT
+#define KEEP FIELD_FLAG_KEEP
+#define FIELD(id, text, flag) [FIELD_##id] = { { text, sizeof(text) - 1 }, flag },
 #include "proxy/http/field.def"
 #undef FIELD
+#undef HOP
+#undef FRAME
+#undef FORWARD
+#undef HINT
+#undef KEEP
 };
 
-static const struct str method_names[] = {
-    [METHOD_OTHER] = { "?", 1 },
-    [METHOD_GET] = { "GET", 3 },
-    [METHOD_POST] = { "POST", 4 },
-    [METHOD_PUT] = { "PUT", 3 },
-    [METHOD_PATCH] = { "PATCH", 5 },
-    [METHOD_DELETE] = { "DELETE", 6 },
-    [METHOD_HEAD] = { "HEAD", 4 },
-    [METHOD_OPTIONS] = { "OPTIONS", 7 },
-};
+_Static_assert(FIELD_COUNT * 2 <= SLOTS, "the hash table of field names is more than half full");
 
-void
-message_init(struct message *m, struct arena *arena)
+static uint8_t slots[SLOTS]; /* ids; 0 is free */
+
+static unsigned
+slot_of(struct str name)
 {
-    *m = (struct message){ .arena = arena, .minor = 1, .keep_alive = true };
+    size_t first = (unsigned char)name.p[0], last = (unsigned char)name.p[name.len - 1];
+
+    return (unsigned)(name.len * 7 + first * 5 + last * 13) % SLOTS;
+}
+
+/* Filled before main(), so that look-ups need neither a lock nor a call to some init function. */
+__attribute__((constructor)) static void
+fill_slots(void)
+{
+    for (unsigned id = 1; id < FIELD_COUNT; id++) {
+        unsigned at = slot_of(known[id].name);
+
+        while (slots[at])
+            at = (at + 1) % SLOTS;
+        slots[at] = (uint8_t)id;
+    }
 }
 
 enum field_id
-field_lookup(struct str name, uint16_t *ret_flags)
+field_lookup(struct str lower_case_name, uint16_t *ret_flags)
 {
-    for (unsigned i = FIELD_OTHER + 1; i < FIELD_COUNT; i++) {
-        if (known[i].name.len == name.len && known[i].name.p[0] == name.p[0] && str_eq(known[i].name, name)) {
-            *ret_flags = known[i].flags;
-            return (enum field_id)i;
+    *ret_flags = 0;
+    if (lower_case_name.len == 0)
+        return FIELD_OTHER;
+    for (unsigned at = slot_of(lower_case_name); slots[at]; at = (at + 1) % SLOTS) {
+        if (str_eq(known[slots[at]].name, lower_case_name)) {
+            *ret_flags = known[slots[at]].flags;
+            return (enum field_id)slots[at];
         }
     }
-    /* Hints that a later version may know are no business of a cluster either. */
-    *ret_flags = str_starts(name, STR("x-sextant-")) ? HINT : 0;
     return FIELD_OTHER;
 }
 
 struct str
 field_name(enum field_id id)
 {
+    assert(id > FIELD_OTHER && id < FIELD_COUNT);
     return known[id].name;
 }
 
+void
+message_init(struct message *m, struct arena *arena)
+{
+    *m = (struct message){ .arena = arena };
+}
+
 static struct field *
-add_field(struct message *m)
+next_field(struct message *m)
 {
     if (m->n_fields == m->cap_fields) {
         unsigned cap = m->cap_fields ? m->cap_fields * 2 : FIRST_FIELDS;
-        struct field *grown = ARENA_ARRAY(m->arena, cap, struct field);
+        struct field *fresh = ARENA_ARRAY(m->arena, cap, struct field);
 
         if (m->n_fields)
-            memcpy(grown, m->fields, m->n_fields * sizeof(*grown));
-        m->fields = grown;
+            memcpy(fresh, m->fields, m->n_fields * sizeof(*fresh));
+        m->fields = fresh;
         m->cap_fields = cap;
     }
     return &m->fields[m->n_fields++];
@@ -75,18 +106,23 @@ add_field(struct message *m)
 void
 message_add(struct message *m, struct str name, struct str value)
 {
-    struct field *f = add_field(m);
+    uint16_t flags = 0;
+    enum field_id id = field_lookup(name, &flags);
 
-    f->id = (uint16_t)field_lookup(name, &f->flags);
-    f->name = name;
-    f->value = value;
+    *next_field(m) = (struct field){ .id = (uint16_t)id, .flags = flags, .name = name, .value = value };
 }
 
 void
 message_add_id(struct message *m, enum field_id id, struct str value)
 {
-    *add_field(
-        m) = (struct field){ .id = (uint16_t)id, .flags = known[id].flags, .name = known[id].name, .value = value };
+    *next_field(m) = (struct field){ (uint16_t)id, known[id].flags, field_name(id), value };
+}
+
+void
+message_add_own(struct message *m, enum field_id id, struct str value)
+{
+    assert(!(known[id].flags & FIELD_FLAG_FRAME));
+    *next_field(m) = (struct field){ (uint16_t)id, 0, field_name(id), value };
 }
 
 const struct field *
@@ -127,14 +163,26 @@ message_count(const struct message *m, enum field_id id)
     return n;
 }
 
+/* The next non-empty member of a comma-separated list; false at its end. */
 static bool
-list_has(struct str list, struct str token)
+next_token(struct str *list, struct str *ret_token)
 {
-    while (list.len) {
-        struct str item;
+    while (list->len) {
+        str_cut(*list, ',', ret_token, list);
+        *ret_token = str_trim(*ret_token);
+        if (ret_token->len)
+            return true;
+    }
+    return false;
+}
 
-        str_cut(list, ',', &item, &list);
-        if (str_eq_nocase(str_trim(item), token))
+static bool
+list_has(struct str list, struct str wanted)
+{
+    struct str token;
+
+    while (next_token(&list, &token)) {
+        if (str_eq_nocase(token, wanted))
             return true;
     }
     return false;
@@ -150,40 +198,57 @@ message_has_token(const struct message *m, enum field_id id, struct str token)
     return false;
 }
 
-/* Fields that decide what a message means or who may send it: naming one in Connection would hide it from the cluster while
- * it was believed here, or the other way round. */
 static bool
 is_protected(const struct field *f)
 {
-    static const struct str names[] = { { "api-key", 7 }, { "authorization", 13 }, { "content-type", 12 },
-        { "content-encoding", 16 }, { "accept-encoding", 15 }, { "origin", 6 }, { "cache-control", 13 } };
+    enum { DECIDES = FIELD_FLAG_FRAME | FIELD_FLAG_FORWARD | FIELD_FLAG_HINT | FIELD_FLAG_KEEP };
 
-    if (f->flags & (FRAME | FORWARD | HINT) || str_ends(f->name, STR("-api-key")))
-        return true;
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (str_eq(f->name, names[i]))
-            return true;
-    }
-    return false;
+    return (f->flags & DECIDES) || str_ends(f->name, STR("-api-key"));
 }
 
-void
-message_mark_hops(struct message *m)
+static void
+mark_named(struct message *m, struct str name)
 {
-    if (!message_find(m, FIELD_CONNECTION))
-        return;
     for (unsigned i = 0; i < m->n_fields; i++) {
         struct field *f = &m->fields[i];
 
-        if (!is_protected(f) && message_has_token(m, FIELD_CONNECTION, f->name))
-            f->flags |= HOP;
+        if (f->name.len == name.len && str_eq_nocase(f->name, name) && !is_protected(f))
+            f->flags |= FIELD_FLAG_HOP;
     }
 }
+
+bool
+message_mark_hops(struct message *m)
+{
+    unsigned names = 0;
+
+    for (unsigned i = 0; i < m->n_fields; i++) {
+        struct str list = m->fields[i].value, token;
+
+        while (m->fields[i].id == FIELD_CONNECTION && next_token(&list, &token)) {
+            if (++names > MAX_CONNECTION_NAMES)
+                return false;
+            mark_named(m, token);
+        }
+    }
+    return true;
+}
+
+static const struct str method_names[] = {
+    [METHOD_OTHER] = { "", 0 },
+    [METHOD_GET] = { "GET", 3 },
+    [METHOD_POST] = { "POST", 4 },
+    [METHOD_PUT] = { "PUT", 3 },
+    [METHOD_PATCH] = { "PATCH", 5 },
+    [METHOD_DELETE] = { "DELETE", 6 },
+    [METHOD_HEAD] = { "HEAD", 4 },
+    [METHOD_OPTIONS] = { "OPTIONS", 7 },
+};
 
 enum method
 method_parse(struct str text)
 {
-    for (int i = METHOD_GET; i <= METHOD_OPTIONS; i++) {
+    for (unsigned i = METHOD_GET; i <= METHOD_OPTIONS; i++) {
         if (str_eq(method_names[i], text))
             return (enum method)i;
     }
@@ -193,6 +258,7 @@ method_parse(struct str text)
 struct str
 method_name(enum method method)
 {
+    assert(method <= METHOD_OPTIONS);
     return method_names[method];
 }
 
@@ -201,19 +267,46 @@ status_reason(int status)
 {
     static const struct {
         int status;
-        struct str reason;
-    } reasons[] = { { 200, { "OK", 2 } }, { 201, { "Created", 7 } }, { 202, { "Accepted", 8 } },
-        { 204, { "No Content", 10 } }, { 304, { "Not Modified", 12 } }, { 400, { "Bad Request", 11 } },
-        { 401, { "Unauthorized", 12 } }, { 403, { "Forbidden", 9 } }, { 404, { "Not Found", 9 } },
-        { 408, { "Request Timeout", 15 } }, { 409, { "Conflict", 8 } }, { 413, { "Content Too Large", 17 } },
-        { 422, { "Unprocessable Content", 21 } }, { 429, { "Too Many Requests", 17 } },
-        { 431, { "Request Header Fields Too Large", 31 } }, { 500, { "Internal Server Error", 21 } },
-        { 501, { "Not Implemented", 15 } }, { 502, { "Bad Gateway", 11 } }, { 503, { "Service Unavailable", 19 } },
-        { 504, { "Gateway Timeout", 15 } }, { 505, { "HTTP Version Not Supported", 26 } } };
+        const char *reason;
+    } reasons[] = {
+        { 200, "OK" },
+        { 100, "Continue" },
+        { 201, "Created" },
+        { 202, "Accepted" },
+        { 204, "No Content" },
+        { 206, "Partial Content" },
+        { 301, "Moved Permanently" },
+        { 302, "Found" },
+        { 304, "Not Modified" },
+        { 307, "Temporary Redirect" },
+        { 308, "Permanent Redirect" },
+        { 400, "Bad Request" },
+        { 401, "Unauthorized" },
+        { 403, "Forbidden" },
+        { 404, "Not Found" },
+        { 405, "Method Not Allowed" },
+        { 406, "Not Acceptable" },
+        { 408, "Request Timeout" },
+        { 409, "Conflict" },
+        { 413, "Content Too Large" },
+        { 415, "Unsupported Media Type" },
+        { 416, "Range Not Satisfiable" },
+        { 422, "Unprocessable Entity" },
+        { 429, "Too Many Requests" },
+        { 431, "Request Header Fields Too Large" },
+        { 499, "Client Closed Request" },
+        { 500, "Internal Server Error" },
+        { 501, "Not Implemented" },
+        { 502, "Bad Gateway" },
+        { 503, "Service Unavailable" },
+        { 504, "Gateway Timeout" },
+        { 505, "HTTP Version Not Supported" },
+        { 507, "Insufficient Storage" },
+    };
 
-    for (unsigned i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         if (reasons[i].status == status)
-            return reasons[i].reason;
+            return str_from(reasons[i].reason);
     }
     return STR("Unknown");
 }

@@ -31,7 +31,13 @@ enum field_id {
     FIELD_COUNT
 };
 
-enum field_flags { FIELD_FLAG_HOP = 1, FIELD_FLAG_FRAME = 2, FIELD_FLAG_FORWARD = 4, FIELD_FLAG_HINT = 8 };
+enum field_flags {
+    FIELD_FLAG_HOP = 1,
+    FIELD_FLAG_FRAME = 2,
+    FIELD_FLAG_FORWARD = 4,
+    FIELD_FLAG_HINT = 8,
+    FIELD_FLAG_KEEP = 16
+};
 
 struct field {
     uint16_t id;
@@ -42,14 +48,14 @@ struct field {
 
 enum framing {
     FRAMING_NONE,   /* no body */
-    FRAMING_LENGTH, /* content_length bytes (0 is FRAMING_LENGTH too when a request said so) */
+    FRAMING_LENGTH, /* content_length bytes (0 too, if it was said); in an answer to HEAD: that GET would have had */
     FRAMING_CHUNKED,
     FRAMING_UNTIL_CLOSE /* responses only */
 };
 
 struct message {
     struct arena *arena; /* owns everything below; set by message_init() */
-    enum method method;  /* requests */
+    enum method method;  /* of the request; in a response: of the request it answers */
     struct str method_text;
     struct str target; /* origin-form, "/path?query", or "*"; an absolute-form's authority went to `host` */
     struct str host;   /* Host, or what replaced it; may be empty on HTTP/1.0 */
@@ -68,6 +74,9 @@ void message_init(struct message *m, struct arena *arena);
 void message_add(
     struct message *m, struct str name, struct str value); /* slices are kept, not copied; name in lower case */
 void message_add_id(struct message *m, enum field_id id, struct str value);
+/* The same for a field that this proxy says itself (its own X-Forwarded-For, Keep-Alive, …): it has no flags, so the writer
+ * prints it where it drops the one that came in. Not for FRAME fields (assert): those follow from `host` and `framing`. */
+void message_add_own(struct message *m, enum field_id id, struct str value);
 const struct field *message_find(const struct message *m, enum field_id id);     /* first, or NULL */
 struct str message_value(const struct message *m, enum field_id id);             /* of the first, or STR_NONE */
 const struct field *message_find_name(const struct message *m, struct str name); /* lower-case name */
@@ -75,8 +84,9 @@ unsigned message_count(const struct message *m, enum field_id id);
 /* Is `token` in the comma-separated lists of all fields of this id (no case)? */
 bool message_has_token(const struct message *m, enum field_id id, struct str token);
 /* Marks fields named in Connection as hop-by-hop (Connection cannot name Host, Content-Length, Content-Type, api-key,
- * authorization or another field that decides meaning: those stay). */
-void message_mark_hops(struct message *m);
+ * authorization or another field that decides meaning: those stay). False, and the message should be refused, when
+ * Connection lists more than 32 names. The parser has called it before it says H1_HEAD. */
+bool message_mark_hops(struct message *m);
 
 enum method method_parse(struct str text);
 struct str method_name(enum method method);

@@ -253,3 +253,10 @@ loop_run_tasks(struct loop *loop)
     }
     return true;
 }
+
+void
+loop_settle(struct loop *loop)
+{
+    while (loop_run_posts(loop) || loop_run_tasks(loop))
+        continue;
+}

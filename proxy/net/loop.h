@@ -18,6 +18,8 @@ struct loop *loop_new_virtual(int64_t start_us);
 /* Drops posts and tasks that did not run, and clears timers; those may be cancelled and finished afterwards. NULL is fine.
  * Streams, listeners, resolvers and watches must be gone. */
 void loop_free(struct loop *loop);
+/* Run what is scheduled and posted until nothing is left, without waiting for anything: before owners of tasks are freed. */
+void loop_settle(struct loop *loop);
 void loop_run(struct loop *loop);  /* until loop_stop(); a stop that came before makes it return at once */
 void loop_stop(struct loop *loop); /* the running turn is finished first */
 /* Virtual: run all that is due, move the clock by `us`, timers firing in order of time. Also drains posts and tasks. */

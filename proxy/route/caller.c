@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Hops are looked at from the connection outwards. As long as a hop is a trusted proxy the next address in the header is
- * believed. The first that is not is the last hop; if that is a trusted caller, one more address may follow: the end user
- * for whom it calls.
+ * Hops are looked at from the connection outwards, and two questions are answered on the way:
+ *   1. Whose word counts? The first hop that is not a trusted proxy: its hints are believed if it is a trusted caller.
+ *   2. Whose place counts? The same hop; but a trusted caller speaks for somebody, so there the walk goes on to the first hop
+ *      that is neither trusted proxy nor trusted caller.
+ * An address in the header is only believed when the hop that wrote it, the one before, is trusted.
  */
 #include "proxy/route/caller.h"
 
@@ -18,44 +20,70 @@ is_in(const struct cidr *list, unsigned n, const struct addr *a)
     return false;
 }
 
+static bool
+is_proxy(const struct trust *trust, const struct addr *a)
+{
+    return is_in(trust->proxies, trust->n_proxies, a);
+}
+
+static bool
+is_caller(const struct trust *trust, const struct addr *a)
+{
+    return is_in(trust->callers, trust->n_callers, a);
+}
+
 static void
 walk_hops(const struct trust *trust, const struct message *req, struct caller *c)
 {
     struct hops hops;
     unsigned next = 0;
 
-    if (trust->header.len == 0 || (!is_in(trust->proxies, trust->n_proxies, &c->address) &&
-                                      !is_in(trust->callers, trust->n_callers, &c->address)))
-        return;
-    forwarded_parse(req, trust->header, &hops);
-    while (next < hops.n && is_in(trust->proxies, trust->n_proxies, &c->last_hop)) {
+    hops.n = 0;
+    hops.is_cut = false;
+    if (trust->header.len && (is_proxy(trust, &c->address) || is_caller(trust, &c->address)))
+        forwarded_parse(req, trust->header, &hops);
+    while (next < hops.n && is_proxy(trust, &c->last_hop))
         c->last_hop = hops.addrs[next++];
-        c->address_source = ADDRESS_HEADER;
-    }
     c->address = c->last_hop;
-    if (next < hops.n && is_in(trust->callers, trust->n_callers, &c->last_hop)) {
-        c->address = hops.addrs[next];
+    /* A proxy that is listed as a caller too speaks for itself only when nobody unreadable stands behind it. */
+    c->is_trusted = is_caller(trust, &c->last_hop) && !(hops.is_cut && next == hops.n && is_proxy(trust, &c->last_hop));
+    while (c->is_trusted && next < hops.n && (is_proxy(trust, &c->address) || is_caller(trust, &c->address)))
+        c->address = hops.addrs[next++];
+    if (next)
         c->address_source = ADDRESS_HEADER;
+}
+
+/* Overrides are written for an address as it is seen, or for the IPv4 address inside a tunnel's. */
+static const struct place *
+find_override(const struct overrides *overrides, const struct addr *a)
+{
+    for (unsigned i = 0; i < overrides->n; i++) {
+        if (cidr_has(&overrides->items[i].net, a))
+            return &overrides->items[i].place;
     }
+    return NULL;
 }
 
 void
 caller_place(const struct world *w, const struct addr *address, struct str hint, struct place *ret_place)
 {
     struct place p = { .source = PLACE_NONE };
+    struct addr inner = addr_unwrap(address);
+    const struct place *override;
 
     if (hint.len && place_parse(hint, &p)) {
         p.source = PLACE_HINT;
         *ret_place = p;
         return;
     }
-    for (unsigned i = 0; i < w->overrides->n; i++) {
-        if (cidr_has(&w->overrides->items[i].net, address)) {
-            *ret_place = w->overrides->items[i].place;
-            return;
-        }
+    override = find_override(w->overrides, address);
+    if (!override)
+        override = find_override(w->overrides, &inner);
+    if (override) {
+        *ret_place = *override;
+        return;
     }
-    if (w->geo && (w->conf->place_special || !addr_is_special(address)) && geo_db_lookup(w->geo, address, &p)) {
+    if (w->geo && (w->conf->place_special || !addr_is_special(&inner)) && geo_db_lookup(w->geo, address, &p)) {
         *ret_place = p;
         return;
     }
@@ -64,15 +92,28 @@ caller_place(const struct world *w, const struct addr *address, struct str hint,
         ret_place->source = PLACE_NONE;
 }
 
-static void
+static bool
+take_hint(const struct message *req, enum field_id id, struct str *ret_hint)
+{
+    *ret_hint = message_value(req, id);
+    return message_count(req, id) <= 1;
+}
+
+/* NULL, or what is wrong with the hints. */
+static const char *
 take_hints(const struct message *req, struct caller *c)
 {
-    if (!c->is_trusted)
-        return;
-    c->hint_place = message_value(req, FIELD_X_SEXTANT_PLACE);
-    c->hint_cluster = message_value(req, FIELD_X_SEXTANT_CLUSTER);
-    c->hint_endpoint = message_value(req, FIELD_X_SEXTANT_ENDPOINT);
-    c->hint_partition = message_value(req, FIELD_X_SEXTANT_PARTITION);
+    struct place parsed;
+    bool is_clear = take_hint(req, FIELD_X_SEXTANT_PLACE, &c->hint_place);
+
+    is_clear &= take_hint(req, FIELD_X_SEXTANT_CLUSTER, &c->hint_cluster);
+    is_clear &= take_hint(req, FIELD_X_SEXTANT_ENDPOINT, &c->hint_endpoint);
+    is_clear &= take_hint(req, FIELD_X_SEXTANT_PARTITION, &c->hint_partition);
+    if (!is_clear)
+        return "an X-Sextant-* header stands there twice";
+    if (c->hint_place.len && !place_parse(c->hint_place, &parsed))
+        return "X-Sextant-Place: expected a country, a cloud region or lat,lon";
+    return NULL;
 }
 
 enum fail
@@ -82,16 +123,15 @@ caller_resolve(const struct world *w, const struct addr *peer, bool via_proxy_pr
     struct caller c = { .address = *peer,
         .last_hop = *peer,
         .address_source = via_proxy_protocol ? ADDRESS_PROXY_PROTOCOL : ADDRESS_PEER };
-    struct place parsed;
+    const char *error = NULL;
 
     walk_hops(w->trust, req, &c);
-    c.is_trusted = is_in(w->trust->callers, w->trust->n_callers, &c.last_hop);
-    take_hints(req, &c);
-    caller_place(w, &c.address, c.hint_place, &c.place);
+    if (c.is_trusted)
+        error = take_hints(req, &c);
+    caller_place(w, &c.address, error ? STR_NONE : c.hint_place, &c.place);
     *ret_caller = c;
-    if (c.hint_place.len && !place_parse(c.hint_place, &parsed)) {
-        *ret_error = STR("X-Sextant-Place: expected a country, a cloud region or lat,lon");
-        return FAIL_BAD_HINT;
-    }
-    return FAIL_NONE;
+    if (!error)
+        return FAIL_NONE;
+    *ret_error = str_from(error);
+    return FAIL_BAD_HINT;
 }

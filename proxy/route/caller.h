@@ -20,9 +20,11 @@ struct caller {
 };
 
 /* `peer` is the transport's peer or what the PROXY protocol said (`via_proxy_protocol`). The configured header is read from
- * the right across trusted proxies only; an entry that does not parse ends the walk at the hop before it. A trusted caller's
- * configured header also names the end user it speaks for: its leftmost-untrusted entry is then the address, while last_hop
- * stays the caller itself. FAIL_BAD_HINT (with *ret_error) when a trusted caller's X-Sextant-Place is not a place. */
+ * the right across trusted proxies only; an entry that does not parse ends the walk at the hop before it, and if that is a
+ * trusted proxy nobody is trusted. Behind a trusted caller the walk goes on, as its header names the end user that it speaks
+ * for: the first hop that is neither trusted proxy nor trusted caller is the address, while last_hop stays the caller itself.
+ * FAIL_BAD_HINT (with *ret_error) when a trusted caller's X-Sextant-Place is not a place or a hint stands there twice;
+ * *ret_caller is filled all the same, for the log. */
 enum fail caller_resolve(const struct world *w, const struct addr *peer, bool via_proxy_protocol,
     const struct message *req, struct caller *ret_caller, struct str *ret_error);
 

@@ -15,14 +15,14 @@ is_before(const struct cluster_view *a, const struct cluster_view *b)
     return x != y ? x < y : a->cost_ms < b->cost_ms;
 }
 
-static void
-count_up(const struct cluster_view *views, struct candidates *c)
+unsigned
+candidates_n_up(const struct cluster_view *views, const uint8_t *list, unsigned n)
 {
-    unsigned best = c->n ? class_of(&views[c->list[0]]) : 2;
+    unsigned best = n ? class_of(&views[list[0]]) : 2, n_up = 0;
 
-    c->n_up = 0;
-    while (best < 2 && c->n_up < c->n && class_of(&views[c->list[c->n_up]]) == best)
-        c->n_up++;
+    while (best < 2 && n_up < n && class_of(&views[list[n_up]]) == best)
+        n_up++;
+    return n_up;
 }
 
 void
@@ -44,7 +44,7 @@ candidates_by_cost(
         c->list[at] = from[i];
         c->n++;
     }
-    count_up(views, c);
+    c->n_up = candidates_n_up(views, c->list, c->n);
 }
 
 void

@@ -21,5 +21,7 @@ void candidates_home_first(const struct cluster_view *views, const uint8_t *from
     struct candidates *ret_candidates);
 /* All clusters of the topology. */
 void candidates_all(const struct world *w, const struct cluster_view *views, struct candidates *ret_candidates);
+/* How many at the front of an ordered list are as well as its first; none when that is down. */
+unsigned candidates_n_up(const struct cluster_view *views, const uint8_t *list, unsigned n);
 
 #endif

@@ -40,6 +40,32 @@ view_state(const struct cluster_view *v)
 
 /* --- words ------------------------------------------------------------------------------------------------------- */
 
+static const char *
+reason_sentence(enum plan_reason reason)
+{
+    static const char *const sentences[] = {
+        [REASON_NONE] = "",
+        [REASON_ONLY] = "the only cluster that may hold it",
+        [REASON_NEAREST] = "the nearest of the permitted clusters",
+        [REASON_HOME] = "the home of the partition",
+        [REASON_FAILOVER] = "the one that goes before it is down",
+        [REASON_ALL_DOWN] = "every permitted cluster is judged down, so the best is tried anyway",
+        [REASON_EDGE] = "the edge's own cluster, as the operation names no collection",
+        [REASON_HINT] = "named by a trusted caller",
+        [REASON_EVERY_HOME] = "the schema must be the same in all regions",
+        [REASON_NODE] = "what belongs to a node goes to the same endpoint always",
+        [REASON_LOCAL] = "",
+    };
+    return sentences[reason];
+}
+
+static void
+put_hint(const char *name, struct str hint, struct buf *out)
+{
+    if (hint.len)
+        buf_printf(out, "hint        %s " STR_FMT "\n", name, STR_ARG(hint));
+}
+
 static void
 put_caller(const struct caller *c, struct buf *out)
 {
@@ -47,6 +73,12 @@ put_caller(const struct caller *c, struct buf *out)
 
     buf_printf(out, "caller      %s (by %s)%s\n", addr_print(&c->address, -1, text),
         address_source_name(c->address_source), c->is_trusted ? ", a trusted caller: its X-Sextant-* hints count" : "");
+    if (!addr_eq(&c->address, &c->last_hop))
+        buf_printf(out, "through     %s\n", addr_print(&c->last_hop, -1, text));
+    put_hint("place", c->hint_place, out);
+    put_hint("cluster", c->hint_cluster, out);
+    put_hint("endpoint", c->hint_endpoint, out);
+    put_hint("partition", c->hint_partition, out);
     buf_printf(out, "place       %s (by %s)", place_print(&c->place, place),
         place_source_name((enum place_source)c->place.source));
     if (c->place.continent)
@@ -89,45 +121,85 @@ put_cluster(const struct world *w, const struct cluster_view *v, unsigned index,
 }
 
 static void
+put_list(const struct world *w, const struct cluster_view *views, const uint8_t *list, unsigned n, struct buf *out)
+{
+    for (unsigned i = 0; i < n; i++) {
+        buf_add(out, i ? STR("            ") : STR("candidates  "));
+        put_cluster(w, &views[list[i]], list[i], out);
+    }
+}
+
+static bool
+part_has(const struct plan_part *part, unsigned rule)
+{
+    return part->rules[rule / 64] >> rule % 64 & 1;
+}
+
+static void
+put_part(const struct world *w, const struct cluster_view *views, const struct plan_part *part, struct buf *out)
+{
+    for (unsigned i = 0; i < w->map->n_rules; i++) {
+        if (part_has(part, i))
+            buf_printf(
+                out, "names of    line %u: " STR_FMT "\n", w->map->rules[i].line, STR_ARG(w->map->rules[i].text));
+    }
+    put_list(w, views, part->candidates, part->n_candidates, out);
+}
+
+static void
 put_candidates(const struct world *w, const struct cluster_view *views, const struct plan *p, struct buf *out)
 {
-    for (unsigned i = 0; i < p->n_candidates; i++) {
-        buf_printf(out, "%s", i ? "            " : "candidates  ");
-        put_cluster(w, &views[p->candidates[i]], p->candidates[i], out);
-    }
-    for (unsigned i = 0; i < p->n_parts && p->shape == PLAN_LISTS; i++) {
-        buf_printf(out, "part %u      ", i + 1);
-        put_cluster(w, &views[p->parts[i].candidates[0]], p->parts[i].candidates[0], out);
-    }
+    put_list(w, views, p->candidates, p->n_candidates, out);
+    for (unsigned i = 0; i < p->n_parts && p->shape == PLAN_LISTS; i++)
+        put_part(w, views, &p->parts[i], out);
+}
+
+static void
+put_refusal(const struct plan *p, struct buf *out)
+{
+    const struct fail_info *info = fail_info(p->fail);
+
+    buf_printf(out, "%u %s: %s", info->status, info->code, info->sentence);
+    if (p->detail.len)
+        buf_printf(out, " (" STR_FMT ")", STR_ARG(p->detail));
+}
+
+static void
+put_forward(const struct world *w, const struct plan *p, struct buf *out)
+{
+    buf_printf(out, "from " STR_FMT, STR_ARG(w->topology->clusters[p->candidates[0]].name));
+    if (p->is_pinned)
+        buf_printf(out, "/%u", p->endpoint ? p->endpoint : 1);
+    buf_printf(out, " (%s): %s%s", plan_reason_name(p->reason), reason_sentence(p->reason),
+        p->may_move ? "; then the next candidate if it fails" : "");
 }
 
 static void
 put_conclusion(const struct world *w, const struct plan *p, struct buf *out)
 {
+    buf_add(out, STR("answer      "));
     switch (p->shape) {
     case PLAN_REFUSE:
-        buf_printf(out, "answer      %u %s: %s", fail_info(p->fail)->status, fail_info(p->fail)->code,
-            fail_info(p->fail)->sentence);
-        if (p->detail.len)
-            buf_printf(out, " (" STR_FMT ")", STR_ARG(p->detail));
-        buf_putc(out, '\n');
-        return;
+        put_refusal(p, out);
+        break;
     case PLAN_LOCAL:
-        buf_add(out, STR("answer      given by this edge\n"));
-        return;
+        buf_add(out, STR("given by this edge"));
+        if (p->n_candidates == 0)
+            buf_add(out, STR(": it does not exist, as no line matches the collection"));
+        break;
     case PLAN_LISTS:
-        buf_add(out, STR("answer      each part's own names, merged\n"));
-        return;
+        buf_add(
+            out, p->n_parts ? STR("each part's own names, merged") : STR("an empty list: no line serves this caller"));
+        break;
     case PLAN_SCHEMA:
-        buf_add(out, STR("answer      sent to all candidates, outcomes compared\n"));
-        return;
+        buf_printf(out, "sent to all candidates, outcomes compared: %s", reason_sentence(p->reason));
+        break;
     case PLAN_FORWARD:
         if (p->n_candidates)
-            buf_printf(out, "answer      from " STR_FMT " (%s)%s\n",
-                STR_ARG(w->topology->clusters[p->candidates[0]].name), plan_reason_name(p->reason),
-                p->may_move ? ", then the next candidate if it fails" : "");
-        return;
+            put_forward(w, p, out);
+        break;
     }
+    buf_putc(out, '\n');
 }
 
 void
@@ -159,6 +231,7 @@ json_caller(const struct caller *c, struct json_writer *o)
     json_begin_object(o);
     text_member(o, "address", str_from(addr_print(&c->address, -1, text)));
     text_member(o, "address_source", str_from(address_source_name(c->address_source)));
+    text_member(o, "last_hop", str_from(addr_print(&c->last_hop, -1, text)));
     json_key(o, "trusted");
     json_put_bool(o, c->is_trusted);
     text_member(o, "place", str_from(place_print(&c->place, place)));
@@ -196,6 +269,53 @@ json_cluster(const struct world *w, const struct cluster_view *v, unsigned index
 }
 
 static void
+json_list(
+    const struct world *w, const struct cluster_view *views, const uint8_t *list, unsigned n, struct json_writer *o)
+{
+    json_key(o, "candidates");
+    json_begin_array(o);
+    for (unsigned i = 0; i < n; i++)
+        json_cluster(w, &views[list[i]], list[i], o);
+    json_end_array(o);
+}
+
+static void
+json_parts(const struct world *w, const struct cluster_view *views, const struct plan *p, struct json_writer *o)
+{
+    json_key(o, "parts");
+    json_begin_array(o);
+    for (unsigned i = 0; i < p->n_parts; i++) {
+        json_begin_object(o);
+        json_key(o, "rules");
+        json_begin_array(o);
+        for (unsigned k = 0; k < w->map->n_rules; k++) {
+            if (part_has(&p->parts[i], k))
+                json_put_str(o, w->map->rules[k].text);
+        }
+        json_end_array(o);
+        json_list(w, views, p->parts[i].candidates, p->parts[i].n_candidates, o);
+        json_end_object(o);
+    }
+    json_end_array(o);
+}
+
+static void
+json_hints(const struct caller *c, struct json_writer *o)
+{
+    json_key(o, "hints");
+    json_begin_object(o);
+    if (c->hint_place.len)
+        text_member(o, "place", c->hint_place);
+    if (c->hint_cluster.len)
+        text_member(o, "cluster", c->hint_cluster);
+    if (c->hint_endpoint.len)
+        text_member(o, "endpoint", c->hint_endpoint);
+    if (c->hint_partition.len)
+        text_member(o, "partition", c->hint_partition);
+    json_end_object(o);
+}
+
+static void
 json_rule(const struct plan *p, struct json_writer *o)
 {
     if (!p->rule)
@@ -223,17 +343,18 @@ plan_explain_json(const struct world *w, const struct caller *caller, const stru
 {
     json_begin_object(o);
     json_caller(caller, o);
+    json_hints(caller, o);
     json_operation(op, o);
     json_rule(plan, o);
-    json_key(o, "candidates");
-    json_begin_array(o);
-    for (unsigned i = 0; i < plan->n_candidates; i++)
-        json_cluster(w, &views[plan->candidates[i]], plan->candidates[i], o);
-    for (unsigned i = 0; i < plan->n_parts && plan->shape == PLAN_LISTS; i++)
-        json_cluster(w, &views[plan->parts[i].candidates[0]], plan->parts[i].candidates[0], o);
-    json_end_array(o);
+    json_list(w, views, plan->candidates, plan->n_candidates, o);
+    if (plan->shape == PLAN_LISTS)
+        json_parts(w, views, plan, o);
     text_member(o, "decision", str_from(shape_name(plan)));
     text_member(o, "reason", str_from(plan_reason_name(plan->reason)));
+    if (plan->is_pinned && plan->shape == PLAN_FORWARD) {
+        json_key(o, "endpoint");
+        json_put_u64(o, plan->endpoint ? plan->endpoint : 1);
+    }
     json_key(o, "may_move");
     json_put_bool(o, plan->may_move);
     if (plan->shape == PLAN_REFUSE) {

@@ -13,9 +13,10 @@ enum { HOPS_MAX = 32 };
 struct hops {
     struct addr addrs[HOPS_MAX]; /* rightmost first; ends before the first that is no address */
     unsigned n;
+    bool is_cut; /* there is one that is no address, or one too many */
 };
 
-/* All fields of that lower-case name, read from the right. */
+/* All fields of that lower-case name, read from the right. Empty elements are skipped. */
 void forwarded_parse(const struct message *m, struct str header, struct hops *ret_hops);
 
 #endif

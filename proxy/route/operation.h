@@ -31,7 +31,7 @@ enum op_resend {
 enum op_flags {
     OP_LOOKUP = 1,     /* its body may name a second collection */
     OP_NODE_LOCAL = 2, /* belongs to one endpoint: no fail-over, always the same one */
-    OP_UNBOUNDED = 4,  /* no body limit and no deadline: progress only (snapshots, uploads) */
+    OP_UNBOUNDED = 4,  /* no deadline: progress only (snapshots, index builds) */
     OP_STORAGE = 8,    /* whole-storage snapshot: trusted callers only when the map has a strict line */
     OP_CREATES = 16,   /* makes a collection */
     OP_SMALL_BODY = 32 /* Qdrant takes 2 MiB at most here */

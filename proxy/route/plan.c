@@ -25,6 +25,7 @@ plan_refuse(struct plan *p, enum fail fail, struct str detail)
     p->fail = fail;
     p->detail = detail;
     p->n_candidates = p->n_up = 0;
+    p->may_move = false;
 }
 
 static void
@@ -117,12 +118,9 @@ parse_endpoint(const struct topology *t, struct str text, unsigned *ret_cluster,
     return true;
 }
 
-/* A trusted caller's wish for one cluster or endpoint among those in the mask. False after refusing. */
 static bool
-apply_hints(const struct plan_input *in, struct plan *p, uint64_t *mask)
+apply_hint(const struct plan_input *in, struct plan *p, struct str wish, uint64_t *mask)
 {
-    const struct caller *c = in->caller;
-    struct str wish = c->hint_endpoint.len && p->is_pinned ? c->hint_endpoint : c->hint_cluster;
     unsigned cluster, endpoint;
 
     if (wish.len == 0)
@@ -139,12 +137,34 @@ apply_hints(const struct plan_input *in, struct plan *p, uint64_t *mask)
     return true;
 }
 
+/* A trusted caller's wish for one cluster among those in the mask, and for one endpoint of it. False after refusing. */
+static bool
+apply_hints(const struct plan_input *in, struct plan *p, uint64_t *mask)
+{
+    if (!apply_hint(in, p, in->caller->hint_cluster, mask))
+        return false;
+    return !p->is_pinned || apply_hint(in, p, in->caller->hint_endpoint, mask);
+}
+
 /* --- one collection ---------------------------------------------------------------------------------------------- */
 
 static bool
 reads(const struct op_info *info)
 {
     return info->kind == OP_READ || info->kind == OP_SERVICE;
+}
+
+/* Why the first of candidates ordered by cost is the first. */
+enum plan_reason
+plan_reason_by_cost(const struct plan_input *in, const struct plan *p)
+{
+    if (p->n_up == 0)
+        return REASON_ALL_DOWN;
+    for (unsigned i = p->n_up; i < p->n_candidates; i++) {
+        if (in->views[p->candidates[i]].cost_ms < in->views[p->candidates[0]].cost_ms)
+            return REASON_FAILOVER;
+    }
+    return REASON_NEAREST;
 }
 
 static void
@@ -161,20 +181,7 @@ set_reason(const struct plan_input *in, struct plan *p, bool by_cost)
     else if (!by_cost)
         p->reason = p->partition && p->candidates[0] == p->partition->clusters[0] ? REASON_HOME : REASON_FAILOVER;
     else
-        p->reason = plan_is_nearest(in, p) ? REASON_NEAREST : REASON_FAILOVER;
-}
-
-/* Is the first candidate the cheapest of all the partition lists, whatever their health? */
-bool
-plan_is_nearest(const struct plan_input *in, const struct plan *p)
-{
-    for (unsigned i = 0; p->partition && i < p->partition->n_clusters; i++) {
-        unsigned c = p->partition->clusters[i];
-
-        if (in->views[c].cost_ms < in->views[p->candidates[0]].cost_ms)
-            return false;
-    }
-    return true;
+        p->reason = plan_reason_by_cost(in, p);
 }
 
 static void
@@ -218,7 +225,7 @@ plan_partition(const struct plan_input *in, struct plan *p)
     p->is_pinned = in->op->info->flags & OP_NODE_LOCAL;
     if (!restrict_to_lookups(in, p, &mask))
         return;
-    if ((reads(in->op->info) || p->is_pinned) && !apply_hints(in, p, &mask))
+    if ((in->op->info->kind != OP_WRITE || p->is_pinned) && !apply_hints(in, p, &mask))
         return;
     order_partition(in, p, mask);
 }
@@ -237,7 +244,7 @@ plan_schema(const struct plan_input *in, struct plan *p)
     uint64_t mask = 0;
 
     p->shape = PLAN_SCHEMA;
-    p->reason = REASON_EVERY_HOME;
+    p->reason = in->caller->hint_partition.len ? REASON_HINT : REASON_EVERY_HOME;
     for (unsigned i = 0; i < p->rule->n_partitions; i++) {
         const struct partition *part = &p->rule->partitions[i];
 
@@ -252,9 +259,11 @@ plan_schema(const struct plan_input *in, struct plan *p)
     for (unsigned i = 0; i < in->w->topology->n_clusters; i++) {
         if (mask >> i & 1) {
             p->candidates[p->n_candidates++] = (uint8_t)i;
-            p->n_up += in->views[i].is_up;
+            p->n_up += in->views[i].is_up || in->views[i].is_ejected;
         }
     }
+    if (p->n_up == 0 && p->rule->all_down == ALL_DOWN_REFUSE)
+        plan_refuse(p, FAIL_NO_HEALTHY_CLUSTER, STR_NONE);
 }
 
 static void
@@ -302,7 +311,7 @@ plan_any(const struct plan_input *in, struct plan *p)
     p->shape = PLAN_FORWARD;
     take(p, &c);
     p->may_move = c.n > 1;
-    p->reason = c.n_up ? REASON_NEAREST : REASON_ALL_DOWN;
+    p->reason = plan_reason_by_cost(in, p);
 }
 
 static void
@@ -325,7 +334,7 @@ plan_edge(const struct plan_input *in, struct plan *p)
 
         if (is_chosen) {
             p->candidates[0] = c.list[i];
-            p->n_up = i < c.n_up;
+            p->n_up = candidates_n_up(in->views, p->candidates, 1);
             break;
         }
     }
@@ -352,6 +361,10 @@ plan_build(const struct world *w, const struct caller *caller, const struct oper
     memset(p, 0, sizeof(*p));
     if (is_whole_storage(op) && w->map->has_strict && !caller->is_trusted) {
         plan_refuse(p, FAIL_TRUSTED_ONLY, op->path);
+        return;
+    }
+    if (!names && plan_needs_body(w, op)) { /* never decide without what the decision depends on */
+        plan_refuse(p, FAIL_BAD_BODY, STR_NONE);
         return;
     }
     switch (op->scope) {

@@ -53,14 +53,16 @@ struct plan {
     unsigned n_candidates;
     unsigned n_up;           /* the first so many are up; 0 with candidates means all_down=try */
     bool is_pinned;          /* no move to another cluster or endpoint */
-    unsigned endpoint;       /* pinned to this endpoint number (1-based), 0: any */
+    unsigned endpoint;       /* pinned to this endpoint number (1-based); 0 with is_pinned: the first */
     bool may_move;           /* candidates after the first may be tried (re-sendable, several) */
     struct plan_part *parts; /* PLAN_LISTS */
     unsigned n_parts;
 };
 
-/* `views` has one entry a cluster. `names` are further collections found in the body (NULL: not looked at yet; see
- * plan_needs_body()). Strings and parts live in `arena`. */
+/* `views` has one entry a cluster. `names` are further collections found in the body (NULL: not looked at, which is refused
+ * with FAIL_BAD_BODY where plan_needs_body()). Strings and parts live in `arena`. Hints of a trusted caller narrow:
+ * X-Sextant-Cluster all but writes, schema and lists to one permitted cluster, X-Sextant-Endpoint what belongs to a node to
+ * one endpoint, X-Sextant-Partition schema to one partition; one that names nothing permitted is FAIL_BAD_HINT. */
 void plan_build(const struct world *w, const struct caller *caller, const struct operation *op,
     const struct name_list *names, const struct cluster_view *views, struct arena *arena, struct plan *ret_plan);
 

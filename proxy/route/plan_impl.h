@@ -16,7 +16,7 @@ struct plan_input {
 };
 
 void plan_refuse(struct plan *p, enum fail fail, struct str detail);
-bool plan_is_nearest(const struct plan_input *in, const struct plan *p);
+enum plan_reason plan_reason_by_cost(const struct plan_input *in, const struct plan *p);
 bool plan_maps_all(const struct partition_map *map); /* is there a line for every name? */
 void plan_lists(const struct plan_input *in, struct plan *p);
 

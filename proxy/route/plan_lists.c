@@ -35,6 +35,7 @@ part_for(struct plan *p, const struct candidates *c)
     return part;
 }
 
+/* A list is whole or an error: with all_down=refuse a line whose clusters are all down ends it. */
 static void
 add_rule(const struct plan_input *in, struct plan *p, const struct rule *rule)
 {
@@ -48,6 +49,10 @@ add_rule(const struct plan_input *in, struct plan *p, const struct rule *rule)
         candidates_home_first(in->views, part->clusters, part->n_clusters, part->cluster_mask, &c);
     else
         candidates_by_cost(in->views, part->clusters, part->n_clusters, part->cluster_mask, &c);
+    if (c.n_up == 0 && rule->all_down == ALL_DOWN_REFUSE) {
+        plan_refuse(p, FAIL_LIST_INCOMPLETE, arena_printf(in->arena, "line %u", rule->line));
+        return;
+    }
     into = part_for(p, &c);
     into->rules[rule->index / 64] |= UINT64_C(1) << rule->index % 64;
 }
@@ -61,9 +66,9 @@ plan_lists(const struct plan_input *in, struct plan *p)
     p->shape = PLAN_LISTS;
     p->reason = REASON_NEAREST;
     p->parts = ARENA_ARRAY(in->arena, map->n_rules, struct plan_part);
-    for (unsigned i = 0; i < map->n_rules; i++)
+    for (unsigned i = 0; i < map->n_rules && p->shape == PLAN_LISTS; i++)
         add_rule(in, p, &map->rules[i]);
-    if (p->n_parts != 1 || !plan_maps_all(map))
+    if (p->shape == PLAN_REFUSE || p->n_parts != 1 || !plan_maps_all(map))
         return;
     for (unsigned i = 0; i < map->n_rules; i++)
         n_rules += p->parts[0].rules[i / 64] >> i % 64 & 1;
@@ -73,8 +78,8 @@ plan_lists(const struct plan_input *in, struct plan *p)
     memcpy(p->candidates, p->parts[0].candidates, p->parts[0].n_candidates);
     p->n_candidates = p->parts[0].n_candidates;
     p->may_move = p->n_candidates > 1;
-    for (unsigned i = 0; i < p->n_candidates; i++)
-        p->n_up += in->views[p->candidates[i]].is_up;
+    p->n_up = candidates_n_up(in->views, p->candidates, p->n_candidates);
+    p->reason = plan_reason_by_cost(in, p);
 }
 
 bool

@@ -226,6 +226,8 @@ finish(struct server *s)
         worker_free(s->workers[i]);
     backend_on_change(NULL, NULL);
     prober_free(s->prober);
+    if (s->loop)
+        loop_settle(s->loop);
     upstream_free(s->up);
     names_free(s->names);
     fleet_unref(s->fleet);

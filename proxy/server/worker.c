@@ -103,6 +103,7 @@ worker_free(struct worker *w)
     for (unsigned i = 0; i < w->n_doors; i++)
         listener_free(w->doors[i].listener);
     edge_free(w->edge);
+    loop_settle(w->loop);
     upstream_free(w->up);
     residency_free(w->residency);
     metrics_free(w->metrics);

@@ -5,8 +5,7 @@
  *
  * 1. on_done is called once, from the loop, and nothing after it.
  * 2. Callbacks may cancel: every loop here looks at `state` again after each one. Memory goes in a task, never inside.
- * 3. A connection goes back to the pool only when the request went out whole, the answer came whole, nothing followed it,
- *    and both sides want to keep it.
+ * 3. A connection goes back to the pool only when request and answer went whole, nothing followed, and both sides keep it.
  */
 #include "proxy/upstream/exchange.h"
 
@@ -114,25 +113,12 @@ complete(struct exchange *x, enum fail fail, bool may_reuse)
     events->on_done(arg, fail);
 }
 
-static enum fail
-fail_of_connect(int error)
-{
-    switch (-error) {
-    case ECONNREFUSED:
-        return FAIL_CONNECT_REFUSED;
-    case ETIMEDOUT:
-        return FAIL_CONNECT_TIMEOUT;
-    default:
-        return FAIL_CONNECT_FAILED;
-    }
-}
-
 /* The connection ended or broke before the answer was complete. */
 static enum fail
 fail_of_break(const struct exchange *x, int error)
 {
     if (x->state == CONNECTING)
-        return fail_of_connect(error);
+        return pool_fail_of(error);
     if (x->state == ANSWER)
         return FAIL_UPSTREAM_CUT;
     if (x->timing.was_reused && !x->saw_bytes)
@@ -298,12 +284,30 @@ check_connected(struct exchange *x)
         ssize_t n = stream_read(x->conn->stream, &byte, 1);
 
         if (n < 0 && n != -EAGAIN)
-            complete(x, fail_of_connect((int)n), false);
+            complete(x, pool_fail_of((int)n), false);
         return false;
     }
     x->state = SENDING;
     x->timing.connected_us = x->progress_at_us = now_us(x);
     arm(x);
+    return true;
+}
+
+/* Ask for body and send, as long as there is some and the kernel takes it: it owes no event before it was full. False when
+ * the exchange is over. */
+static bool
+send_request(struct exchange *x)
+{
+    uint64_t sent_before;
+
+    do {
+        sent_before = x->sent_bytes;
+        if (!x->body_ended && exchange_room(x))
+            x->events->on_room(x->arg);
+        if (x->state == OVER)
+            return false;
+        flush(x);
+    } while (x->sent_bytes > sent_before && !x->body_ended);
     return true;
 }
 
@@ -323,12 +327,8 @@ pump(void *arg)
     }
     if (!check_connected(x))
         return;
-    if (!x->body_ended && exchange_room(x))
-        x->events->on_room(x->arg);
-    if (x->state == OVER)
-        return;
-    flush(x);
-    read_answer(x);
+    if (send_request(x))
+        read_answer(x);
 }
 
 static void
@@ -368,7 +368,7 @@ begin_connection(struct exchange *x)
         x->conn = pool_dial(pool, user_timeout, &error);
         metrics_add(x->up->metrics, METRIC_CONNECTS, x->p.slot, 1);
         if (!x->conn) {
-            x->start_fail = fail_of_connect(error);
+            x->start_fail = pool_fail_of(error);
             return;
         }
     }

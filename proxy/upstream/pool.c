@@ -130,3 +130,16 @@ pool_retire(struct pool *p, int64_t idle_us)
             conn_close(c);
     }
 }
+
+enum fail
+pool_fail_of(int error)
+{
+    switch (-error) {
+    case ECONNREFUSED:
+        return FAIL_CONNECT_REFUSED;
+    case ETIMEDOUT:
+        return FAIL_CONNECT_TIMEOUT;
+    default:
+        return FAIL_CONNECT_FAILED;
+    }
+}

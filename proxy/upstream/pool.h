@@ -32,6 +32,7 @@ void pool_free(struct pool *p);
 struct conn *pool_take_idle(struct pool *p, int64_t max_idle_us);
 /* Dial. NULL and -errno when it fails at once. */
 struct conn *pool_dial(struct pool *p, int64_t user_timeout_ms, int *ret_error);
+enum fail pool_fail_of(int error);   /* what a request meets when dialling ended with that -errno */
 void conn_give_back(struct conn *c); /* to the idle list */
 void conn_close(struct conn *c);
 void pool_retire(struct pool *p, int64_t idle_us); /* close those idle for longer */

@@ -54,8 +54,7 @@ conf_of(const struct target *t)
 static void
 sample_rtt(struct target *t, const struct exchange_timing *timing)
 {
-    int64_t us = timing->was_reused ? timing->first_byte_us - timing->sent_us
-                                    : timing->connected_us - timing->started_us;
+    int64_t us = timing->first_byte_us - timing->sent_us;
 
     rank_sample(&t->cluster->rank, (double)us / 1000, (double)conf_of(t)->rtt_margin);
     atomic_store(&t->cluster->shared.rtt_ms, t->cluster->rank.rtt_ms);

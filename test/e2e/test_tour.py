@@ -102,8 +102,8 @@ def test_users_stay_where_they_live(tour):
 
 def test_links_are_as_slow_as_a_wan(tour):
     de, us, jp = tour("users are kept")[:3]
-    assert us.seconds > 0.09 and jp.seconds > 0.16
-    assert de.seconds < us.seconds < jp.seconds
+    assert us.seconds > 0.09 and jp.seconds > 0.16  # twice that on a new connection
+    assert min(e.seconds for e in [de, *tour("the nearest region answers")]) < 0.09
 
 
 def test_catalog_is_read_from_the_nearest_copy(tour):

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef SEXTANT_TEST_STREAM_LIB_H
-#define SEXTANT_TEST_STREAM_LIB_H
+#ifndef SEXTANT_TEST_UNIT_STREAM_LIB_H
+#define SEXTANT_TEST_UNIT_STREAM_LIB_H
 
 /* Two joined streams, over TCP on loopback or in memory, so that the same tests run on both. */
 

@@ -143,6 +143,22 @@ test_truncated(void **state)
         }
 }
 
+/* Every other value of one byte of the signature is refused, whole and as soon as it shows. */
+static void
+try_corruptions(const struct str input, size_t at)
+{
+    for (int flip = 1; flip < 256; flip++) {
+        char copy[512];
+        struct proxy_header h;
+
+        memcpy(copy, input.p, input.len);
+        copy[at] = (char)(copy[at] ^ flip);
+        assert_int_equal(proxy_header_parse(str_make(copy, input.len), &h), -1);
+        if (at > 0) /* the first byte may be that of the other version */
+            assert_int_equal(proxy_header_parse(str_make(copy, at + 1), &h), -1);
+    }
+}
+
 static void
 test_corrupt_signature(void **state)
 {
@@ -150,20 +166,7 @@ test_corrupt_signature(void **state)
         size_t signature = valid[i].input.p[0] == 'P' ? 6 : 12;
 
         for (size_t at = 0; at < signature; at++)
-            for (int flip = 1; flip < 256; flip++) {
-                char copy[512];
-                struct proxy_header h;
-                int n;
-
-                memcpy(copy, valid[i].input.p, valid[i].input.len);
-                copy[at] = (char)(copy[at] ^ flip);
-                n = proxy_header_parse(str_make(copy, valid[i].input.len), &h);
-                if (n != -1)
-                    fail_msg("%s byte %zu ^ %d: %d", valid[i].name, at, flip, n);
-                n = proxy_header_parse(str_make(copy, at + 1), &h); /* as soon as it shows */
-                if (n != -1 && at > 0)                              /* the first may be that of the other version */
-                    fail_msg("%s byte %zu ^ %d, cut: %d", valid[i].name, at, flip, n);
-            }
+            try_corruptions(valid[i].input, at);
     }
 }
 

@@ -151,6 +151,8 @@ class Connection:
     def early(self, head):
         """Answers that do not wait for the body."""
         handler, _ = self.server.api.find(head.method, head.path)
+        if handler is None and head.length:
+            return self.server.handle(head, b"")
         is_upload = head.path.endswith("/upload")
         if handler and not is_upload and head.length > BODY_MAX:
             return error_reply(400, f"JSON payload ({head.length} bytes) is larger than allowed (limit: {BODY_MAX} bytes).")
