@@ -72,8 +72,8 @@ tell_unknown(
     const char *base = network_base(item.text, text);
 
     if (*base)
-        scan_error(
-            scan, item, "\"" STR_FMT "\" has bits set beyond its length: did you mean %s?", STR_ARG(item.text), base);
+        scan_error(scan, item, "\"" STR_FMT "\" is not a network: it has bits beyond its length; did you mean %s?",
+            STR_ARG(item.text), base);
     else
         scan_error(scan, item,
             "\"" STR_FMT

@@ -115,9 +115,9 @@ check_admin(const struct scan *scan, struct word at, const struct listen_conf *a
 {
     if (!is_loopback(&admin->addr))
         scan_error(scan, at,
-            STR_FMT " is not on loopback: whoever reaches the admin listener reads configuration and traffic, and this "
-                    "version has no key for it yet; expected such as 127.0.0.1:6390 or [::1]:6390",
-            STR_ARG(admin->text));
+            "the admin listener is for loopback only in this version: whoever reaches it reads configuration and "
+            "traffic, and "
+            "there is no key for it yet; expected such as 127.0.0.1:6390 or [::1]:6390");
     if (admin->proxy_protocol)
         scan_error(scan, at, "the admin listener does not speak the PROXY protocol");
     for (unsigned i = 0; i < l->n; i++) {

@@ -19,8 +19,9 @@ enum { FILE_MAX_BYTES = 16 << 20 };
 /* A NAME=VALUE seen, the name without its SEXTANT_. */
 struct setting {
     struct str name, value;
-    struct str file; /* the env file, or empty: the environment */
-    unsigned line, column, value_line, value_column;
+    struct str file;       /* the env file, or empty: the environment */
+    unsigned line, column; /* of the name; 0 in the environment, which has no lines */
+    unsigned value_line, value_column;
     bool is_used;
 };
 
@@ -73,8 +74,6 @@ gather_environment(struct loader *l, char **environ)
         if (str_cut(str_from(*environ), '=', &name, &value) && str_starts(name, STR("SEXTANT_")))
             add_setting(l, (struct setting){ .name = arena_str(a, str_skip(name, 8)),
                                .value = arena_str(a, value),
-                               .line = 1,
-                               .column = 1,
                                .value_line = 1,
                                .value_column = 1 });
     }
@@ -240,8 +239,8 @@ load_option(struct loader *l, unsigned index)
     if (direct && by_file) {
         *at = (struct conf_origin){ setting_source(&l->conf->arena, by_file), by_file->line, by_file->column, true,
             true };
-        conf_issue(l->issues, true, at->source, at->line, at->column,
-            STR_FMT " and " STR_FMT " are both given: use one", STR_ARG(name), STR_ARG(file_name));
+        conf_issue(l->issues, true, at->source, at->line, at->column, STR_FMT " and " STR_FMT " are both set: use one",
+            STR_ARG(name), STR_ARG(file_name));
     } else if (direct || by_file) {
         at->is_bad = !setting_text(l, o, direct ? direct : by_file, !direct, at, &text);
         if (!at->is_bad)

@@ -123,6 +123,7 @@ conf_print_env(const struct conf *conf, struct buf *out)
     struct arena a = { 0 };
     struct buf value = { 0 };
 
+    buf_reserve(&value, 1); /* an empty value is a slice of something */
     for (unsigned i = 0; i < conf_n_options; i++) {
         const struct option *o = &conf_options[i];
 
@@ -145,6 +146,7 @@ conf_print_json(const struct conf *conf, struct buf *out)
     struct arena a = { 0 };
     struct buf value = { 0 };
 
+    buf_reserve(&value, 1); /* an empty value is a slice of something */
     json_begin_object(&w);
     for (unsigned i = 0; i < conf_n_options; i++) {
         const struct option *o = &conf_options[i];

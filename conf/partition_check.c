@@ -40,7 +40,9 @@ check_overlaps(const struct scan *scan, const struct rule *r)
             const struct area *a = &r->areas[j];
 
             if (str_eq(a->text, b->text))
-                scan_error(scan, at_area(b), "area " STR_FMT " stands twice in this line", STR_ARG(b->text));
+                scan_error(scan, at_area(b),
+                    "area " STR_FMT " overlaps " STR_FMT " of this line: it stands there twice", STR_ARG(b->text),
+                    STR_ARG(a->text));
             else if (areas_overlap(a, b))
                 scan_error(scan, at_area(b),
                     "area " STR_FMT " overlaps " STR_FMT " of this line and neither is narrower", STR_ARG(b->text),
@@ -194,16 +196,9 @@ shadow_of(const struct partition_map *map, const struct rule *r, unsigned patter
 static void
 check_shadows(const struct scan *scan, const struct partition_map *map, const struct rule *r)
 {
-    struct word at = { .line = r->line, .column = r->column };
-    unsigned n = 0;
+    struct word at = { .line = r->line };
 
-    for (unsigned i = 0; i < r->n_patterns; i++)
-        n += shadow_of(map, r, i) != NULL;
-    if (n == r->n_patterns && n) {
-        scan_warning(scan, at, "this line is never reached: line %u takes its collections", shadow_of(map, r, 0)->line);
-        return;
-    }
-    for (unsigned i = 0; n && i < r->n_patterns; i++) {
+    for (unsigned i = 0; i < r->n_patterns; i++) {
         const struct rule *by = shadow_of(map, r, i);
 
         at.column = r->column + (unsigned)(r->patterns[i].p - r->patterns[0].p);

@@ -106,7 +106,7 @@ parse_option(struct parser *p, struct rule *r, enum key_id id, struct word w, un
     *seen |= 1U << id;
     if (id == KEY_FANOUT) {
         scan_error(&p->scan, w,
-            "fanout= is not in this version: list one cluster for each partition, or use copies=external with "
+            "fanout is not in this version: list one cluster for each partition, or use copies=external with "
             "something "
             "else that replicates");
         r->copies = COPIES_EXTERNAL; /* so that the same line is not blamed twice */

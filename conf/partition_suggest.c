@@ -57,7 +57,7 @@ partition_suggest(const struct topology *t, struct buf *out)
     put_divided(t, &divided, &left);
     buf_add(out,
         STR("several clusters need a map that says which of them may hold what. Three usual ones, ready to copy:\n"
-            "\n  # every region has a copy, kept by Sextant: fanout= is not in this version, take one of the others\n"
+            "\n  # every region has a copy, kept by Sextant: fanout is not in this version, take one of the others\n"
             "  SEXTANT_PARTITION_MAP='* *="));
     put_names(t, out);
     buf_add(out, STR(" fanout=async'\n"

@@ -139,19 +139,28 @@ word_count(struct word w)
     return n;
 }
 
+/* The items of one word that are not empty, added to the list. */
+static struct word *
+push_items(struct arena *arena, struct word *items, unsigned *n, struct word rest)
+{
+    struct word item;
+
+    while (word_item(&rest, &item)) {
+        if (item.text.len)
+            items = push(arena, items, (*n)++, item);
+    }
+    return items;
+}
+
 struct word *
 scan_list(struct scan *s, struct arena *arena, unsigned *ret_n)
 {
-    struct word *items = NULL, *words, item;
+    struct word *items = NULL, *words;
     unsigned n = 0, n_words;
 
     while (scan_entry(s, arena, &words, &n_words)) {
-        for (unsigned i = 0; i < n_words; i++) {
-            while (word_item(&words[i], &item)) {
-                if (item.text.len)
-                    items = push(arena, items, n++, item);
-            }
-        }
+        for (unsigned i = 0; i < n_words; i++)
+            items = push_items(arena, items, &n, words[i]);
     }
     *ret_n = n;
     return items;

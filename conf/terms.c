@@ -92,7 +92,8 @@ term_network(const struct scan *s, struct word w, struct cidr *ret_net)
         return true;
     base = network_base(w.text, text);
     if (*base)
-        scan_error(s, w, "\"" STR_FMT "\" has bits set beyond its length: did you mean %s?", STR_ARG(w.text), base);
+        scan_error(s, w, "\"" STR_FMT "\" is not a network: it has bits beyond its length; did you mean %s?",
+            STR_ARG(w.text), base);
     else
         scan_error(
             s, w, "\"" STR_FMT "\" is not a network: expected such as 10.0.0.0/8 or 2001:db8::/32", STR_ARG(w.text));

@@ -265,7 +265,7 @@ parse_local(const struct conf *conf, struct topology *t, struct arena *arena, st
         return;
     t->local_cluster = topology_find(t, conf->local_cluster);
     if (t->local_cluster < 0)
-        conf_option_issue(issues, true, conf, "local_cluster", "no cluster is called \"" STR_FMT "\"" STR_FMT,
+        conf_option_issue(issues, true, conf, "local_cluster", "no cluster is called " STR_FMT STR_FMT,
             STR_ARG(conf->local_cluster), STR_ARG(topology_suggest(t, conf->local_cluster, arena)));
 }
 

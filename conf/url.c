@@ -123,7 +123,7 @@ url_parse(struct str text, struct arena *arena, struct url *ret_url)
     int slash;
 
     if (text.len >= 8 && str_eq_nocase(str_make(text.p, 8), STR("https://")))
-        return "https is not in this version: TLS comes with a later one, use http:// until then";
+        return "https is not in this version: TLS to clusters comes with a later one";
     if (text.len < 7 || !str_eq_nocase(str_make(text.p, 7), STR("http://")))
         return "expected a URL such as http://qdrant-1:6333";
     rest = str_skip(u.text, 7);

@@ -48,84 +48,83 @@ test_no_option_is_named_like_those_of_kubernetes(void **state)
 
 /* --- mistakes ---------------------------------------------------------------------------------------------------- */
 
+static const struct {
+    const char *env[5];
+    const char *expected;
+} mistakes[] = {
+    { { NULL }, "" },
+    { { "PATH=/bin", "SEXTANTX=1", "sextant_workers=2", "SEXTANT_WORKERS=2" }, "" },
+    { { "SEXTANT_PORT=tcp://10.0.0.1:6333", "SEXTANT_SERVICE_HOST=10.0.0.1", "SEXTANT_ADMIN_PORT_6390_TCP=x" }, "" },
+    { { "SEXTANT_WORKERS= 2 ", "SEXTANT_PROBE_INTERVAL=\t1s\n" }, "" },
+    { { "SEXTANT_WORKERS=two" }, "SEXTANT_WORKERS:1:1: error: expected a whole number, not \"two\"\n" },
+    { { "SEXTANT_WORKERS=" }, "SEXTANT_WORKERS:1:1: error: expected a whole number, not \"\"\n" },
+    { { "SEXTANT_WORKERS=\n  two" }, "SEXTANT_WORKERS:2:3: error: expected a whole number, not \"two\"\n" },
+    { { "SEXTANT_WORKERS=257" }, "SEXTANT_WORKERS:1:1: error: 257 is out of range: expected 0 to 256\n" },
+    { { "SEXTANT_PROBE_INTERVAL=1ms" },
+        "SEXTANT_PROBE_INTERVAL:1:1: error: 1ms is out of range: expected 10ms to 1h\n" },
+    { { "SEXTANT_PROBE_INTERVAL=2" },
+        "SEXTANT_PROBE_INTERVAL:1:1: error: expected a duration such as 250ms, 2s, 5min or 0, not \"2\"\n" },
+    { { "SEXTANT_REPLAY_BYTES=1 mega" },
+        "SEXTANT_REPLAY_BYTES:1:1: error: expected a size such as 64KiB, 1MiB or 1048576, not \"1 mega\"\n" },
+    { { "SEXTANT_RETRY_PERCENT=lots" },
+        "SEXTANT_RETRY_PERCENT:1:1: error: expected a percentage such as 20, not \"lots\"\n" },
+    { { "SEXTANT_RESPONSE_HEADERS=maybe" },
+        "SEXTANT_RESPONSE_HEADERS:1:1: error: expected on or off, not \"maybe\"\n" },
+    { { "SEXTANT_WORKERS=\x1b[2J" }, "SEXTANT_WORKERS:1:1: error: expected a whole number, not \"\\x1b[2J\"\n" },
+    { { "SEXTANT_WORKRS=2" },
+        "SEXTANT_WORKRS: error: unknown variable SEXTANT_WORKRS; did you mean SEXTANT_WORKERS?\n" },
+    { { "SEXTANT_listen=:1" },
+        "SEXTANT_listen: error: unknown variable SEXTANT_listen; did you mean SEXTANT_LISTEN?\n" },
+    { { "SEXTANT_PARTITIONS=*" }, "SEXTANT_PARTITIONS: error: unknown variable SEXTANT_PARTITIONS; did you "
+                                  "mean SEXTANT_PARTITION_MAP?\n" },
+    { { "SEXTANT_CLUSTER_FILE=/x" }, "SEXTANT_CLUSTER_FILE: error: unknown variable SEXTANT_CLUSTER_FILE; did "
+                                     "you mean SEXTANT_CLUSTERS_FILE?\n" },
+    { { "SEXTANT_WHATEVER=1" },
+        "SEXTANT_WHATEVER: error: unknown variable SEXTANT_WHATEVER; sextant --help lists all\n" },
+    { { "SEXTANT_=1" }, "SEXTANT_: error: unknown variable SEXTANT_; sextant --help lists all\n" },
+    { { "SEXTANT_WORKERS=1", "SEXTANT_WORKERS_FILE=/x" },
+        "SEXTANT_WORKERS_FILE: error: SEXTANT_WORKERS and SEXTANT_WORKERS_FILE are both set: use one\n" },
+    { { "SEXTANT_WORKERS_FILE=/nonexistent/w" },
+        "SEXTANT_WORKERS_FILE:1:1: error: cannot read /nonexistent/w: No such file or directory\n" },
+    { { "SEXTANT_WORKERS_FILE=/" }, "SEXTANT_WORKERS_FILE:1:1: error: cannot read /: it is a directory\n" },
+    { { "SEXTANT_WORKERS_FILE=/dev/null" },
+        "SEXTANT_WORKERS_FILE:1:1: error: cannot read /dev/null: it is not a regular file\n" },
+    { { "SEXTANT_WORKERS_FILE=" }, "SEXTANT_WORKERS_FILE:1:1: error: cannot read : that is no file name\n" },
+    { { "SEXTANT_ENV_FILE=/nonexistent/e" },
+        "SEXTANT_ENV_FILE:1:1: error: cannot read /nonexistent/e: No such file or directory\n" },
+    { { "SEXTANT_PARTITION_MAP=/nonexistent/my map" },
+        "SEXTANT_PARTITION_MAP:1:1: error: cannot read /nonexistent/my map: No such file or directory\n" },
+    { { "SEXTANT_AREAS=./nonexistent" },
+        "SEXTANT_AREAS:1:1: error: cannot read ./nonexistent: No such file or directory\n" },
+    { { "SEXTANT_EJECT_BASE=10min" }, "SEXTANT_EJECT_BASE:1:1: error: SEXTANT_EJECT_BASE=10min is more than "
+                                      "SEXTANT_EJECT_MAX=5min: the shortest time "
+                                      "out is longer than the longest\n" },
+    { { "SEXTANT_EJECT_MAX=1s" }, "SEXTANT_EJECT_MAX:1:1: error: SEXTANT_EJECT_BASE=5s is more than "
+                                  "SEXTANT_EJECT_MAX=1s: the shortest time out is "
+                                  "longer than the longest\n" },
+    { { "SEXTANT_REPLAY_TOTAL=1KiB" }, "SEXTANT_REPLAY_TOTAL:1:1: error: SEXTANT_REPLAY_BYTES=1MiB is more than "
+                                       "SEXTANT_REPLAY_TOTAL=1KiB: one request "
+                                       "could keep more than all together\n" },
+    { { "SEXTANT_DEFAULT_TIMEOUT=500ms" }, "SEXTANT_DEFAULT_TIMEOUT:1:1: error: SEXTANT_CONNECT_TIMEOUT=1s is more "
+                                           "than SEXTANT_DEFAULT_TIMEOUT=500ms: "
+                                           "dialling alone would use up a request's time\n" },
+    { { "SEXTANT_CLIENT_IDLE=10s" }, "SEXTANT_CLIENT_IDLE:1:1: warning: some clients send on connections that have "
+                                     "been idle for 10 s: keep them "
+                                     "longer\n" },
+    { { "SEXTANT_WORKERS=x", "SEXTANT_LISTN=:1", "SEXTANT_RESPONSE_HEADERS=2" }, /* all at once */
+        "SEXTANT_WORKERS:1:1: error: expected a whole number, not \"x\"\n"
+        "SEXTANT_RESPONSE_HEADERS:1:1: error: expected on or off, not \"2\"\n"
+        "SEXTANT_LISTN: error: unknown variable SEXTANT_LISTN; did you mean SEXTANT_LISTEN?\n" },
+};
+
 static void
 test_mistakes_in_the_environment(void **state)
 {
-    static const struct {
-        const char *env[5];
-        const char *expected;
-    } cases[] = {
-        { { NULL }, "" },
-        { { "PATH=/bin", "SEXTANTX=1", "sextant_workers=2", "SEXTANT_WORKERS=2" }, "" },
-        { { "SEXTANT_PORT=tcp://10.0.0.1:6333", "SEXTANT_SERVICE_HOST=10.0.0.1", "SEXTANT_ADMIN_PORT_6390_TCP=x" },
-            "" },
-        { { "SEXTANT_WORKERS= 2 ", "SEXTANT_PROBE_INTERVAL=\t1s\n" }, "" },
-        { { "SEXTANT_WORKERS=two" }, "SEXTANT_WORKERS:1:1: error: expected a whole number, not \"two\"\n" },
-        { { "SEXTANT_WORKERS=" }, "SEXTANT_WORKERS:1:1: error: expected a whole number, not \"\"\n" },
-        { { "SEXTANT_WORKERS=\n  two" }, "SEXTANT_WORKERS:2:3: error: expected a whole number, not \"two\"\n" },
-        { { "SEXTANT_WORKERS=257" }, "SEXTANT_WORKERS:1:1: error: 257 is out of range: expected 0 to 256\n" },
-        { { "SEXTANT_PROBE_INTERVAL=1ms" },
-            "SEXTANT_PROBE_INTERVAL:1:1: error: 1ms is out of range: expected 10ms to 1h\n" },
-        { { "SEXTANT_PROBE_INTERVAL=2" },
-            "SEXTANT_PROBE_INTERVAL:1:1: error: expected a duration such as 250ms, 2s, 5min or 0, not \"2\"\n" },
-        { { "SEXTANT_REPLAY_BYTES=1 mega" },
-            "SEXTANT_REPLAY_BYTES:1:1: error: expected a size such as 64KiB, 1MiB or 1048576, not \"1 mega\"\n" },
-        { { "SEXTANT_RETRY_PERCENT=lots" },
-            "SEXTANT_RETRY_PERCENT:1:1: error: expected a percentage such as 20, not \"lots\"\n" },
-        { { "SEXTANT_RESPONSE_HEADERS=maybe" },
-            "SEXTANT_RESPONSE_HEADERS:1:1: error: expected on or off, not \"maybe\"\n" },
-        { { "SEXTANT_WORKERS=\x1b[2J" }, "SEXTANT_WORKERS:1:1: error: expected a whole number, not \"\\x1b[2J\"\n" },
-        { { "SEXTANT_WORKRS=2" },
-            "SEXTANT_WORKRS:1:1: error: unknown variable SEXTANT_WORKRS; did you mean SEXTANT_WORKERS?\n" },
-        { { "SEXTANT_listen=:1" },
-            "SEXTANT_listen:1:1: error: unknown variable SEXTANT_listen; did you mean SEXTANT_LISTEN?\n" },
-        { { "SEXTANT_PARTITIONS=*" }, "SEXTANT_PARTITIONS:1:1: error: unknown variable SEXTANT_PARTITIONS; did you "
-                                      "mean SEXTANT_PARTITION_MAP?\n" },
-        { { "SEXTANT_CLUSTER_FILE=/x" }, "SEXTANT_CLUSTER_FILE:1:1: error: unknown variable SEXTANT_CLUSTER_FILE; did "
-                                         "you mean SEXTANT_CLUSTERS_FILE?\n" },
-        { { "SEXTANT_WHATEVER=1" },
-            "SEXTANT_WHATEVER:1:1: error: unknown variable SEXTANT_WHATEVER; sextant --help lists all\n" },
-        { { "SEXTANT_=1" }, "SEXTANT_:1:1: error: unknown variable SEXTANT_; sextant --help lists all\n" },
-        { { "SEXTANT_WORKERS=1", "SEXTANT_WORKERS_FILE=/x" },
-            "SEXTANT_WORKERS_FILE:1:1: error: SEXTANT_WORKERS and SEXTANT_WORKERS_FILE are both given: use one\n" },
-        { { "SEXTANT_WORKERS_FILE=/nonexistent/w" },
-            "SEXTANT_WORKERS_FILE:1:1: error: cannot read /nonexistent/w: No such file or directory\n" },
-        { { "SEXTANT_WORKERS_FILE=/" }, "SEXTANT_WORKERS_FILE:1:1: error: cannot read /: it is a directory\n" },
-        { { "SEXTANT_WORKERS_FILE=/dev/null" },
-            "SEXTANT_WORKERS_FILE:1:1: error: cannot read /dev/null: it is not a regular file\n" },
-        { { "SEXTANT_WORKERS_FILE=" }, "SEXTANT_WORKERS_FILE:1:1: error: cannot read : that is no file name\n" },
-        { { "SEXTANT_ENV_FILE=/nonexistent/e" },
-            "SEXTANT_ENV_FILE:1:1: error: cannot read /nonexistent/e: No such file or directory\n" },
-        { { "SEXTANT_PARTITION_MAP=/nonexistent/my map" },
-            "SEXTANT_PARTITION_MAP:1:1: error: cannot read /nonexistent/my map: No such file or directory\n" },
-        { { "SEXTANT_AREAS=./nonexistent" },
-            "SEXTANT_AREAS:1:1: error: cannot read ./nonexistent: No such file or directory\n" },
-        { { "SEXTANT_EJECT_BASE=10min" }, "SEXTANT_EJECT_BASE:1:1: error: SEXTANT_EJECT_BASE=10min is more than "
-                                          "SEXTANT_EJECT_MAX=5min: the shortest time "
-                                          "out is longer than the longest\n" },
-        { { "SEXTANT_EJECT_MAX=1s" }, "SEXTANT_EJECT_MAX:1:1: error: SEXTANT_EJECT_BASE=5s is more than "
-                                      "SEXTANT_EJECT_MAX=1s: the shortest time out is "
-                                      "longer than the longest\n" },
-        { { "SEXTANT_REPLAY_TOTAL=1KiB" }, "SEXTANT_REPLAY_TOTAL:1:1: error: SEXTANT_REPLAY_BYTES=1MiB is more than "
-                                           "SEXTANT_REPLAY_TOTAL=1KiB: one request "
-                                           "could keep more than all together\n" },
-        { { "SEXTANT_DEFAULT_TIMEOUT=500ms" }, "SEXTANT_DEFAULT_TIMEOUT:1:1: error: SEXTANT_CONNECT_TIMEOUT=1s is more "
-                                               "than SEXTANT_DEFAULT_TIMEOUT=500ms: "
-                                               "dialling alone would use up a request's time\n" },
-        { { "SEXTANT_CLIENT_IDLE=10s" }, "SEXTANT_CLIENT_IDLE:1:1: warning: some clients send on connections that have "
-                                         "been idle for 10 s: keep them "
-                                         "longer\n" },
-        { { "SEXTANT_WORKERS=x", "SEXTANT_LISTN=:1", "SEXTANT_RESPONSE_HEADERS=2" }, /* all at once */
-            "SEXTANT_WORKERS:1:1: error: expected a whole number, not \"x\"\n"
-            "SEXTANT_RESPONSE_HEADERS:1:1: error: expected on or off, not \"2\"\n"
-            "SEXTANT_LISTN:1:1: error: unknown variable SEXTANT_LISTN; did you mean SEXTANT_LISTEN?\n" },
-    };
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
         struct fixture f;
 
-        fixture_conf(&f, cases[i].env);
-        fixture_says(&f, cases[i].expected);
+        fixture_conf(&f, mistakes[i].env);
+        fixture_says(&f, mistakes[i].expected);
         fixture_fini(&f);
     }
 }

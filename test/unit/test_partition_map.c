@@ -62,66 +62,66 @@ test_rules(void **state)
     fixture_fini(&f);
 }
 
+static const char areas[] = "SEXTANT_AREAS=dach=DE,AT,CH\nalps=dach,FR,IT; office=192.0.2.0/25,10.0.0.0/8\n"
+                            "west=europe,US; mixed=office,JP";
+static const struct {
+    const char *line, *address, *place;
+    const char *partition, *area; /* NULL: nobody takes it */
+} callers[] = {
+    { "* *=eu", "1.1.1.1", "DE", "*", "*" },
+    { "* *=eu", "1.1.1.1", "unplaced", "*", "*" },
+    { "* *=eu", "1.1.1.1", "0,0", "*", "*" },
+    { "* *=eu", "", "unplaced", "*", "*" },
+    { "* europe=eu", "1.1.1.1", "DE", "europe", "europe" },
+    { "* europe=eu", "1.1.1.1", "europe", "europe", "europe" },
+    { "* europe=eu", "1.1.1.1", "US", NULL, NULL },
+    { "* europe=eu", "1.1.1.1", "unplaced", NULL, NULL },
+    { "* europe=eu", "1.1.1.1", "0,0", NULL, NULL },
+    { "* asia,oceania=ap *=us", "1.1.1.1", "NZ", "asia,oceania", "oceania" },
+    { "* *=us asia,oceania=ap", "1.1.1.1", "JP", "asia,oceania", "asia" },
+    { "* europe=eu DE=us", "1.1.1.1", "DE", "DE", "DE" },
+    { "* DE=us europe=eu", "1.1.1.1", "FR", "europe", "europe" },
+    { "* dach=eu europe=us", "1.1.1.1", "AT", "dach", "dach" },
+    { "* dach=eu AT=us", "1.1.1.1", "AT", "AT", "AT" },
+    { "* alps=us dach=eu", "1.1.1.1", "DE", "dach", "dach" }, /* a list within a list is narrower */
+    { "* dach=eu alps=us", "1.1.1.1", "IT", "alps", "alps" },
+    { "* west=us alps=ap dach=eu", "1.1.1.1", "CH", "dach", "dach" },
+    { "* west=us alps=ap dach=eu", "1.1.1.1", "FR", "alps", "alps" },
+    { "* west=us alps=ap dach=eu", "1.1.1.1", "ES", "west", "west" },
+    { "* west=us", "1.1.1.1", "europe", "west", "west" },
+    { "* 192.0.2.0/24=us DE=eu", "192.0.2.9", "DE", "192.0.2.0/24", "192.0.2.0/24" },
+    { "* 192.0.2.0/24=us DE=eu", "192.0.3.9", "DE", "DE", "DE" },
+    { "* 192.0.2.0/24=us 192.0.2.128/25=ap *=eu", "192.0.2.129", "DE", "192.0.2.128/25", "192.0.2.128/25" },
+    { "* 192.0.2.128/25=ap 192.0.2.0/24=us *=eu", "192.0.2.1", "unplaced", "192.0.2.0/24", "192.0.2.0/24" },
+    { "* 2001:db8::/32=ap *=eu", "2001:db8::1", "unplaced", "2001:db8::/32", "2001:db8::/32" },
+    { "* 0.0.0.0/0=ap *=eu", "2001:db8::1", "DE", "*", "*" },
+    { "* office=us DE=eu", "192.0.2.9", "DE", "DE", "DE" }, /* a list is a list, whatever is in it */
+    { "* office=us europe=eu", "192.0.2.9", "DE", "office", "office" },
+    { "* office=us europe=eu", "192.0.2.200", "DE", "europe", "europe" },
+    { "* office=us *=eu", "10.9.9.9", "unplaced", "office", "office" },
+    { "* mixed=us *=eu", "10.9.9.9", "DE", "mixed", "mixed" },
+    { "* mixed=us *=eu", "1.1.1.1", "JP", "mixed", "mixed" },
+    { "* unknown=us *=eu", "1.1.1.1", "unplaced", "unknown", "unknown" },
+    { "* *=eu unknown=us", "1.1.1.1", "unplaced", "unknown", "unknown" },
+    { "* unknown=us *=eu", "1.1.1.1", "0,0", "*", "*" },
+    { "* unknown=us *=eu", "1.1.1.1", "default:DE", "*", "*" },
+    { "* unknown=us 1.1.1.0/24=eu", "1.1.1.1", "unplaced", "1.1.1.0/24", "1.1.1.0/24" },
+    { "* europe=eu *=us", "1.1.1.1", "default:DE", "europe", "europe" },
+    { "* europe=eu *=us residency=strict", "1.1.1.1", "DE", "europe", "europe" },
+    { "* europe=eu *=us residency=strict", "1.1.1.1", "default:DE", NULL, NULL },
+    { "* europe=eu *=us residency=strict", "1.1.1.1", "unplaced", NULL, NULL },
+    { "* europe=eu *=us residency=strict", "1.1.1.1", "0,0", "*", "*" },
+    { "* europe=eu unknown=us residency=strict", "1.1.1.1", "default:DE", "unknown", "unknown" },
+    { "* europe=eu 1.1.1.1=us residency=strict", "1.1.1.1", "default:DE", "1.1.1.1", "1.1.1.1" },
+};
+
 static void
 test_partitions(void **state)
 {
-    static const char areas[] = "SEXTANT_AREAS=dach=DE,AT,CH\nalps=dach,FR,IT; office=192.0.2.0/25,10.0.0.0/8\n"
-                                "west=europe,US; mixed=office,JP";
-    static const struct {
-        const char *line, *address, *place;
-        const char *partition, *area; /* NULL: nobody takes it */
-    } cases[] = {
-        { "* *=eu", "1.1.1.1", "DE", "*", "*" },
-        { "* *=eu", "1.1.1.1", "unplaced", "*", "*" },
-        { "* *=eu", "1.1.1.1", "0,0", "*", "*" },
-        { "* *=eu", "", "unplaced", "*", "*" },
-        { "* europe=eu", "1.1.1.1", "DE", "europe", "europe" },
-        { "* europe=eu", "1.1.1.1", "europe", "europe", "europe" },
-        { "* europe=eu", "1.1.1.1", "US", NULL, NULL },
-        { "* europe=eu", "1.1.1.1", "unplaced", NULL, NULL },
-        { "* europe=eu", "1.1.1.1", "0,0", NULL, NULL },
-        { "* asia,oceania=ap *=us", "1.1.1.1", "NZ", "asia,oceania", "oceania" },
-        { "* *=us asia,oceania=ap", "1.1.1.1", "JP", "asia,oceania", "asia" },
-        { "* europe=eu DE=us", "1.1.1.1", "DE", "DE", "DE" },
-        { "* DE=us europe=eu", "1.1.1.1", "FR", "europe", "europe" },
-        { "* dach=eu europe=us", "1.1.1.1", "AT", "dach", "dach" },
-        { "* dach=eu AT=us", "1.1.1.1", "AT", "AT", "AT" },
-        { "* alps=us dach=eu", "1.1.1.1", "DE", "dach", "dach" }, /* a list within a list is narrower */
-        { "* dach=eu alps=us", "1.1.1.1", "IT", "alps", "alps" },
-        { "* west=us alps=ap dach=eu", "1.1.1.1", "CH", "dach", "dach" },
-        { "* west=us alps=ap dach=eu", "1.1.1.1", "FR", "alps", "alps" },
-        { "* west=us alps=ap dach=eu", "1.1.1.1", "ES", "west", "west" },
-        { "* west=us", "1.1.1.1", "europe", "west", "west" },
-        { "* 192.0.2.0/24=us DE=eu", "192.0.2.9", "DE", "192.0.2.0/24", "192.0.2.0/24" },
-        { "* 192.0.2.0/24=us DE=eu", "192.0.3.9", "DE", "DE", "DE" },
-        { "* 192.0.2.0/24=us 192.0.2.128/25=ap *=eu", "192.0.2.129", "DE", "192.0.2.128/25", "192.0.2.128/25" },
-        { "* 192.0.2.128/25=ap 192.0.2.0/24=us *=eu", "192.0.2.1", "unplaced", "192.0.2.0/24", "192.0.2.0/24" },
-        { "* 2001:db8::/32=ap *=eu", "2001:db8::1", "unplaced", "2001:db8::/32", "2001:db8::/32" },
-        { "* 0.0.0.0/0=ap *=eu", "2001:db8::1", "DE", "*", "*" },
-        { "* office=us DE=eu", "192.0.2.9", "DE", "DE", "DE" }, /* a list is a list, whatever is in it */
-        { "* office=us europe=eu", "192.0.2.9", "DE", "office", "office" },
-        { "* office=us europe=eu", "192.0.2.200", "DE", "europe", "europe" },
-        { "* office=us *=eu", "10.9.9.9", "unplaced", "office", "office" },
-        { "* mixed=us *=eu", "10.9.9.9", "DE", "mixed", "mixed" },
-        { "* mixed=us *=eu", "1.1.1.1", "JP", "mixed", "mixed" },
-        { "* unknown=us *=eu", "1.1.1.1", "unplaced", "unknown", "unknown" },
-        { "* *=eu unknown=us", "1.1.1.1", "unplaced", "unknown", "unknown" },
-        { "* unknown=us *=eu", "1.1.1.1", "0,0", "*", "*" },
-        { "* unknown=us *=eu", "1.1.1.1", "default:DE", "*", "*" },
-        { "* unknown=us 1.1.1.0/24=eu", "1.1.1.1", "unplaced", "1.1.1.0/24", "1.1.1.0/24" },
-        { "* europe=eu *=us", "1.1.1.1", "default:DE", "europe", "europe" },
-        { "* europe=eu *=us residency=strict", "1.1.1.1", "DE", "europe", "europe" },
-        { "* europe=eu *=us residency=strict", "1.1.1.1", "default:DE", NULL, NULL },
-        { "* europe=eu *=us residency=strict", "1.1.1.1", "unplaced", NULL, NULL },
-        { "* europe=eu *=us residency=strict", "1.1.1.1", "0,0", "*", "*" },
-        { "* europe=eu unknown=us residency=strict", "1.1.1.1", "default:DE", "unknown", "unknown" },
-        { "* europe=eu 1.1.1.1=us residency=strict", "1.1.1.1", "default:DE", "1.1.1.1", "1.1.1.1" },
-    };
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < sizeof(callers) / sizeof(*callers); i++) {
         struct arena a = { 0 };
-        const char *env[] = { CLUSTERS, areas, arena_printf(&a, "SEXTANT_PARTITION_MAP=%s", cases[i].line).p, NULL };
-        struct place place = place_of(cases[i].place);
+        const char *env[] = { CLUSTERS, areas, arena_printf(&a, "SEXTANT_PARTITION_MAP=%s", callers[i].line).p, NULL };
+        struct place place = place_of(callers[i].place);
         struct addr address = { 0 };
         const struct partition *part;
         const struct area *area = NULL;
@@ -129,12 +129,12 @@ test_partitions(void **state)
 
         fixture_map(&f, env);
         assert_int_equal(f.issues.n_errors, 0);
-        addr_parse(str_from(cases[i].address), &address);
+        addr_parse(str_from(callers[i].address), &address);
         part = rule_partition(&f.map->rules[0], &address, &place, &area);
-        if (!part != !cases[i].partition || !area != !part ||
-            (part &&
-                (!str_eq(part->name, str_from(cases[i].partition)) || !str_eq(area->text, str_from(cases[i].area)))))
-            fail_msg("%s from %s, %s: " STR_FMT, cases[i].line, cases[i].address, cases[i].place,
+        if (!part != !callers[i].partition || !area != !part ||
+            (part && (!str_eq(part->name, str_from(callers[i].partition)) ||
+                         !str_eq(area->text, str_from(callers[i].area)))))
+            fail_msg("%s from %s, %s: " STR_FMT, callers[i].line, callers[i].address, callers[i].place,
                 STR_ARG(part ? part->name : STR("nobody")));
         assert_true(part == rule_partition(&f.map->rules[0], &address, &place, NULL));
         fixture_fini(&f);

@@ -148,95 +148,92 @@ test_a_topology(void **state)
     "at=aws:eu-central-1'\n"
 #define EU "SEXTANT_CLUSTERS=eu http://e at=DE"
 
+static const char *const mistakes[][3] = {
+    { "SEXTANT_CLUSTERS=", "", NO_CLUSTER },
+    { "SEXTANT_CLUSTERS= # none yet\n;", "SEXTANT_LOCAL_CLUSTER=eu", NO_CLUSTER },
+    { "SEXTANT_WORKERS=x", "", "SEXTANT_WORKERS:1:1: error: expected a whole number, not \"x\"\n" NO_CLUSTER },
+    { "SEXTANT_CLUSTERS=/nonexistent", "",
+        "SEXTANT_CLUSTERS:1:1: error: cannot read /nonexistent: No such file or directory\n" },
+    { "SEXTANT_CLUSTERS=eu", "",
+        "SEXTANT_CLUSTERS:1:1: error: cluster eu has no URL: expected name url[,url...] at=PLACE\n"
+        "SEXTANT_CLUSTERS:1:1: error: cluster eu has no at=PLACE: a cloud region such as aws:eu-central-1, a "
+        "country or "
+        "lat,lon\n" },
+    { "SEXTANT_CLUSTERS=eu at=DE", "",
+        "SEXTANT_CLUSTERS:1:1: error: cluster eu has no URL: expected name url[,url...] at=PLACE\n" },
+    { "SEXTANT_CLUSTERS=\n eu http://e\n", "",
+        "SEXTANT_CLUSTERS:2:2: error: cluster eu has no at=PLACE: a cloud region such as aws:eu-central-1, a "
+        "country or "
+        "lat,lon\n" },
+    { "SEXTANT_CLUSTERS=Eu http://e at=DE", "",
+        "SEXTANT_CLUSTERS:1:1: error: \"Eu\" is not a cluster name: up to 63 of a-z, 0-9, - and _, beginning with "
+        "a "
+        "letter or digit\n" },
+    { "SEXTANT_CLUSTERS=-a http://e at=DE", "",
+        "SEXTANT_CLUSTERS:1:1: error: \"-a\" is not a cluster name: up to 63 of a-z, 0-9, - and _, beginning with "
+        "a "
+        "letter or digit\n" },
+    { EU "; eu http://f at=US", "", "SEXTANT_CLUSTERS:1:20: error: cluster eu is defined twice, first in line 1\n" },
+    { EU ",http://x", "", "SEXTANT_CLUSTERS:1:16: error: \"DE,http://x\" " PLACE_HINT_TEXT "\n" },
+    { "SEXTANT_CLUSTERS=eu http://e,https://f at=DE", "",
+        "SEXTANT_CLUSTERS:1:13: error: \"https://f\": https is not in this version: TLS to clusters comes with a "
+        "later one\n" },
+    { "SEXTANT_CLUSTERS=eu http://e#x at=DE", "",
+        "SEXTANT_CLUSTERS:1:4: error: \"http://e#x\": a URL may not carry a query or a fragment\n" },
+    { "SEXTANT_CLUSTERS=eu http://e,http://E:6333/ at=DE", "",
+        "SEXTANT_CLUSTERS:1:13: error: endpoint http://E:6333/ is listed twice, first in cluster eu\n" },
+    { EU "\nus http://f,http://e at=US", "",
+        "SEXTANT_CLUSTERS:2:13: error: endpoint http://e is listed twice, first in cluster eu\n" },
+    { "SEXTANT_CLUSTERS=eu http://e http://f at=DE", "",
+        "SEXTANT_CLUSTERS:1:13: error: \"http://f\" is not understood: expected at=, country=, bias= or weight=; "
+        "URLs are "
+        "separated by commas without blanks\n" },
+    { "SEXTANT_CLUSTERS=eu http://e at=aws:eu-centrl-1", "",
+        "SEXTANT_CLUSTERS:1:16: error: \"aws:eu-centrl-1\" " PLACE_HINT_TEXT "; did you mean aws:eu-central-1?\n" },
+    { "SEXTANT_CLUSTERS=eu http://e at=germanywestcentral", "",
+        "SEXTANT_CLUSTERS:1:16: error: \"germanywestcentral\" " PLACE_HINT_TEXT
+        "; did you mean azure:germanywestcentral?\n" },
+    { "SEXTANT_CLUSTERS=eu http://e at=de", "",
+        "SEXTANT_CLUSTERS:1:16: error: \"de\" " PLACE_HINT_TEXT "; did you mean DE?\n" },
+    { "SEXTANT_CLUSTERS=eu http://e at=91,0", "", "SEXTANT_CLUSTERS:1:16: error: \"91,0\" " PLACE_HINT_TEXT "\n" },
+    { EU " country=UK", "",
+        "SEXTANT_CLUSTERS:1:27: error: \"UK\" is not a country: expected two capitals such as DE; did you mean "
+        "GB?\n" },
+    { EU " country=Germany", "",
+        "SEXTANT_CLUSTERS:1:27: error: \"Germany\" is not a country: expected two capitals such as DE\n" },
+    { EU " country=FR", "", "SEXTANT_CLUSTERS:1:27: error: country=FR contradicts at=, which is in DE\n" },
+    { EU " contry=DE", "",
+        "SEXTANT_CLUSTERS:1:19: error: \"contry=DE\" is not understood: expected at=, country=, bias= or weight=; "
+        "did you "
+        "mean country?\n" },
+    { EU " at=US", "", "SEXTANT_CLUSTERS:1:19: error: at= is given twice\n" },
+    { EU " bias=100", "", "SEXTANT_CLUSTERS:1:24: error: a bias is a percentage from -99 to 99, not \"100\"\n" },
+    { EU " weight=0", "", "SEXTANT_CLUSTERS:1:26: error: a weight is a number from 0.001 to 1000, not \"0\"\n" },
+    { EU " weight=1,2", "", "SEXTANT_CLUSTERS:1:26: error: 2 weights for 1 endpoints: give one, or one each\n" },
+    { EU, "SEXTANT_LOCAL_CLUSTER=eo", "SEXTANT_LOCAL_CLUSTER:1:1: error: no cluster is called eo; did you mean eu?\n" },
+    { EU, "SEXTANT_REGION=aws:eu-central-9",
+        "SEXTANT_REGION:1:1: error: \"aws:eu-central-9\" " PLACE_HINT_TEXT "; did you mean aws:eu-central-1?\n" },
+    { "SEXTANT_CLUSTERS=eu nonsense at=XX bias=x; eu y", "", /* all at once */
+        "SEXTANT_CLUSTERS:1:4: error: \"nonsense\": expected a URL such as http://qdrant-1:6333\n"
+        "SEXTANT_CLUSTERS:1:16: error: \"XX\" " PLACE_HINT_TEXT "\n"
+        "SEXTANT_CLUSTERS:1:24: error: a bias is a percentage from -99 to 99, not \"x\"\n"
+        "SEXTANT_CLUSTERS:1:27: error: cluster eu is defined twice, first in line 1\n"
+        "SEXTANT_CLUSTERS:1:30: error: \"y\": expected a URL such as http://qdrant-1:6333\n"
+        "SEXTANT_CLUSTERS:1:27: error: cluster eu has no at=PLACE: a cloud region such as aws:eu-central-1, a "
+        "country or "
+        "lat,lon\n" },
+};
+
 static void
 test_mistakes_in_clusters(void **state)
 {
-    static const char *const cases[][3] = {
-        { "SEXTANT_CLUSTERS=", "", NO_CLUSTER },
-        { "SEXTANT_CLUSTERS= # none yet\n;", "SEXTANT_LOCAL_CLUSTER=eu", NO_CLUSTER },
-        { "SEXTANT_WORKERS=x", "", "SEXTANT_WORKERS:1:1: error: expected a whole number, not \"x\"\n" NO_CLUSTER },
-        { "SEXTANT_CLUSTERS=/nonexistent", "",
-            "SEXTANT_CLUSTERS:1:1: error: cannot read /nonexistent: No such file or directory\n" },
-        { "SEXTANT_CLUSTERS=eu", "",
-            "SEXTANT_CLUSTERS:1:1: error: cluster eu has no URL: expected name url[,url...] at=PLACE\n"
-            "SEXTANT_CLUSTERS:1:1: error: cluster eu has no at=PLACE: a cloud region such as aws:eu-central-1, a "
-            "country or "
-            "lat,lon\n" },
-        { "SEXTANT_CLUSTERS=eu at=DE", "",
-            "SEXTANT_CLUSTERS:1:1: error: cluster eu has no URL: expected name url[,url...] at=PLACE\n" },
-        { "SEXTANT_CLUSTERS=\n eu http://e\n", "",
-            "SEXTANT_CLUSTERS:2:2: error: cluster eu has no at=PLACE: a cloud region such as aws:eu-central-1, a "
-            "country or "
-            "lat,lon\n" },
-        { "SEXTANT_CLUSTERS=Eu http://e at=DE", "",
-            "SEXTANT_CLUSTERS:1:1: error: \"Eu\" is not a cluster name: up to 63 of a-z, 0-9, - and _, beginning with "
-            "a "
-            "letter or digit\n" },
-        { "SEXTANT_CLUSTERS=-a http://e at=DE", "",
-            "SEXTANT_CLUSTERS:1:1: error: \"-a\" is not a cluster name: up to 63 of a-z, 0-9, - and _, beginning with "
-            "a "
-            "letter or digit\n" },
-        { EU "; eu http://f at=US", "",
-            "SEXTANT_CLUSTERS:1:20: error: cluster eu is defined twice, first in line 1\n" },
-        { EU ",http://x", "", "SEXTANT_CLUSTERS:1:16: error: \"DE,http://x\" " PLACE_HINT_TEXT "\n" },
-        { "SEXTANT_CLUSTERS=eu http://e,https://f at=DE", "",
-            "SEXTANT_CLUSTERS:1:13: error: \"https://f\": https is not in this version: TLS comes with a later one, "
-            "use "
-            "http:// until then\n" },
-        { "SEXTANT_CLUSTERS=eu http://e#x at=DE", "",
-            "SEXTANT_CLUSTERS:1:4: error: \"http://e#x\": a URL may not carry a query or a fragment\n" },
-        { "SEXTANT_CLUSTERS=eu http://e,http://E:6333/ at=DE", "",
-            "SEXTANT_CLUSTERS:1:13: error: endpoint http://E:6333/ is listed twice, first in cluster eu\n" },
-        { EU "\nus http://f,http://e at=US", "",
-            "SEXTANT_CLUSTERS:2:13: error: endpoint http://e is listed twice, first in cluster eu\n" },
-        { "SEXTANT_CLUSTERS=eu http://e http://f at=DE", "",
-            "SEXTANT_CLUSTERS:1:13: error: \"http://f\" is not understood: expected at=, country=, bias= or weight=; "
-            "URLs are "
-            "separated by commas without blanks\n" },
-        { "SEXTANT_CLUSTERS=eu http://e at=aws:eu-centrl-1", "",
-            "SEXTANT_CLUSTERS:1:16: error: \"aws:eu-centrl-1\" " PLACE_HINT_TEXT "; did you mean aws:eu-central-1?\n" },
-        { "SEXTANT_CLUSTERS=eu http://e at=germanywestcentral", "",
-            "SEXTANT_CLUSTERS:1:16: error: \"germanywestcentral\" " PLACE_HINT_TEXT
-            "; did you mean azure:germanywestcentral?\n" },
-        { "SEXTANT_CLUSTERS=eu http://e at=de", "",
-            "SEXTANT_CLUSTERS:1:16: error: \"de\" " PLACE_HINT_TEXT "; did you mean DE?\n" },
-        { "SEXTANT_CLUSTERS=eu http://e at=91,0", "", "SEXTANT_CLUSTERS:1:16: error: \"91,0\" " PLACE_HINT_TEXT "\n" },
-        { EU " country=UK", "",
-            "SEXTANT_CLUSTERS:1:27: error: \"UK\" is not a country: expected two capitals such as DE; did you mean "
-            "GB?\n" },
-        { EU " country=Germany", "",
-            "SEXTANT_CLUSTERS:1:27: error: \"Germany\" is not a country: expected two capitals such as DE\n" },
-        { EU " country=FR", "", "SEXTANT_CLUSTERS:1:27: error: country=FR contradicts at=, which is in DE\n" },
-        { EU " contry=DE", "",
-            "SEXTANT_CLUSTERS:1:19: error: \"contry=DE\" is not understood: expected at=, country=, bias= or weight=; "
-            "did you "
-            "mean country?\n" },
-        { EU " at=US", "", "SEXTANT_CLUSTERS:1:19: error: at= is given twice\n" },
-        { EU " bias=100", "", "SEXTANT_CLUSTERS:1:24: error: a bias is a percentage from -99 to 99, not \"100\"\n" },
-        { EU " weight=0", "", "SEXTANT_CLUSTERS:1:26: error: a weight is a number from 0.001 to 1000, not \"0\"\n" },
-        { EU " weight=1,2", "", "SEXTANT_CLUSTERS:1:26: error: 2 weights for 1 endpoints: give one, or one each\n" },
-        { EU, "SEXTANT_LOCAL_CLUSTER=eo",
-            "SEXTANT_LOCAL_CLUSTER:1:1: error: no cluster is called \"eo\"; did you mean eu?\n" },
-        { EU, "SEXTANT_REGION=aws:eu-central-9",
-            "SEXTANT_REGION:1:1: error: \"aws:eu-central-9\" " PLACE_HINT_TEXT "; did you mean aws:eu-central-1?\n" },
-        { "SEXTANT_CLUSTERS=eu nonsense at=XX bias=x; eu y", "", /* all at once */
-            "SEXTANT_CLUSTERS:1:4: error: \"nonsense\": expected a URL such as http://qdrant-1:6333\n"
-            "SEXTANT_CLUSTERS:1:16: error: \"XX\" " PLACE_HINT_TEXT "\n"
-            "SEXTANT_CLUSTERS:1:24: error: a bias is a percentage from -99 to 99, not \"x\"\n"
-            "SEXTANT_CLUSTERS:1:27: error: cluster eu is defined twice, first in line 1\n"
-            "SEXTANT_CLUSTERS:1:30: error: \"y\": expected a URL such as http://qdrant-1:6333\n"
-            "SEXTANT_CLUSTERS:1:27: error: cluster eu has no at=PLACE: a cloud region such as aws:eu-central-1, a "
-            "country or "
-            "lat,lon\n" },
-    };
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        const char *env[] = { cases[i][0], cases[i][1], NULL };
+    for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
+        const char *env[] = { mistakes[i][0], mistakes[i][1], NULL };
         struct fixture f;
 
         fixture_conf(&f, env);
         topology_parse(f.conf, &f.arena, &f.issues);
-        fixture_says(&f, cases[i][2]);
+        fixture_says(&f, mistakes[i][2]);
         fixture_fini(&f);
     }
 }

@@ -10,86 +10,86 @@ static const char size[] = "expected a size such as 64KiB, 1MiB or 1048576";
 static const char duration[] = "expected a duration such as 250ms, 2s, 5min or 0";
 static const char percent[] = "expected a percentage such as 20";
 
+static const struct {
+    enum value_type type;
+    const char *text;
+    double expected; /* -1: an error, the text below */
+    const char *error;
+} numbers[] = {
+    { VALUE_count, "0", 0, NULL },
+    { VALUE_count, "42", 42, NULL },
+    { VALUE_count, "007", 7, NULL },
+    { VALUE_count, "9007199254740992", 9007199254740992.0, NULL },
+    { VALUE_count, "9007199254740994", -1, whole },
+    { VALUE_count, "99999999999999999999", -1, whole },
+    { VALUE_count, "", -1, whole },
+    { VALUE_count, "-1", -1, whole },
+    { VALUE_count, "+1", -1, whole },
+    { VALUE_count, "1.0", -1, whole },
+    { VALUE_count, "1 ", -1, whole },
+    { VALUE_count, "0x10", -1, whole },
+    { VALUE_size, "0", 0, NULL },
+    { VALUE_size, "1048576", 1048576, NULL },
+    { VALUE_size, "17B", 17, NULL },
+    { VALUE_size, "64KiB", 65536, NULL },
+    { VALUE_size, "1 MiB", 1048576, NULL },
+    { VALUE_size, "1.5MiB", 1572864, NULL },
+    { VALUE_size, "2GiB", 2147483648.0, NULL },
+    { VALUE_size, "1TiB", 1099511627776.0, NULL },
+    { VALUE_size, "1KB", 1000, NULL },
+    { VALUE_size, "32MB", 32000000, NULL },
+    { VALUE_size, "1GB", 1000000000, NULL },
+    { VALUE_size, "0.1B", -1, size },
+    { VALUE_size, "9000TiB", -1, size },
+    { VALUE_size, "1kb", -1, size },
+    { VALUE_size, "1K", -1, size },
+    { VALUE_size, "1MiBs", -1, size },
+    { VALUE_size, "MiB", -1, size },
+    { VALUE_size, "1.2.3", -1, size },
+    { VALUE_size, "", -1, size },
+    { VALUE_size, "-1MiB", -1, size },
+    { VALUE_size, "0x", -1, size },
+    { VALUE_msec, "0", 0, NULL },
+    { VALUE_msec, "0.0", 0, NULL },
+    { VALUE_msec, "250ms", 250, NULL },
+    { VALUE_msec, "2s", 2000, NULL },
+    { VALUE_msec, "1.5s", 1500, NULL },
+    { VALUE_msec, "3m", 180000, NULL },
+    { VALUE_msec, "3min", 180000, NULL },
+    { VALUE_msec, "2h", 7200000, NULL },
+    { VALUE_msec, "1d", 86400000, NULL },
+    { VALUE_msec, "5 s", 5000, NULL },
+    { VALUE_msec, "2", -1, duration },
+    { VALUE_msec, "0.5ms", -1, duration },
+    { VALUE_msec, "1 hour", -1, duration },
+    { VALUE_msec, "-1s", -1, duration },
+    { VALUE_msec, "s", -1, duration },
+    { VALUE_msec, "1e3s", -1, duration },
+    { VALUE_percent, "20", 20, NULL },
+    { VALUE_percent, "12.5", 12.5, NULL },
+    { VALUE_percent, "20%", 20, NULL },
+    { VALUE_percent, "20 %", 20, NULL },
+    { VALUE_percent, "%", -1, percent },
+    { VALUE_percent, "20%%", -1, percent },
+    { VALUE_percent, "nan", -1, percent },
+    { VALUE_percent, "inf", -1, percent },
+    { VALUE_percent, "", -1, percent },
+};
+
 static void
 test_numbers(void **state)
 {
-    static const struct {
-        enum value_type type;
-        const char *text;
-        double expected; /* -1: an error, the text below */
-        const char *error;
-    } cases[] = {
-        { VALUE_count, "0", 0, NULL },
-        { VALUE_count, "42", 42, NULL },
-        { VALUE_count, "007", 7, NULL },
-        { VALUE_count, "9007199254740992", 9007199254740992.0, NULL },
-        { VALUE_count, "9007199254740994", -1, whole },
-        { VALUE_count, "99999999999999999999", -1, whole },
-        { VALUE_count, "", -1, whole },
-        { VALUE_count, "-1", -1, whole },
-        { VALUE_count, "+1", -1, whole },
-        { VALUE_count, "1.0", -1, whole },
-        { VALUE_count, "1 ", -1, whole },
-        { VALUE_count, "0x10", -1, whole },
-        { VALUE_size, "0", 0, NULL },
-        { VALUE_size, "1048576", 1048576, NULL },
-        { VALUE_size, "17B", 17, NULL },
-        { VALUE_size, "64KiB", 65536, NULL },
-        { VALUE_size, "1 MiB", 1048576, NULL },
-        { VALUE_size, "1.5MiB", 1572864, NULL },
-        { VALUE_size, "2GiB", 2147483648.0, NULL },
-        { VALUE_size, "1TiB", 1099511627776.0, NULL },
-        { VALUE_size, "1KB", 1000, NULL },
-        { VALUE_size, "32MB", 32000000, NULL },
-        { VALUE_size, "1GB", 1000000000, NULL },
-        { VALUE_size, "0.1B", -1, size },
-        { VALUE_size, "9000TiB", -1, size },
-        { VALUE_size, "1kb", -1, size },
-        { VALUE_size, "1K", -1, size },
-        { VALUE_size, "1MiBs", -1, size },
-        { VALUE_size, "MiB", -1, size },
-        { VALUE_size, "1.2.3", -1, size },
-        { VALUE_size, "", -1, size },
-        { VALUE_size, "-1MiB", -1, size },
-        { VALUE_size, "0x", -1, size },
-        { VALUE_msec, "0", 0, NULL },
-        { VALUE_msec, "0.0", 0, NULL },
-        { VALUE_msec, "250ms", 250, NULL },
-        { VALUE_msec, "2s", 2000, NULL },
-        { VALUE_msec, "1.5s", 1500, NULL },
-        { VALUE_msec, "3m", 180000, NULL },
-        { VALUE_msec, "3min", 180000, NULL },
-        { VALUE_msec, "2h", 7200000, NULL },
-        { VALUE_msec, "1d", 86400000, NULL },
-        { VALUE_msec, "5 s", 5000, NULL },
-        { VALUE_msec, "2", -1, duration },
-        { VALUE_msec, "0.5ms", -1, duration },
-        { VALUE_msec, "1 hour", -1, duration },
-        { VALUE_msec, "-1s", -1, duration },
-        { VALUE_msec, "s", -1, duration },
-        { VALUE_msec, "1e3s", -1, duration },
-        { VALUE_percent, "20", 20, NULL },
-        { VALUE_percent, "12.5", 12.5, NULL },
-        { VALUE_percent, "20%", 20, NULL },
-        { VALUE_percent, "20 %", 20, NULL },
-        { VALUE_percent, "%", -1, percent },
-        { VALUE_percent, "20%%", -1, percent },
-        { VALUE_percent, "nan", -1, percent },
-        { VALUE_percent, "inf", -1, percent },
-        { VALUE_percent, "", -1, percent },
-    };
-
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
         union {
             uint64_t n;
             double d;
         } field = { .n = 7777 };
-        const char *error = value_parse(cases[i].type, str_from(cases[i].text), "", "", &field);
-        double got = cases[i].type == VALUE_percent ? field.d : (double)field.n;
+        const char *error = value_parse(numbers[i].type, str_from(numbers[i].text), "", "", &field);
+        double got = numbers[i].type == VALUE_percent ? field.d : (double)field.n;
 
-        if (cases[i].error ? !error || strcmp(error, cases[i].error) != 0 || field.n != 7777
-                           : error || got != cases[i].expected)
-            fail_msg("\"%s\": %s, %g", cases[i].text, error ? error : "no error", got);
+        if (numbers[i].error ? !error || strcmp(error, numbers[i].error) != 0 || field.n != 7777
+                             : error || got != numbers[i].expected)
+            fail_msg("\"%s\": %s, %g", numbers[i].text, error ? error : "no error", got);
     }
 }
 
