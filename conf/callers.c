@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "conf/option_table.h"
 #include "conf/scan.h"
 #include "conf/terms.h"
 #include "conf/topology.h"
@@ -189,7 +190,8 @@ check_header(const struct conf *conf, const struct trust *t, struct conf_issues 
     if (t->header.len == 0 && t->n_proxies)
         conf_option_issue(issues, false, conf, "trusted_proxies",
             "SEXTANT_CLIENT_ADDRESS=peer: no header is read, so this has no effect");
-    if (t->header.len && conf_origin(conf, "client_address")->is_given && t->n_proxies + t->n_callers == 0)
+    if (t->header.len && t->n_proxies + t->n_callers == 0 &&
+        !str_eq(conf->client_address, str_from(option_find("client_address")->default_value)))
         conf_option_issue(issues, false, conf, "client_address",
             "the header is read only from SEXTANT_TRUSTED_PROXIES and _CALLERS, and there are none");
 }

@@ -8,6 +8,7 @@
 static void
 print_value(const struct conf *conf, const struct option *o, struct buf *out)
 {
+    buf_reserve(out, 1); /* so that an empty value is a slice of something */
     value_print(o->type, (const char *)conf + o->offset, out);
 }
 
@@ -123,7 +124,6 @@ conf_print_env(const struct conf *conf, struct buf *out)
     struct arena a = { 0 };
     struct buf value = { 0 };
 
-    buf_reserve(&value, 1); /* an empty value is a slice of something */
     for (unsigned i = 0; i < conf_n_options; i++) {
         const struct option *o = &conf_options[i];
 
@@ -146,7 +146,6 @@ conf_print_json(const struct conf *conf, struct buf *out)
     struct arena a = { 0 };
     struct buf value = { 0 };
 
-    buf_reserve(&value, 1); /* an empty value is a slice of something */
     json_begin_object(&w);
     for (unsigned i = 0; i < conf_n_options; i++) {
         const struct option *o = &conf_options[i];

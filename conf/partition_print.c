@@ -165,7 +165,7 @@ add_rule(struct table *table, const struct rule *r, const struct topology *t)
 void
 partition_map_print_table(const struct partition_map *map, const struct topology *topology, struct buf *out)
 {
-    struct table table = { .width = { 0 } };
+    struct table table = { .width = { 23, 23 } };
 
     add_row(&table, STR("COLLECTIONS"), STR("CALLERS FROM"), STR("READS, IN ORDER"), STR("WRITES"));
     for (unsigned i = 0; i < map->n_rules; i++)

@@ -100,6 +100,7 @@ test_mistakes_in_trust(void **state)
 {
     static const char *const cases[][4] = {
         { "", "", "", "x-forwarded-for" },
+        { "SEXTANT_CLIENT_ADDRESS=X-Forwarded-For", "", "", "x-forwarded-for" }, /* as printed by check */
         { "SEXTANT_CLIENT_ADDRESS=Peer", "", "", "" },
         { "SEXTANT_TRUSTED_PROXIES=10.0.0.1/8, 10.0.0.0/33 , x", "",
             "SEXTANT_TRUSTED_PROXIES:1:1: error: \"10.0.0.1/8\" is not a network: it has bits beyond its length; did "

@@ -235,7 +235,7 @@ test_mistakes_in_an_env_file(void **state)
         { "SEXTANT_WORKERS=1\n\nSEXTANT_WORKERS=2", { NULL },
             "SEXTANT_ENV_FILE (%s/env):3:1: error: SEXTANT_WORKERS is given twice, first in line 1\n" },
         { "SEXTANT_WORKERS=1\nSEXTANT_WORKERS_FILE=/w", { NULL },
-            "SEXTANT_WORKERS_FILE (%s/env):2:1: error: SEXTANT_WORKERS and SEXTANT_WORKERS_FILE are both given: use "
+            "SEXTANT_WORKERS_FILE (%s/env):2:1: error: SEXTANT_WORKERS and SEXTANT_WORKERS_FILE are both set: use "
             "one\n" },
         { "junk\nSEXTANT_WORKERS='2", { NULL },
             "SEXTANT_ENV_FILE (%s/env):1:1: error: expected NAME=VALUE\n"

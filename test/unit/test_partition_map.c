@@ -292,20 +292,20 @@ static void
 test_the_table(void **state)
 {
     static const char expected[] = /* */
-        "COLLECTIONS                           CALLERS FROM           READS, IN ORDER          WRITES\n"
-        "users,users_v* residency=strict       europe                 eu                       eu\n"
-        "                                      north-america          us                       us\n"
-        "                                      *                      us                       us\n"
-        "                                      (unplaced)             refused, 403\n"
-        "catalog copies=external               *                      us,eu,ap                 eu\n"
-        "paper copies=external read=home       *                      ap,us,eu                 ap\n"
-        "docs-* copies=external write=nearest  *                      us,eu                    us,eu\n"
-        "local all_down=refuse                 DE                     eu                       eu\n"
-        "                                      (elsewhere, unplaced)  refused, 403\n"
-        "open                                  DE                     eu                       eu\n"
-        "                                      unknown                us                       us\n"
-        "                                      (elsewhere)            refused, 403\n"
-        "(others)                              anywhere               no such collection, 404\n";
+        "COLLECTIONS                           CALLERS FROM             READS, IN ORDER          WRITES\n"
+        "users,users_v* residency=strict       europe                   eu                       eu\n"
+        "                                      north-america            us                       us\n"
+        "                                      *                        us                       us\n"
+        "                                      (unplaced)               refused, 403\n"
+        "catalog copies=external               *                        us,eu,ap                 eu\n"
+        "paper copies=external read=home       *                        ap,us,eu                 ap\n"
+        "docs-* copies=external write=nearest  *                        us,eu                    us,eu\n"
+        "local all_down=refuse                 DE                       eu                       eu\n"
+        "                                      (elsewhere, unplaced)    refused, 403\n"
+        "open                                  DE                       eu                       eu\n"
+        "                                      unknown                  us                       us\n"
+        "                                      (elsewhere)              refused, 403\n"
+        "(others)                              anywhere                 no such collection, 404\n";
     const char *env[] = { CLUSTERS, "SEXTANT_REGION=aws:us-east-1",
         "SEXTANT_PARTITION_MAP=users,users_v* europe=eu north-america=us *=us residency=strict\n"
         "catalog *=eu,us,ap copies=external\npaper *=ap,eu,us copies=external read=home\n"
