@@ -14,8 +14,9 @@ test_names_of_kubernetes(void **state)
         "PORT_6333_TCP", "PORT_6333_TCP_PROTO", "PORT_6333_TCP_PORT", "PORT_6333_TCP_ADDR", "PORT_53_UDP",
         "PORT_9_SCTP_ADDR", "ADMIN_SERVICE_HOST", "ADMIN_SERVICE_PORT", "ADMIN_PORT", "EU_WEST_PORT_6390_TCP_ADDR",
         "LISTEN_PORT" };
-    static const char *const ours[] = { "", "LISTEN", "PORTS", "PORT_TCP", "PORT_X_TCP", "PORT_1_TCPX", "PORT_1_TCP_X",
-        "TCP_USER_TIMEOUT", "SERVICE", "SERVICE_HOSTS", "MYSERVICE_HOST", "SERVICE_PORTS", "XPORT_1_TCP", "PORT_" };
+    static const char *const ours[] = { "", "LISTEN", "PORTS", "PORT_TCP", "PORT__TCP", "PORT_X_TCP", "PORT_1_TCPX",
+        "PORT_1_TCP_X", "TCP_USER_TIMEOUT", "SERVICE", "SERVICE_HOSTS", "MYSERVICE_HOST", "SERVICE_PORTS",
+        "XPORT_1_TCP", "PORT_" };
 
     for (unsigned i = 0; i < sizeof(injected) / sizeof(*injected); i++) {
         if (!conf_is_injected(str_from(injected[i])))
