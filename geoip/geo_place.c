@@ -1,6 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Countries and cloud regions (tables made elsewhere: country.def, cloud_regions.def), continents, distance, and which addresses
+ * are nobody's place. country.def is in order of code, with every code once; every cloud region lies in a country of that table.
+ */
 #include "geoip/geo_place.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,8 +145,8 @@ const char *
 place_print(const struct place *p, char text[32])
 {
     if (p->source == PLACE_NONE)
-        return "unplaced";
-    if (p->country[0])
+        snprintf(text, 32, "unplaced");
+    else if (p->country[0])
         snprintf(text, 32, "%s", p->country);
     else if (p->has_point)
         snprintf(text, 32, "%.2f,%.2f", (double)p->lat, (double)p->lon);
@@ -155,6 +160,7 @@ place_source_name(enum place_source source)
 {
     static const char *const names[] = { "none", "hint", "override", "database", "default" };
 
+    assert((unsigned)source < sizeof(names) / sizeof(names[0]));
     return names[source];
 }
 
@@ -162,11 +168,15 @@ struct str
 cloud_region_nearest(struct str name)
 {
     unsigned best = 5;
-    struct str found = STR_NONE;
+    struct str found = STR_NONE, cloud, bare;
+    bool has_cloud = str_cut(name, ':', &cloud, &bare);
 
     for (unsigned i = 0; i < N_REGIONS; i++) {
         unsigned d = str_distance(name, regions[i].name);
 
+        str_cut(regions[i].name, ':', &cloud, &bare);
+        if (!has_cloud && str_distance(name, bare) < d)
+            d = str_distance(name, bare);
         if (d < best) {
             best = d;
             found = regions[i].name;
@@ -188,7 +198,8 @@ place_distance_km(const struct place *a, const struct place *b)
 
 /* --- addresses --------------------------------------------------------------------------------------------------- */
 
-/* IANA's special-purpose registries (RFC 6890), and multicast. */
+/* IANA's special-purpose registries (RFC 6890) as far as such an address is in no one place, and multicast. ::/96 are ::, ::1
+ * and the deprecated IPv4-compatible addresses: databases keep IPv4 there. */
 static const struct special {
     uint8_t family, bits;
     uint8_t bytes[16];
@@ -208,26 +219,32 @@ static const struct special {
     { 4, 24, { 203, 0, 113 } },
     { 4, 4, { 224 } },
     { 4, 4, { 240 } },
-    { 6, 127, { 0 } }, /* ::, ::1 */
+    { 6, 96, { 0 } },
     { 6, 48, { 0, 0x64, 0xff, 0x9b, 0, 1 } },
-    { 6, 64, { 0x01 } },
+    { 6, 63, { 0x01 } }, /* discard-only, and the dummy prefix beside it (RFC 9780) */
+    { 6, 48, { 0x20, 0x01, 0, 0x02 } },
+    { 6, 28, { 0x20, 0x01, 0, 0x10 } },
+    { 6, 28, { 0x20, 0x01, 0, 0x20 } },
     { 6, 32, { 0x20, 0x01, 0x0d, 0xb8 } },
     { 6, 20, { 0x3f, 0xff } },
+    { 6, 16, { 0x5f } },
     { 6, 7, { 0xfc } },
-    { 6, 10, { 0xfe, 0x80 } },
+    { 6, 9, { 0xfe, 0x80 } }, /* link-local, and the deprecated site-local */
     { 6, 8, { 0xff } },
 };
 
 bool
 addr_is_special(const struct addr *a)
 {
-    if (a->family == 0)
+    struct addr inner = addr_unwrap(a);
+
+    if (a->family != 4 && a->family != 6)
         return true;
     for (unsigned i = 0; i < sizeof(specials) / sizeof(specials[0]); i++) {
         struct cidr net = { .base.family = specials[i].family, .bits = specials[i].bits };
 
         memcpy(net.base.bytes, specials[i].bytes, sizeof(net.base.bytes));
-        if (cidr_has(&net, a))
+        if (cidr_has(&net, a) || cidr_has(&net, &inner))
             return true;
     }
     return false;
@@ -236,12 +253,12 @@ addr_is_special(const struct addr *a)
 struct addr
 addr_unwrap(const struct addr *a)
 {
-    static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b };
+    static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b }, mapped[12] = { [10] = 0xff, [11] = 0xff };
     struct addr inner = { .family = 4 };
 
     if (a->family != 6)
         return *a;
-    if (memcmp(a->bytes, nat64, sizeof(nat64)) == 0) {
+    if (memcmp(a->bytes, nat64, sizeof(nat64)) == 0 || memcmp(a->bytes, mapped, sizeof(mapped)) == 0) {
         memcpy(inner.bytes, a->bytes + 12, 4);
     } else if (a->bytes[0] == 0x20 && a->bytes[1] == 0x02) { /* 6to4, RFC 3056 */
         memcpy(inner.bytes, a->bytes + 2, 4);

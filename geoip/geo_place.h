@@ -36,7 +36,7 @@ struct place {
 /* "DE", "aws:eu-central-1", "50.1,8.7". The source is left PLACE_NONE for the caller to set; a country gets its point and
  * continent, a cloud region its country as well, coordinates nothing but the point. False: not a place. */
 bool place_parse(struct str text, struct place *ret_place);
-/* "DE", "50.10,8.70", "unplaced". Returns text. */
+/* "DE", "50.10,8.70", "europe", "unplaced". Returns text. */
 const char *place_print(const struct place *p, char text[32]);
 const char *place_source_name(enum place_source source); /* "database" */
 
@@ -46,14 +46,15 @@ bool country_point(const char code[2], struct place *ret_place);
 struct str continent_name(enum continent c);          /* "north-america" */
 enum continent continent_parse(struct str name);      /* of such a name, else CONTINENT_NONE */
 enum continent continent_of_code(const char code[2]); /* "NA" → north america, as databases spell it */
-/* The cloud region nearest in spelling, for error messages. */
+/* The cloud region nearest in spelling, with or without the cloud's name, for error messages; empty if none is near. */
 struct str cloud_region_nearest(struct str name);
 
 double place_distance_km(const struct place *a, const struct place *b); /* great circle; both must have points */
 
-/* Special-purpose addresses (RFC 6890 and its registries): private, loopback, link-local, documentation, CGNAT, multicast. */
+/* Special-purpose addresses (RFC 6890 and its registries): private, loopback, link-local, documentation, CGNAT, multicast,
+ * no address at all, and tunnels that carry one of these. */
 bool addr_is_special(const struct addr *a);
-/* NAT64 (64:ff9b::/96), 6to4 and Teredo carry an IPv4 address: give that; anything else is returned as it is. */
+/* NAT64 (64:ff9b::/96), 6to4, Teredo and mapped addresses carry an IPv4 address: give that; else the address as it is. */
 struct addr addr_unwrap(const struct addr *a);
 
 #endif

@@ -35,7 +35,7 @@ def degrees(text, digits):
 
 
 def points(path):
-    found = {}
+    found, missing = {}, dict(ZONE)
     with open(path, encoding="utf-8") as table:
         for line in table:
             if line.startswith("#"):
@@ -44,6 +44,10 @@ def points(path):
             lat, lon = re.match(r"([+-]\d+)([+-]\d+)", where).groups()
             if code not in found or zone.strip() == ZONE.get(code):
                 found[code] = (degrees(lat, 2), degrees(lon, 3))
+            if zone.strip() == missing.get(code):
+                del missing[code]
+    if missing:
+        sys.exit(f"{path} has no {missing}")
     found.update(BY_HAND)
     return found
 

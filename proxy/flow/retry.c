@@ -3,10 +3,17 @@
 
 static const struct leg_decision give_up = { LEG_GIVE_UP, true };
 
+/* Places are counted by cluster: another endpoint of it has none either. */
+static bool
+is_full(enum fail fail)
+{
+    return fail == FAIL_CLUSTER_BUSY || fail == FAIL_QUEUE_TIMEOUT;
+}
+
 static struct leg_decision
 elsewhere(const struct leg_facts *f, bool is_free)
 {
-    if (f->has_endpoint)
+    if (f->has_endpoint && !is_full(f->fail))
         return (struct leg_decision){ LEG_NEXT_ENDPOINT, is_free };
     if (f->has_cluster)
         return (struct leg_decision){ LEG_NEXT_CLUSTER, is_free };
@@ -34,7 +41,7 @@ retry_decide(const struct leg_facts *f)
 
     if (f->answer_began || !f->has_time || f->tries >= RETRY_TRIES_MAX || !f->has_body)
         return give_up;
-    if (f->sent_nothing && !f->is_pinned)
+    if (f->sent_nothing && !f->is_pinned && (f->resend == RESEND_SAFE || !f->sent_before))
         return elsewhere(f, true);
     if (f->fail == FAIL_UPSTREAM_STALE && may_repeat(f))
         return (struct leg_decision){ LEG_SAME_FRESH, true };
@@ -44,7 +51,7 @@ retry_decide(const struct leg_facts *f)
         return elsewhere(f, is_free);
     if (f->fail == FAIL_UPSTREAM_UNAVAILABLE || !may_repeat(f))
         return give_up;
-    if (f->has_endpoint)
-        return (struct leg_decision){ LEG_NEXT_ENDPOINT, is_free };
+    if (f->has_endpoint && !is_full(f->fail))
+        return (struct leg_decision){ LEG_NEXT_ENDPOINT, is_free || f->sent_nothing };
     return give_up;
 }

@@ -4,7 +4,8 @@
 
 /* Whether a failed exchange may be followed by another, and where. Pure. The rules, first match counts:
  *   answer began, time over, tries used up, body gone          give up
- *   nothing was sent                                           another endpoint, else another permitted cluster; free
+ *   nothing was sent, now or (unless safe to repeat) before    another endpoint, else another permitted cluster; free
+ *   (without a free place in the cluster: another cluster only)
  *   a reused connection died before the answer, safe to repeat the same backend on a fresh connection; free
  *   node-local                                                 give up
  *   safe to repeat                                             another endpoint, else another permitted cluster

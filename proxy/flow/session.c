@@ -252,11 +252,20 @@ request_is_parsed(const struct session *s)
     return s->state == ANSWER;
 }
 
+/* Answers that the client does not take hold up the requests behind them. False as well when the session is gone. */
+static bool
+may_answer_more(struct session *s)
+{
+    return buf_len(&s->out) <= OUT_LOW || (session_flush(s) && buf_len(&s->out) <= OUT_LOW);
+}
+
 static void
 parse_input(struct session *s)
 {
     for (;;) {
         if (s->needs_proxy_header && (buf_len(&s->in) == 0 || !take_proxy_header(s)))
+            return;
+        if (s->state == IDLE && !may_answer_more(s))
             return;
         if (s->state == IDLE && buf_len(&s->in))
             begin_request(s);
@@ -338,13 +347,15 @@ read_some(struct session *s)
 }
 
 static void
-after_linger_flush(struct session *s)
+after_flush(struct session *s)
 {
-    if (s->state != LINGER || buf_len(&s->out))
+    bool is_idle = s->state == IDLE && buf_len(&s->in) == 0;
+
+    if ((s->state != LINGER && !is_idle) || buf_len(&s->out))
         return;
     if (s->saw_eof)
         session_end(s, false);
-    else
+    else if (s->state == LINGER)
         stream_shutdown(s->stream);
 }
 
@@ -370,7 +381,7 @@ session_pump(void *arg)
     }
     if (s->state == GONE || !session_flush(s))
         return;
-    after_linger_flush(s);
+    after_flush(s);
     if (s->state != GONE)
         session_arm(s);
 }

@@ -33,17 +33,14 @@ write_out(struct session *s, struct str more)
 bool
 session_flush(struct session *s)
 {
-    size_t before = buf_len(&s->out);
-
-    if (before == 0)
-        return true;
     if (!write_out(s, STR_NONE)) {
         session_end(s, true);
         return false;
     }
     if (buf_len(&s->out))
         session_arm(s);
-    if (before > OUT_LOW && buf_len(&s->out) <= OUT_LOW && s->t)
+    /* Also when it was a piece of the answer itself that found the way free again. */
+    if (buf_len(&s->out) <= OUT_LOW && s->t)
         transaction_drained(s->t);
     return true;
 }

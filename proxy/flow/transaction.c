@@ -93,6 +93,7 @@ static void
 record_caller(struct transaction *t)
 {
     struct access_record *r = &t->record;
+    const struct rule *rule;
 
     r->address = str_from(addr_print(&t->caller.address, -1, t->address_text));
     r->place = str_from(place_print(&t->caller.place, t->place_text));
@@ -101,6 +102,9 @@ record_caller(struct transaction *t)
     r->kind = str_from(op_kind_name(t->op.info->kind));
     r->path = t->op.path;
     r->collection = t->op.collection;
+    /* Known before the plan is: it may never be made. */
+    rule = t->op.collection.len ? partition_map_rule(t->fleet->world->map, t->op.collection) : NULL;
+    r->hide_address = rule && rule->strict;
     metrics_add(t->edge->metrics, METRIC_PLACES, t->caller.place.source, 1);
 }
 
@@ -156,7 +160,7 @@ record_plan(struct transaction *t)
     if (t->plan.rule) {
         r->rule = t->plan.rule->text;
         r->rule_line = t->plan.rule->line;
-        r->hide_address = t->plan.rule->strict;
+        r->hide_address |= t->plan.rule->strict;
     }
     if (t->plan.partition)
         r->partition = t->plan.partition->name;
@@ -220,7 +224,7 @@ decide_by_body(struct transaction *t)
 static uint64_t
 limit_of(const struct transaction *t)
 {
-    if (t->op.info->kind == OP_SNAPSHOT)
+    if (t->op.info->kind == OP_SNAPSHOT && t->op.info->flags & OP_UNBOUNDED && !(t->op.info->flags & OP_SMALL_BODY))
         return 0;
     if (t->op.info->flags & OP_SMALL_BODY && conf_of(t)->body_limit > SMALL_BODY_BYTES)
         return SMALL_BODY_BYTES;
@@ -297,8 +301,10 @@ transaction_refuse(struct transaction *t, enum fail fail)
 {
     if (!t->has_begun)
         begin_record(t);
-    if (t->phase < PHASE_ANSWERING)
-        transaction_fail(t, fail, STR_NONE);
+    if (t->phase >= PHASE_ANSWERING)
+        return;
+    leg_cancel(&t->leg); /* it may be at work on a body that ends here */
+    transaction_fail(t, fail, STR_NONE);
 }
 
 /* --- the body ---------------------------------------------------------------------------------------------------- */
@@ -407,6 +413,8 @@ void
 transaction_client_gone(struct transaction *t)
 {
     leg_cancel(&t->leg);
+    group_cancel(&t->group);
+    group_cancel(&t->configs);
     if (t->has_begun && t->phase != PHASE_OVER) {
         t->record.fail = FAIL_CLIENT_GONE;
         if (t->phase < PHASE_ANSWERING)

@@ -129,6 +129,9 @@ transaction_lists(struct transaction *t)
     }
     transaction_spec(t, &spec);
     drop_field(&t->upstream_head, FIELD_ACCEPT_ENCODING);
+    /* A list is asked for without a body. One that a client sends all the same is dropped. */
+    t->upstream_head.framing = FRAMING_NONE;
+    spec.body = &t->no_body;
     spec.may_move = true;
     spec.is_pinned = false;
     spec.try_down = true;

@@ -22,8 +22,12 @@ put_text(struct buf *out, enum fail fail, const struct operation *op, struct str
             STR("Validation error in path parameters: [collection_name: collection name cannot contain \"/\" char]"));
         return;
     }
-    if ((fail == FAIL_BODY_TOO_LARGE || fail == FAIL_BAD_BODY) && detail.len) { /* Qdrant's own words */
+    if (fail == FAIL_BODY_TOO_LARGE && detail.len) { /* Qdrant's own words, here and below */
         buf_add(out, detail);
+        return;
+    }
+    if (fail == FAIL_BAD_BODY && detail.len) {
+        buf_printf(out, "Format error in JSON body: " STR_FMT, STR_ARG(detail));
         return;
     }
     buf_printf(out, "Sextant: %s", fail_info(fail)->sentence);
@@ -68,7 +72,7 @@ struct str
 answer_local(struct buf *out, const struct operation *op, bool is_ready, struct str version, int *ret_status)
 {
     switch (op->id) {
-    case OP_ROOT:
+    case OP_VERSION:
         return answer_version(out, version);
     case OP_READYZ:
         buf_add(out, is_ready ? STR("all shards are ready") : STR("some shards are not ready"));

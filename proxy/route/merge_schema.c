@@ -1,190 +1,252 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A schema operation went to every home. Each answer is one of: it changed something, there was nothing to change (it had
- * it already), or it failed. All the same is that answer; changes and nothing-to-change together are a success; a failure
- * among others is a failure, and the same request again completes what is missing.
+ * One verdict on a schema operation that went to every home.
+ *
+ *   each answer        all the same ──────────────────────────────► SAME
+ *      │ no            (status and `result`; operation ids, times and error texts left out)
+ *      ▼
+ *   CHANGED, HAD or FAILED (a failure, or an answer that is not Qdrant's)
+ *      ├─ some FAILED, or none CHANGED ───────────────────────────► FAILED, the first
+ *      ├─ a HAD that its configuration must prove and doesn't ────► FAILED, that one
+ *      └─ else ───────────────────────────────────────────────────► COMPLETED, the least that a CHANGED one promises
+ *
+ * HAD is what Qdrant says when the same request has been there before: a request that failed halfway can be repeated until
+ * every region has it. Its words are only believed beside another cluster's success.
  */
-#include "proxy/base/json.h"
 #include "proxy/route/merge.h"
 
-enum outcome { CHANGED, HAD_IT, NEEDS_CONFIG, REJECTED, BROKEN };
+#include <assert.h>
 
-/* {"result":X,...}: is X true? */
+#include "proxy/base/json.h"
+#include "proxy/base/mem.h"
+
+enum state { STATE_CHANGED, STATE_HAD, STATE_HAD_IF_EQUAL, STATE_FAILED };
+
+struct outcome {
+    struct json_doc *doc; /* NULL when there is none */
+    struct json result;
+    enum state state;
+};
+
+/* Does the error say "<anything>: Shard key <anything><words><anything>"? */
 static bool
-result_is(struct str body, bool value)
+is_shard_key_error(struct str error, struct str words)
 {
-    struct json_doc *doc = json_parse(body, NULL, NULL);
-    struct json result = json_get(json_root(doc), "result");
-    bool is = doc && json_type(result) == JSON_BOOL && json_bool(result, !value) == value;
+    struct str kind, text;
 
-    json_free(doc);
-    return is;
+    if (error.len == 0 || !str_cut(error, ':', &kind, &text) || !str_starts(str_trim(text), STR("Shard key ")))
+        return false;
+    return memmem(text.p, text.len, words.p, words.len) != NULL;
 }
 
 static bool
-is_rename_or_delete_alias(const struct operation *op, const struct part *p)
+is_alias_gone(struct str error)
 {
-    return op->id == OP_UPDATE_ALIASES && p->status == 404;
+    return str_starts(error, STR("Not found: Alias "));
 }
 
-static bool
-body_says(const struct part *p, struct str text)
+static enum state
+judge_refusal(const struct operation *op, int status, struct str error)
 {
-    for (size_t i = 0; i + text.len <= p->body.len; i++) {
-        if (str_eq(str_make(p->body.p + i, text.len), text))
-            return true;
+    bool had = false;
+
+    switch (op->id) {
+    case OP_CREATE_COLLECTION:
+        return status == 409 ? STATE_HAD_IF_EQUAL : STATE_FAILED;
+    case OP_DELETE_COLLECTION:
+        had = status == 404 && str_starts(error, STR("Not found: Collection "));
+        break;
+    case OP_UPDATE_ALIASES: /* renamed before */
+        had = status == 404 && is_alias_gone(error);
+        break;
+    case OP_CREATE_SHARD_KEY:
+        had = status == 400 && is_shard_key_error(error, STR(" already exists"));
+        break;
+    case OP_DELETE_SHARD_KEY:
+        had = status == 400 && is_shard_key_error(error, STR(" does not exist"));
+        break;
+    default:
+        break;
     }
-    return false;
+    return had ? STATE_HAD : STATE_FAILED;
 }
 
-static enum outcome
-outcome_of(const struct operation *op, const struct part *p)
+static struct outcome
+judge(const struct operation *op, const struct part *p)
 {
-    if (p->fail != FAIL_NONE)
-        return BROKEN;
-    if (p->status == 200)
-        return op->id == OP_DELETE_COLLECTION && result_is(p->body, false) ? HAD_IT : CHANGED;
-    if (p->status == 409)
-        return op->id == OP_CREATE_COLLECTION ? NEEDS_CONFIG : REJECTED;
-    if (op->id == OP_DELETE_COLLECTION && p->status == 404)
-        return HAD_IT;
-    if ((op->id == OP_CREATE_SHARD_KEY && body_says(p, STR("already exists"))) ||
-        (op->id == OP_DELETE_SHARD_KEY && body_says(p, STR("does not exist"))))
-        return HAD_IT;
-    if (is_rename_or_delete_alias(op, p) && body_says(p, STR("Alias")))
-        return HAD_IT;
-    return p->status >= 500 ? BROKEN : REJECTED;
-}
+    struct outcome o = { .state = STATE_FAILED };
+    struct json root;
 
-/* --- equal answers ----------------------------------------------------------------------------------------------- */
+    if (p->fail != FAIL_NONE || p->status == 0)
+        return o;
+    o.doc = json_parse(p->body, NULL, NULL);
+    if (!o.doc)
+        return o;
+    root = json_root(o.doc);
+    o.result = json_get(root, "result");
+    if (p->status < 200 || p->status > 299)
+        o.state = judge_refusal(op, p->status, json_string(json_get(json_get(root, "status"), "error")));
+    else if (str_eq(json_string(json_get(root, "status")), STR("ok")))
+        o.state = STATE_CHANGED;
+    return o;
+}
 
 static bool
 results_equal(struct json a, struct json b)
 {
-    struct json x = json_get(a, "result"), y = json_get(b, "result");
-    struct json x_status = json_get(x, "status"), y_status = json_get(y, "status");
+    bool has_id = json_type(json_get(a, "operation_id")) != JSON_NONE;
 
-    /* {"operation_id":N,"status":"completed"}: the number is each cluster's own. */
-    if (json_type(json_get(x, "operation_id")) != JSON_NONE)
-        return json_equal(x_status, y_status);
-    return json_equal(x, y) && json_equal(json_get(a, "status"), json_get(b, "status"));
-}
-
-static bool
-answers_equal(const struct part *a, const struct part *b)
-{
-    struct json_doc *x, *y;
-    bool equal;
-
-    if (a->fail != FAIL_NONE || b->fail != FAIL_NONE || a->status != b->status)
+    if (json_type(a) != JSON_OBJECT || json_type(b) != JSON_OBJECT)
+        return json_equal(a, b);
+    if (json_size(a) != json_size(b) || has_id != (json_type(json_get(b, "operation_id")) != JSON_NONE))
         return false;
-    if (str_eq(a->body, b->body))
-        return true;
-    x = json_parse(a->body, NULL, NULL);
-    y = json_parse(b->body, NULL, NULL);
-    equal = x && y && results_equal(json_root(x), json_root(y));
-    json_free(x);
-    json_free(y);
-    return equal;
-}
-
-/* --- configurations ---------------------------------------------------------------------------------------------- */
-
-static const char *const portable_params[] = { "vectors", "sparse_vectors", "sharding_method", "on_disk_payload" };
-static const char *const portable[] = { "hnsw_config", "quantization_config", "strict_mode_config", "metadata" };
-
-bool
-merge_configs_equal(struct str a, struct str b)
-{
-    struct json_doc *x = json_parse(a, NULL, NULL), *y = json_parse(b, NULL, NULL);
-    struct json cx = json_get(json_get(json_root(x), "result"), "config");
-    struct json cy = json_get(json_get(json_root(y), "result"), "config");
-    bool equal = json_type(cx) == JSON_OBJECT && json_type(cy) == JSON_OBJECT;
-
-    for (unsigned i = 0; equal && i < sizeof(portable_params) / sizeof(portable_params[0]); i++)
-        equal = json_equal(
-            json_get(json_get(cx, "params"), portable_params[i]), json_get(json_get(cy, "params"), portable_params[i]));
-    for (unsigned i = 0; equal && i < sizeof(portable) / sizeof(portable[0]); i++)
-        equal = json_equal(json_get(cx, portable[i]), json_get(cy, portable[i]));
-    json_free(x);
-    json_free(y);
-    return equal;
-}
-
-static bool
-all_configs_equal(const struct part *configs, unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        if (configs[i].fail != FAIL_NONE || configs[i].status != 200 ||
-            !merge_configs_equal(configs[0].body, configs[i].body))
+    for (struct json_iter i = json_iter(a); json_next(&i);) {
+        if (!str_eq(i.key, STR("operation_id")) && !json_equal(i.value, json_get_str(b, i.key)))
             return false;
     }
     return true;
 }
 
-/* --- the verdict ------------------------------------------------------------------------------------------------- */
-
 static bool
-all_equal(const struct part *parts, unsigned n)
+all_same(const struct part *parts, const struct outcome *outcomes, unsigned n)
 {
-    for (unsigned i = 1; i < n; i++) {
-        if (!answers_equal(&parts[0], &parts[i]))
+    for (unsigned i = 0; i < n; i++) {
+        if (parts[i].fail != FAIL_NONE || parts[i].status == 0 || parts[i].status != parts[0].status ||
+            !results_equal(outcomes[0].result, outcomes[i].result))
             return false;
     }
-    return n > 0 && parts[0].fail == FAIL_NONE;
+    return true;
+}
+
+/* Which of several successes speaks for all: the one that promises least; but "false, there was nothing to do" only when
+ * nobody did anything. */
+static unsigned
+success_rank(struct json result)
+{
+    struct str status = json_string(json_get(result, "status"));
+
+    if (json_type(result) == JSON_BOOL && !json_bool(result, true))
+        return 1;
+    if (str_eq(status, STR("wait_timeout")))
+        return 4;
+    return str_eq(status, STR("acknowledged")) ? 3 : 2;
+}
+
+static bool
+pick_success(const struct outcome *outcomes, unsigned n, unsigned *ret_index)
+{
+    unsigned best = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        unsigned rank = outcomes[i].state == STATE_CHANGED ? success_rank(outcomes[i].result) : 0;
+
+        if (rank > best) {
+            best = rank;
+            *ret_index = i;
+        }
+    }
+    return best > 0;
+}
+
+static bool
+first_in_state(const struct outcome *outcomes, unsigned n, enum state state, unsigned *ret_index)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (outcomes[i].state == state) {
+            *ret_index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first one whose collection isn't proven to be the one that `model` has made. */
+static bool
+first_unequal(
+    const struct outcome *outcomes, unsigned n, const struct part *configs, unsigned model, unsigned *ret_index)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (outcomes[i].state != STATE_HAD_IF_EQUAL)
+            continue;
+        if (configs[i].fail != FAIL_NONE || configs[i].status != 200 || configs[model].fail != FAIL_NONE ||
+            configs[model].status != 200 || !merge_configs_equal(configs[i].body, configs[model].body)) {
+            *ret_index = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum schema_verdict
+conclude(const struct outcome *outcomes, unsigned n, const struct part *configs, unsigned *ret_index,
+    bool *ret_needs_configs)
+{
+    unsigned success = 0;
+
+    if (first_in_state(outcomes, n, STATE_FAILED, ret_index))
+        return SCHEMA_FAILED;
+    if (!pick_success(outcomes, n, &success)) {
+        *ret_index = 0;
+        return SCHEMA_FAILED;
+    }
+    if (!configs && first_in_state(outcomes, n, STATE_HAD_IF_EQUAL, ret_index)) {
+        *ret_needs_configs = true;
+        return SCHEMA_FAILED;
+    }
+    if (configs && first_unequal(outcomes, n, configs, success, ret_index))
+        return SCHEMA_FAILED;
+    *ret_index = success;
+    return SCHEMA_COMPLETED;
 }
 
 enum schema_verdict
 merge_schema(const struct operation *op, const struct part *parts, unsigned n, const struct part *configs,
     unsigned *ret_index, bool *ret_needs_configs)
 {
-    int first_failed = -1, first_changed = -1, first_unsure = -1;
+    struct outcome *outcomes = mem_array(n, sizeof(*outcomes));
+    enum schema_verdict verdict = SCHEMA_SAME;
 
+    assert(n > 0);
     *ret_index = 0;
     *ret_needs_configs = false;
-    if (all_equal(parts, n))
-        return SCHEMA_SAME;
-    for (unsigned i = 0; i < n; i++) {
-        enum outcome o = outcome_of(op, &parts[i]);
-
-        if (o == CHANGED && first_changed < 0)
-            first_changed = (int)i;
-        if (o == NEEDS_CONFIG && first_unsure < 0)
-            first_unsure = (int)i;
-        if ((o == REJECTED || o == BROKEN) && first_failed < 0)
-            first_failed = (int)i;
-    }
-    if (first_failed < 0 && first_changed >= 0 && first_unsure >= 0 && !(configs && all_configs_equal(configs, n))) {
-        *ret_needs_configs = !configs;
-        first_failed = first_unsure;
-    }
-    if (first_failed < 0 && first_changed >= 0) {
-        *ret_index = (unsigned)first_changed;
-        return SCHEMA_COMPLETED;
-    }
-    *ret_index = (unsigned)(first_failed >= 0 ? first_failed : 0);
-    return SCHEMA_FAILED;
+    for (unsigned i = 0; i < n; i++)
+        outcomes[i] = judge(op, &parts[i]);
+    if (!all_same(parts, outcomes, n))
+        verdict = conclude(outcomes, n, configs, ret_index, ret_needs_configs);
+    for (unsigned i = 0; i < n; i++)
+        json_free(outcomes[i].doc);
+    mem_free(outcomes);
+    return verdict;
 }
 
-void
-merge_outcomes(const struct part *parts, unsigned n, struct buf *out)
+/* Qdrant leaves some members out and prints others as null: both mean "not set". */
+static bool
+members_equal(struct json a, struct json b, const char *const *keys)
 {
-    for (unsigned i = 0; i < n; i++) {
-        struct json_doc *doc;
-        struct str error;
+    for (; *keys; keys++) {
+        struct json x = json_get(a, *keys), y = json_get(b, *keys);
+        bool x_unset = json_type(x) <= JSON_NULL, y_unset = json_type(y) <= JSON_NULL;
 
-        buf_printf(out, "%s" STR_FMT ": ", i ? "; " : "", STR_ARG(parts[i].cluster));
-        if (parts[i].fail != FAIL_NONE) {
-            buf_add(out, str_from(fail_info(parts[i].fail)->code));
-            continue;
-        }
-        buf_printf(out, "%d", parts[i].status);
-        doc = json_parse(parts[i].body, NULL, NULL);
-        error = json_string(json_get(json_get(json_root(doc), "status"), "error"));
-        if (error.len)
-            buf_printf(out, " " STR_FMT, STR_ARG(str_make(error.p, error.len < 300 ? error.len : 300)));
-        else if (parts[i].status == 200)
-            buf_add(out, STR(" ok"));
-        json_free(doc);
+        if (x_unset != y_unset || (!x_unset && !json_equal(x, y)))
+            return false;
     }
+    return true;
+}
+
+bool
+merge_configs_equal(struct str a, struct str b)
+{
+    static const char *const params[] = { "vectors", "sparse_vectors", "sharding_method", NULL };
+    static const char *const config[] = { "metadata", "hnsw_config", "quantization_config", "strict_mode_config",
+        NULL };
+    struct json_doc *x = json_parse(a, NULL, NULL), *y = json_parse(b, NULL, NULL);
+    struct json of_x = json_get(json_get(json_root(x), "result"), "config");
+    struct json of_y = json_get(json_get(json_root(y), "result"), "config");
+    bool equal;
+
+    equal = json_type(of_x) == JSON_OBJECT && json_type(of_y) == JSON_OBJECT && members_equal(of_x, of_y, config) &&
+            members_equal(json_get(of_x, "params"), json_get(of_y, "params"), params);
+    json_free(x);
+    json_free(y);
+    return equal;
 }

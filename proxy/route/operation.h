@@ -3,8 +3,9 @@
 #define SEXTANT_ROUTE_OPERATION_H
 
 /* What a request means to Qdrant 1.19, from method and path (and, where it must be, the body). The 98 routes stand in
- * qdrant.def. Pure. */
+ * qdrant.def, and after them DASHBOARD and PREFLIGHT (any OPTIONS). Pure. */
 
+#include "proxy/base/arena.h"
 #include "proxy/base/buf.h"
 #include "proxy/http/message.h"
 
@@ -31,7 +32,7 @@ enum op_resend {
 enum op_flags {
     OP_LOOKUP = 1,     /* its body may name a second collection */
     OP_NODE_LOCAL = 2, /* belongs to one endpoint: no fail-over, always the same one */
-    OP_UNBOUNDED = 4,  /* no deadline: progress only (snapshots, index builds) */
+    OP_UNBOUNDED = 4,  /* no body limit and no deadline: progress only (snapshots, uploads) */
     OP_STORAGE = 8,    /* whole-storage snapshot: trusted callers only when the map has a strict line */
     OP_CREATES = 16,   /* makes a collection */
     OP_SMALL_BODY = 32 /* Qdrant takes 2 MiB at most here */
@@ -42,10 +43,6 @@ enum op_id {
 #define OP(id, method, path, kind, scope, resend, flags) OP_##id,
 #include "proxy/route/qdrant.def"
 #undef OP
-    OP_ROUTES,                /* OP_UNKNOWN + 1 .. OP_ROUTES - 1 are Qdrant's */
-    OP_PREFLIGHT = OP_ROUTES, /* OPTIONS on anything */
-    OP_DASHBOARD,             /* GET /dashboard and below */
-    OP_UNKNOWN_READ,          /* GET or HEAD on an unknown path */
     OP_COUNT
 };
 
@@ -63,16 +60,18 @@ const char *op_kind_name(enum op_kind kind); /* "read", "write", ... */
 
 struct operation {
     enum op_id id;
-    const struct op_info *info; /* never NULL; OP_UNKNOWN has one as well: never re-sent, kind by method */
-    enum op_scope scope;        /* info's, but SCOPE_COLLECTION for unknown routes below /collections/{c} */
-    struct str path;            /* canonical, percent-encoded again as needed: what clusters are sent */
-    struct str query;           /* without '?', as it came */
-    struct str collection;      /* decoded; empty unless the scope is SCOPE_COLLECTION */
-    int64_t timeout_ms;         /* timeout= of the query, or -1 */
+    const struct op_info
+        *info;             /* never NULL; OP_UNKNOWN has two: never re-sent, OP_READ for GET and HEAD, else OP_WRITE */
+    enum op_scope scope;   /* info's, but SCOPE_COLLECTION for unknown routes below /collections/{c} */
+    struct str path;       /* canonical, percent-encoded again as needed: what clusters are sent */
+    struct str query;      /* without '?', as it came */
+    struct str collection; /* decoded; empty unless the scope is SCOPE_COLLECTION */
+    int64_t timeout_ms;    /* timeout= of the query (at most 10^12), or -1 when absent, malformed or repeated */
 };
 
-/* Canonical path and meaning of a target. Fails: BAD_TARGET, DOT_SEGMENT, NAME_INVALID (encoded slash in the name). Slices
- * and copies live in `arena`. */
+/* Canonical path and meaning of a target. Fails: BAD_TARGET, DOT_SEGMENT, NAME_INVALID (a slash or NUL in the name, or more
+ * than 255 code points). Slices of `target` where that is canonical already, else copies in `arena`: nothing is allocated for
+ * the usual request. The path that comes out means the same operation and collection again. "*" is a target of OPTIONS only. */
 enum fail operation_parse(enum method method, struct str target, struct arena *arena, struct operation *ret_op);
 
 /* Names of other collections in a JSON body (lookup_from, with_lookup; for SCOPE_ALIASES every collection and alias that the

@@ -61,11 +61,23 @@ adopt(struct server *s, struct world *fresh)
 }
 
 static void
+free_load(struct load *l)
+{
+    arena_fini(&l->arena);
+    mem_free(l);
+}
+
+static void
 on_loaded(void *arg)
 {
     struct load *l = arg;
     struct server *s = l->server;
 
+    if (s->is_ending) { /* joined already, and nobody is left to publish to */
+        world_unref(l->world);
+        free_load(l);
+        return;
+    }
     pthread_join(s->loader, NULL);
     s->is_loading = false;
     buf_clear(&s->reload_error_text);
@@ -77,8 +89,7 @@ on_loaded(void *arg)
         s->last_reload_error = buf_str(&s->reload_error_text);
         log_error("reload: refused, the old configuration stays in use");
     }
-    arena_fini(&l->arena);
-    mem_free(l);
+    free_load(l);
     if (s->must_reload)
         server_begin_reload(s, "asked for meanwhile");
 }
@@ -144,6 +155,7 @@ server_watch_files(struct server *s)
 void
 server_reload_fini(struct server *s)
 {
+    s->is_ending = true;
     if (s->is_loading)
         pthread_join(s->loader, NULL);
     file_watch_free(s->watch);

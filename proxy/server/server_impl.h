@@ -34,7 +34,7 @@ struct server {
     struct str last_reload_error;
     struct buf reload_error_text;
     struct file_watch *watch;
-    bool is_loading, must_reload;
+    bool is_loading, must_reload, is_ending;
     pthread_t loader;
     struct signal_watch *signals[4];
     struct timer drain;

@@ -45,7 +45,8 @@ backend_new(unsigned id, const struct url *url, const struct addr *addr)
     b->prefix = mem_dup(url->prefix.p, url->prefix.len);
     b->addr = *addr;
     b->port = url->port;
-    b->text = mem_dup(addr_print(addr, url->port, text), strlen(text));
+    addr_print(addr, url->port, text);
+    b->text = mem_dup(text, strlen(text));
     atomic_init(&b->shared.state, HEALTH_NEW);
     atomic_init(&b->shared.is_clean, false);
     pthread_mutex_init(&b->shared.lock, NULL);

@@ -7,7 +7,7 @@
  * 2. Callbacks may cancel: every loop here looks at `state` again after each one. Memory goes in a task, never inside.
  * 3. A connection goes back to the pool only when request and answer went whole, nothing followed, and both sides keep it.
  */
-#include "proxy/upstream/exchange.h"
+#include "proxy/upstream/exchange_impl.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,33 +17,7 @@
 
 enum { OUT_HIGH = 128 * 1024, READS_PER_TURN = 16 };
 
-enum state { CONNECTING, SENDING, ANSWER, OVER };
-
-struct exchange {
-    struct upstream *up;
-    struct exchange_params p;
-    const struct exchange_events *events;
-    void *arg;
-    struct conn *conn;
-    enum state state;
-    struct buf out;
-    uint64_t sent_bytes, body_left, received_bytes;
-    bool is_chunked, body_ended, is_paused, write_broke, saw_bytes, is_fallen;
-    enum fail start_fail;   /* failed inside exchange_start(): told from the loop */
-    struct message *answer; /* in the caller's arena: it outlives the exchange */
-    int64_t progress_at_us;
-    struct exchange_timing timing;
-    struct timer timer;
-    struct task kick, release;
-};
-
 static void pump(void *arg);
-
-static int64_t
-now_us(const struct exchange *x)
-{
-    return loop_now_us(x->up->loop);
-}
 
 static void
 release(void *arg)
@@ -85,23 +59,23 @@ report(struct exchange *x, enum fail fail)
 {
     int status = x->answer->status;
 
-    if (x->p.is_probe || fail == FAIL_UPSTREAM_STALE || fail == FAIL_ENDPOINT_DOWN)
+    if (x->p.is_probe || fail == FAIL_UPSTREAM_STALE || fail == FAIL_ENDPOINT_DOWN || fail == FAIL_INTERNAL)
         return;
-    if (fail == FAIL_UPSTREAM_SILENT && x->p.deadline_is_clients)
+    if (x->is_late && !exchange_is_backends_fault(x))
         return;
     if (fail == FAIL_NONE && status == 503 &&
         str_starts(message_value(x->answer, FIELD_CONTENT_TYPE), STR("application/json"))) {
-        backend_penalise(x->p.backend, x->p.collection, now_us(x));
+        backend_penalise(x->p.backend, x->p.collection, exchange_now_us(x));
         return;
     }
     if (fail != FAIL_NONE || (status >= 502 && status <= 504))
-        backend_report(x->p.backend, HEALTH_TRAFFIC_FAIL, now_us(x));
+        backend_report(x->p.backend, HEALTH_TRAFFIC_FAIL, exchange_now_us(x));
     else
-        backend_report(x->p.backend, HEALTH_TRAFFIC_OK, now_us(x));
+        backend_report(x->p.backend, HEALTH_TRAFFIC_OK, exchange_now_us(x));
 }
 
-static void
-complete(struct exchange *x, enum fail fail, bool may_reuse)
+void
+exchange_complete(struct exchange *x, enum fail fail, bool may_reuse)
 {
     const struct exchange_events *events = x->events;
     void *arg = x->arg;
@@ -127,39 +101,6 @@ fail_of_break(const struct exchange *x, int error)
 }
 
 static void
-arm(struct exchange *x)
-{
-    int64_t at = x->p.deadline_us;
-    int64_t progress = x->progress_at_us + x->p.progress_us;
-    bool body_under_way = (x->state == SENDING && buf_len(&x->out)) || (x->state == ANSWER && !x->is_paused);
-
-    if (x->state == CONNECTING)
-        at = x->timing.started_us + x->p.connect_us;
-    else if (body_under_way && x->p.progress_us && (!at || progress < at))
-        at = progress;
-    if (at)
-        timer_set(&x->timer, at > now_us(x) ? at - now_us(x) : 0);
-}
-
-static void
-on_timer(void *arg)
-{
-    struct exchange *x = arg;
-    int64_t now = now_us(x);
-    bool is_sending = x->state == SENDING && buf_len(&x->out);
-
-    if (x->state == CONNECTING && now >= x->timing.started_us + x->p.connect_us)
-        complete(x, FAIL_CONNECT_TIMEOUT, false);
-    else if (x->p.deadline_us && now >= x->p.deadline_us)
-        complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_SILENT, false);
-    else if ((is_sending || (x->state == ANSWER && !x->is_paused)) && x->p.progress_us &&
-             now >= x->progress_at_us + x->p.progress_us)
-        complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_SILENT, false);
-    else
-        arm(x);
-}
-
-static void
 flush(struct exchange *x)
 {
     while (buf_len(&x->out) && !x->write_broke) {
@@ -175,11 +116,11 @@ flush(struct exchange *x)
             return;
         }
         x->sent_bytes += (uint64_t)n;
-        x->progress_at_us = now_us(x);
+        x->progress_at_us = exchange_now_us(x);
         buf_consume(&x->out, (size_t)n);
     }
     if (x->body_ended && buf_len(&x->out) == 0 && !x->timing.sent_us)
-        x->timing.sent_us = now_us(x);
+        x->timing.sent_us = exchange_now_us(x);
 }
 
 static void
@@ -187,7 +128,7 @@ on_answer_head(struct exchange *x)
 {
     x->state = ANSWER;
     if (!x->timing.sent_us)
-        x->timing.sent_us = now_us(x);
+        x->timing.sent_us = exchange_now_us(x);
     backend_latency(x->p.backend, x->timing.first_byte_us - x->timing.sent_us);
     x->events->on_head(x->arg, x->answer);
 }
@@ -198,7 +139,7 @@ on_answer_done(struct exchange *x, bool is_clean)
     bool may_reuse = is_clean && x->answer->keep_alive && x->answer->framing != FRAMING_UNTIL_CLOSE && x->body_ended &&
                      buf_len(&x->out) == 0 && !x->write_broke && !x->is_fallen;
 
-    complete(x, FAIL_NONE, may_reuse);
+    exchange_complete(x, FAIL_NONE, may_reuse);
 }
 
 static void
@@ -224,7 +165,7 @@ parse(struct exchange *x, struct str input)
             on_answer_done(x, input.len == 0);
             return;
         case H1_ERROR:
-            complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_PROTOCOL, false);
+            exchange_complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_PROTOCOL, false);
             return;
         }
     }
@@ -239,7 +180,7 @@ on_stream_end(struct exchange *x, int error)
         on_answer_done(x, false);
         return;
     }
-    complete(x, fail_of_break(x, error), false);
+    exchange_complete(x, fail_of_break(x, error), false);
 }
 
 static void
@@ -265,11 +206,11 @@ read_answer(struct exchange *x)
             return;
         }
         if (!x->saw_bytes)
-            x->timing.first_byte_us = now_us(x);
+            x->timing.first_byte_us = exchange_now_us(x);
         x->saw_bytes = true;
         x->received_bytes += (uint64_t)n;
-        x->progress_at_us = now_us(x);
-        atomic_store_explicit(&x->p.backend->shared.last_byte_us, now_us(x), memory_order_relaxed);
+        x->progress_at_us = exchange_now_us(x);
+        atomic_store_explicit(&x->p.backend->shared.last_byte_us, exchange_now_us(x), memory_order_relaxed);
         parse(x, str_make(up->read_buffer, (size_t)n));
     }
 }
@@ -284,12 +225,12 @@ check_connected(struct exchange *x)
         ssize_t n = stream_read(x->conn->stream, &byte, 1);
 
         if (n < 0 && n != -EAGAIN)
-            complete(x, pool_fail_of((int)n), false);
+            exchange_complete(x, pool_fail_of((int)n), false);
         return false;
     }
     x->state = SENDING;
-    x->timing.connected_us = x->progress_at_us = now_us(x);
-    arm(x);
+    x->timing.connected_us = x->progress_at_us = exchange_now_us(x);
+    exchange_arm(x);
     return true;
 }
 
@@ -318,11 +259,11 @@ pump(void *arg)
     struct exchange *x = arg;
 
     if (x->start_fail != FAIL_NONE) {
-        complete(x, x->start_fail, false);
+        exchange_complete(x, x->start_fail, false);
         return;
     }
-    if (x->is_fallen && (x->p.is_movable || x->sent_bytes == 0) && x->state != ANSWER) {
-        complete(x, FAIL_ENDPOINT_DOWN, false);
+    if (x->is_fallen && x->p.has_elsewhere && (x->p.is_movable || (x->sent_bytes == 0 && x->state != ANSWER))) {
+        exchange_complete(x, FAIL_ENDPOINT_DOWN, false);
         return;
     }
     if (!check_connected(x))
@@ -361,7 +302,7 @@ begin_connection(struct exchange *x)
     x->conn = x->p.max_idle_us > 0 ? pool_take_idle(pool, x->p.max_idle_us) : NULL;
     if (x->conn) {
         x->timing.was_reused = true;
-        x->timing.connected_us = now_us(x);
+        x->timing.connected_us = exchange_now_us(x);
         x->state = SENDING;
         metrics_add(x->up->metrics, METRIC_REUSES, x->p.slot, x->p.is_probe ? 0 : 1);
     } else {
@@ -388,8 +329,8 @@ exchange_start(
     x->events = events;
     x->arg = arg;
     backend_ref(params->backend);
-    x->timing.started_us = x->progress_at_us = now_us(x);
-    timer_init(&x->timer, up->loop, on_timer, x);
+    x->timing.started_us = x->progress_at_us = exchange_now_us(x);
+    timer_init(&x->timer, up->loop, exchange_on_timer, x);
     x->answer = ARENA_NEW(params->arena, struct message);
     message_init(x->answer, params->arena);
     atomic_fetch_add_explicit(&params->backend->shared.outstanding, 1, memory_order_relaxed);
@@ -397,7 +338,7 @@ exchange_start(
         metrics_add(up->metrics, METRIC_EXCHANGES, params->slot, 1);
     begin_connection(x);
     begin_head(x);
-    arm(x);
+    exchange_arm(x);
     task_schedule(up->loop, &x->kick, pump, x);
     return x;
 }
@@ -460,7 +401,7 @@ exchange_kick(struct exchange *x)
 void
 exchange_pause(struct exchange *x)
 {
-    x->is_paused = true;
+    x->is_paused = x->was_paused = true;
 }
 
 void
@@ -469,8 +410,8 @@ exchange_resume(struct exchange *x)
     if (!x->is_paused || x->state == OVER)
         return;
     x->is_paused = false;
-    x->progress_at_us = now_us(x);
-    arm(x);
+    x->progress_at_us = exchange_now_us(x);
+    exchange_arm(x);
     exchange_kick(x);
 }
 

@@ -32,7 +32,8 @@ struct exchange_params {
     int64_t deadline_us;        /* absolute, for the answer's head and body; 0: none */
     int64_t progress_us;        /* longest time without a byte while a body is under way */
     bool deadline_is_clients;   /* passing it says nothing about the backend */
-    bool is_movable;            /* may end with FAIL_ENDPOINT_DOWN when the verdict falls */
+    bool is_movable;            /* may end with FAIL_ENDPOINT_DOWN when the verdict falls, even sent */
+    bool has_elsewhere;         /* there is somewhere to move to; else it stays, whatever the verdict */
     bool is_probe;              /* the verdict is fed by the caller */
 };
 

@@ -81,6 +81,13 @@ group_start(struct group *g, unsigned i, struct upstream *up, struct fleet *flee
 }
 
 void
+group_cancel(struct group *g)
+{
+    for (unsigned i = 0; i < g->n; i++)
+        leg_cancel(&g->parts[i].leg);
+}
+
+void
 group_fini(struct group *g)
 {
     for (unsigned i = 0; i < g->n; i++) {

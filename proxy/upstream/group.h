@@ -33,6 +33,7 @@ struct group {
 void group_init(struct group *g, unsigned n, size_t limit, group_done_fn *on_done, group_try_fn *on_try, void *arg);
 /* Start part i; spec.hold_bytes is set by the group. */
 void group_start(struct group *g, unsigned i, struct upstream *up, struct fleet *fleet, const struct leg_spec *spec);
-void group_fini(struct group *g); /* cancels; safe on a zeroed struct */
+void group_cancel(struct group *g); /* no on_done from here on; safe on a zeroed struct */
+void group_fini(struct group *g);   /* cancels; safe on a zeroed struct */
 
 #endif

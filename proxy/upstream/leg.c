@@ -175,6 +175,12 @@ pick(const struct leg *leg)
     return chosen;
 }
 
+static bool
+has_endpoint(const struct leg *leg)
+{
+    return !leg->spec.is_pinned && pick(leg) >= 0;
+}
+
 /* --- one exchange ------------------------------------------------------------------------------------------------ */
 
 static void
@@ -305,8 +311,8 @@ start_exchange(struct leg *leg)
         .deadline_us = leg->spec.deadline_us,
         .progress_us = leg->spec.progress_us,
         .deadline_is_clients = leg->spec.deadline_is_clients,
-        .is_movable = is_safe && !leg->spec.body->is_window &&
-                      (leg->spec.may_move || fleet_cluster(leg)->n_backends > 1),
+        .is_movable = is_safe && !leg->spec.body->is_window,
+        .has_elsewhere = leg_has_next(leg) || has_endpoint(leg),
     };
 
     if (leg->is_fresh_next)
@@ -360,13 +366,13 @@ facts_of(const struct leg *leg, enum fail fail)
     return (struct leg_facts){
         .fail = fail,
         .resend = s->op->info->resend,
-        .is_read = s->op->info->kind == OP_READ,
         .is_pinned = s->is_pinned,
         .sent_nothing = !tried_now || exchange_sent_nothing(leg->exchange),
+        .sent_before = leg->sent_something,
         .answer_began = leg->answer_began,
         .has_body = !s->body->is_window || s->body->base == 0,
-        .has_endpoint = !s->is_pinned && pick(leg) >= 0,
-        .has_cluster = s->may_move && leg->at + 1 < s->n_candidates,
+        .has_endpoint = has_endpoint(leg),
+        .has_cluster = leg_has_next(leg),
         .has_time = !s->deadline_us || now_us(leg) < s->deadline_us,
         .tries = leg->tries,
         .free_moves = leg->free_moves,
@@ -426,6 +432,7 @@ try_again(struct leg *leg, enum fail fail)
         leg->free_moves = 0;
         leg->current = NULL;
     }
+    leg->body_at = leg->spec.body->base; /* nothing of it is sent: it may become a window before the next try */
     leg->is_fresh_next = d.move == LEG_SAME_FRESH;
     if (d.move == LEG_NEXT_ENDPOINT)
         leg->current = NULL;

@@ -16,9 +16,9 @@
 struct leg_facts {
     enum fail fail;
     enum op_resend resend;
-    bool is_read;
     bool is_pinned;      /* node-local */
-    bool sent_nothing;   /* certainly no byte left */
+    bool sent_nothing;   /* certainly no byte of this exchange left */
+    bool sent_before;    /* bytes of this exchange or an earlier one left */
     bool answer_began;   /* the client has seen a part of the answer */
     bool has_body;       /* the whole body can be sent again */
     bool has_endpoint;   /* another endpoint of this cluster is left to try */
@@ -104,5 +104,11 @@ void leg_resume(struct leg *leg);
 void leg_cancel(struct leg *leg);            /* safe on one that is over or never started */
 void leg_fini(struct leg *leg);              /* cancels, releases what is inside; not from within its callbacks */
 unsigned leg_cluster(const struct leg *leg); /* index of the cluster that it is at */
+/* Is another permitted cluster left to try? */
+static inline bool
+leg_has_next(const struct leg *leg)
+{
+    return leg->spec.may_move && leg->at + 1 < leg->spec.n_candidates;
+}
 
 #endif

@@ -135,6 +135,12 @@ enum fail
 pool_fail_of(int error)
 {
     switch (-error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+    case EADDRNOTAVAIL:
+        return FAIL_INTERNAL; /* we lack the means: it says nothing about the endpoint */
     case ECONNREFUSED:
         return FAIL_CONNECT_REFUSED;
     case ETIMEDOUT:

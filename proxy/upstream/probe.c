@@ -90,10 +90,10 @@ on_done(void *arg, enum fail fail)
         sample_rtt(t, exchange_timing(shot->exchange));
     shot->exchange = NULL;
     arena_reset(&shot->arena);
-    if (fail != FAIL_UPSTREAM_STALE)
-        backend_report(t->backend, is_ok ? HEALTH_PROBE_OK : HEALTH_PROBE_FAIL, now_us(t->prober));
-    else
+    if (fail == FAIL_UPSTREAM_STALE)
         timer_set(&t->timer, 0);
+    else if (fail != FAIL_INTERNAL)
+        backend_report(t->backend, is_ok ? HEALTH_PROBE_OK : HEALTH_PROBE_FAIL, now_us(t->prober));
 }
 
 static const struct exchange_events events = { on_head, on_body, on_room, on_done };
@@ -200,13 +200,15 @@ follow(struct prober *p, struct fleet_cluster *fc, struct backend *b, double bia
         t = MEM_NEW(struct target);
         t->prober = p;
         t->backend = backend_ref(b);
-        t->cluster = cluster_ref(fc->cluster);
         for (int i = 0; i < PARALLEL; i++)
             t->shots[i].target = t;
         timer_init(&t->timer, p->up->loop, on_timer, t);
         timer_set(&t->timer, 0);
         LIST_INSERT_HEAD(&p->targets, t, entry);
     }
+    cluster_ref(fc->cluster);
+    cluster_unref(t->cluster);
+    t->cluster = fc->cluster; /* a reload may give the endpoint to another one */
     t->bias = bias;
     t->is_followed = true;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * geodb -o OUT.mmdb [-e EPOCH] [-t TYPE] FILE...   makes a MaxMind database from text ranges (see geoip/mmdb_writer.h)
+ * geodb -o OUT.mmdb [-e EPOCH] [-t TYPE] [FILE...]   makes a MaxMind database from text ranges (see geoip/mmdb_writer.h);
+ * without files from standard input. EPOCH is the age of the data in seconds since 1970, by default now. Exit code 1: a file
+ * could not be read, written or understood, and OUT is as it was; 2: wrong arguments.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +26,8 @@ read_all(const char *path, struct buf *out)
         n = read(fd, buf_reserve(out, 1 << 16), 1 << 16);
         if (n > 0)
             buf_commit(out, (size_t)n);
+        else if (n < 0 && errno == EINTR)
+            n = 1;
     }
     if (n < 0)
         fprintf(stderr, "geodb: %s: %s\n", path, strerror(errno));
@@ -48,29 +52,40 @@ add_file(struct mmdb_writer *w, const char *path)
     return ok;
 }
 
-/* Under another name first, so that a reader never sees half a file. */
+static bool
+write_all(int fd, struct str content)
+{
+    while (content.len) {
+        ssize_t n = write(fd, content.p, content.len);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        content = str_skip(content, n > 0 ? (size_t)n : 0);
+    }
+    return fsync(fd) == 0;
+}
+
+/* Under another name first, so that a reader never sees half a file, nor a failure leaves one. */
 static bool
 write_file(const char *path, struct str content)
 {
     char temporary[PATH_MAX];
-    int fd;
-    bool ok;
+    int length = snprintf(temporary, sizeof(temporary), "%s.%ld.new", path, (long)getpid()), fd = -1,
+        why = ENAMETOOLONG;
+    bool ok = length < (int)sizeof(temporary);
 
-    snprintf(temporary, sizeof(temporary), "%s.new", path);
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    ok = fd >= 0;
-    while (ok && content.len) {
-        ssize_t n = write(fd, content.p, content.len);
-
-        ok = n > 0;
-        content = str_skip(content, ok ? (size_t)n : 0);
+    if (ok)
+        fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    ok = ok && fd >= 0 && write_all(fd, content) && rename(temporary, path) == 0;
+    if (!ok) {
+        why = length < (int)sizeof(temporary) ? errno : why;
+        fprintf(stderr, "geodb: %s: %s\n", path, strerror(why));
     }
-    ok = ok && fsync(fd) == 0;
-    if (fd >= 0 && close(fd) != 0)
-        ok = false;
-    ok = ok && rename(temporary, path) == 0;
-    if (!ok)
-        fprintf(stderr, "geodb: %s: %s\n", path, strerror(errno));
+    if (fd >= 0) {
+        if (!ok)
+            unlink(temporary);
+        close(fd);
+    }
     return ok;
 }
 
@@ -89,13 +104,16 @@ main(int argc, char **argv)
             out_path = optarg;
         else if (option == 't')
             type = optarg;
-        else if (option != 'e' || !str_to_u64(str_from(optarg), &epoch) || epoch == 0)
+        else if (option != 'e' || !str_to_u64(str_from(optarg), &epoch) || epoch == 0 || epoch > INT64_MAX)
             ok = false;
     }
-    if (!ok || !out_path || optind == argc) {
-        fputs("usage: geodb -o OUT.mmdb [-e EPOCH] [-t TYPE] FILE... (- is standard input)\n", stderr);
+    if (!ok || !out_path || strlen(type) > MMDB_TYPE_MAX) {
+        fputs("usage: geodb -o OUT.mmdb [-e EPOCH] [-t TYPE] [FILE...]   (none or -: standard input)\n", stderr);
+        mmdb_writer_free(w);
         return 2;
     }
+    if (optind == argc)
+        ok = add_file(w, "-");
     for (int i = optind; i < argc && ok; i++)
         ok = add_file(w, argv[i]);
     if (ok) {

@@ -229,7 +229,7 @@ static void
 make_operation(enum op_id id, const char *collection, struct arena *arena, struct operation *op)
 {
     const struct op_info *info = op_info(id);
-    const char *pattern = id > OP_UNKNOWN && id < OP_ROUTES ? info->pattern : "/collections/{c}/brand-new";
+    const char *pattern = id > OP_UNKNOWN && id < OP_DASHBOARD ? info->pattern : "/collections/{c}/brand-new";
     enum method method = id == OP_UNKNOWN ? METHOD_POST : info->method;
     struct buf target = { 0 };
 
