@@ -101,11 +101,11 @@ format:
 soak: all fuzz
 	BUILD=$(BUILD) scripts/soak.sh
 
-# The default country database: see scripts/geo.sh.
-# conf/OPTIONS.md says what conf/options.def says.
+# The page of options, from the table of options.
 options: $(BUILD)/options_md
-	$(BUILD)/options_md >conf/OPTIONS.md
+	$(BUILD)/options_md >conf/OPTIONS.md.new && mv conf/OPTIONS.md.new conf/OPTIONS.md
 
+# The default country database: see scripts/geo.sh.
 geo: $(BUILD)/geodb
 	scripts/geo.sh $(GEO_DB) $(BUILD)/geodb
 

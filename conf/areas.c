@@ -1,21 +1,24 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * SEXTANT_AREAS: definitions are gathered first, then flattened, each into a set; one may name others in any order, but not
+ * itself by any way round.
+ */
 #include "conf/areas.h"
 
-enum { SETS_MAX = 256, DEPTH_MAX = 16 };
+#include "conf/terms.h"
 
-/* A definition as written, flattened into its set when all names are known. */
+enum { SETS_MAX = 256 };
+
 struct definition {
-    struct str name;
-    struct word items;
-    struct word at;
+    struct word items, at;
     bool is_open; /* being flattened: meeting it again is a circle */
-    bool is_done;
+    bool is_done, is_bad;
 };
 
 struct flattener {
     struct scan scan;
     struct arena *arena;
-    struct definition *definitions;
+    struct definition *definitions; /* one a set */
     struct areas *areas;
 };
 
@@ -30,43 +33,25 @@ is_area_name(struct str s)
         if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
             return false;
     }
-    return true;
+    return !str_eq(s, STR("unknown")) && continent_parse(s) == CONTINENT_NONE;
 }
 
-static bool
-is_country_word(struct str s)
-{
-    return s.len == 2 && s.p[0] >= 'A' && s.p[0] <= 'Z' && s.p[1] >= 'A' && s.p[1] <= 'Z';
-}
-
-static const struct area_set *
+static int
 find_set(const struct areas *areas, struct str name)
 {
     for (unsigned i = 0; i < areas->n; i++) {
         if (str_eq(areas->sets[i].name, name))
-            return &areas->sets[i];
+            return (int)i;
     }
-    return NULL;
+    return -1;
 }
 
-static bool
-set_has_country(const struct area_set *set, const char *country)
-{
-    struct place point;
-
-    for (unsigned i = 0; i < set->n_countries; i++) {
-        if (memcmp(set->countries[i].p, country, 2) == 0)
-            return true;
-    }
-    return country_point(country, &point) && set->continents[point.continent];
-}
-
-/* --- naming an unknown word -------------------------------------------------------------------------------------- */
+/* --- a word that is no area -------------------------------------------------------------------------------------- */
 
 static struct str
 suggest(const struct areas *areas, struct arena *arena, struct str wrong)
 {
-    struct str names[SETS_MAX + CONTINENT_COUNT + 1];
+    struct str names[SETS_MAX + CONTINENT_COUNT + 1], hint, meant;
     unsigned n = 0;
 
     for (unsigned i = 0; i < areas->n; i++)
@@ -74,121 +59,87 @@ suggest(const struct areas *areas, struct arena *arena, struct str wrong)
     for (unsigned c = CONTINENT_NONE + 1; c < CONTINENT_COUNT; c++)
         names[n++] = continent_name((enum continent)c);
     names[n++] = STR("unknown");
-    return scan_suggest(arena, wrong, names, n);
+    hint = scan_suggest(arena, wrong, names, n);
+    meant = term_meant(arena, wrong);
+    return hint.len || meant.len == 0 ? hint : arena_printf(arena, "; did you mean " STR_FMT "?", STR_ARG(meant));
 }
 
 static void
-tell_unknown(const struct areas *areas, const struct scan *scan, struct word item, struct arena *arena)
+tell_unknown(
+    const struct areas *areas, const struct scan *scan, struct word item, struct arena *arena, const char *also)
 {
-    struct str hint = suggest(areas, arena, item.text);
+    char text[ADDR_TEXT_MAX + 4];
+    const char *base = network_base(item.text, text);
 
-    if (is_country_word(item.text))
-        scan_error(scan, item, STR_FMT " is not an ISO 3166 country", STR_ARG(item.text));
+    if (*base)
+        scan_error(scan, item, "\"" STR_FMT "\" is not a network: it has bits beyond its length; did you mean %s?",
+            STR_ARG(item.text), base);
     else
         scan_error(scan, item,
-            "\"" STR_FMT "\" is no area: expected a country (DE), a continent (europe), a network, * or a name of "
-            "SEXTANT_AREAS" STR_FMT,
-            STR_ARG(item.text), STR_ARG(hint));
+            "\"" STR_FMT
+            "\" is no area: expected a country (DE), a continent (europe), a network (10.0.0.0/8)%s" STR_FMT,
+            STR_ARG(item.text), also, STR_ARG(suggest(areas, arena, item.text)));
 }
 
 /* --- flattening -------------------------------------------------------------------------------------------------- */
 
-static void flatten(struct flattener *f, unsigned index, unsigned depth);
+static void flatten(struct flattener *f, unsigned index);
 
-static int
-find_definition(const struct flattener *f, struct str name)
+static void
+flatten_set(struct flattener *f, unsigned into, unsigned from, struct word item)
 {
-    for (unsigned i = 0; i < f->areas->n; i++) {
-        if (str_eq(f->definitions[i].name, name))
-            return (int)i;
-    }
-    return -1;
+    struct definition *d = &f->definitions[from];
+
+    flatten(f, from);
+    if (d->is_open)
+        scan_error(&f->scan, item, "area " STR_FMT " contains itself", STR_ARG(item.text));
+    else
+        area_set_add_set(&f->areas->sets[into], &f->areas->sets[from], f->arena);
+    f->definitions[into].is_bad |= d->is_open || d->is_bad;
 }
 
 static void
-add_country(struct flattener *f, struct area_set *set, struct str country)
+flatten_item(struct flattener *f, unsigned index, struct word item)
 {
-    struct str *grown = ARENA_ARRAY(f->arena, set->n_countries + 1, struct str);
-
-    if (set->n_countries)
-        memcpy(grown, set->countries, set->n_countries * sizeof(*grown));
-    grown[set->n_countries++] = country;
-    set->countries = grown;
-}
-
-static void
-add_cidr(struct flattener *f, struct area_set *set, struct cidr net)
-{
-    struct cidr *grown = ARENA_ARRAY(f->arena, set->n_cidrs + 1, struct cidr);
-
-    if (set->n_cidrs)
-        memcpy(grown, set->cidrs, set->n_cidrs * sizeof(*grown));
-    grown[set->n_cidrs++] = net;
-    set->cidrs = grown;
-}
-
-static void
-add_set(struct flattener *f, struct area_set *into, const struct area_set *from)
-{
-    for (unsigned i = 0; i < from->n_countries; i++)
-        add_country(f, into, from->countries[i]);
-    for (unsigned i = 0; i < from->n_cidrs; i++)
-        add_cidr(f, into, from->cidrs[i]);
-    for (unsigned c = 0; c < CONTINENT_COUNT; c++)
-        into->continents[c] |= from->continents[c];
-}
-
-static void
-flatten_item(struct flattener *f, struct area_set *set, struct word item, unsigned depth)
-{
+    struct area_set *set = &f->areas->sets[index];
     enum continent continent = continent_parse(item.text);
-    int other = find_definition(f, item.text);
+    int other = find_set(f->areas, item.text);
     struct cidr net;
 
-    if (is_country_word(item.text) && country_is_known(item.text.p)) {
-        add_country(f, set, item.text);
+    if (is_country(item.text)) {
+        area_set_add_country(set, item.text.p);
     } else if (other >= 0) {
-        flatten(f, (unsigned)other, depth + 1);
-        if (f->definitions[other].is_open)
-            scan_error(&f->scan, item, "area " STR_FMT " contains itself", STR_ARG(item.text));
-        else
-            add_set(f, set, &f->areas->sets[other]);
+        flatten_set(f, index, (unsigned)other, item);
     } else if (continent != CONTINENT_NONE) {
-        set->continents[continent] = true;
+        area_set_add_continent(set, continent);
     } else if (cidr_parse(item.text, &net)) {
-        add_cidr(f, set, net);
+        area_set_add_network(set, net, f->arena);
     } else {
-        tell_unknown(f->areas, &f->scan, item, f->arena);
+        tell_unknown(f->areas, &f->scan, item, f->arena, " or another name of SEXTANT_AREAS");
+        f->definitions[index].is_bad = true;
     }
 }
 
 static void
-flatten(struct flattener *f, unsigned index, unsigned depth)
+flatten(struct flattener *f, unsigned index)
 {
     struct definition *d = &f->definitions[index];
     struct word rest = d->items, item;
 
-    if (d->is_done || d->is_open || depth > DEPTH_MAX)
+    if (d->is_done || d->is_open)
         return;
     d->is_open = true;
     while (word_item(&rest, &item)) {
         if (item.text.len)
-            flatten_item(f, &f->areas->sets[index], item, depth);
+            flatten_item(f, index, item);
     }
+    area_set_finish(&f->areas->sets[index]);
     d->is_open = false;
     d->is_done = true;
-}
-
-static void
-check_set(struct flattener *f, unsigned index)
-{
-    const struct area_set *set = &f->areas->sets[index];
-    bool has_continent = false;
-
-    for (unsigned c = 0; c < CONTINENT_COUNT; c++)
-        has_continent |= set->continents[c];
-    if (!has_continent && set->n_countries == 0 && set->n_cidrs == 0)
-        scan_error(&f->scan, f->definitions[index].at, "area " STR_FMT " matches nobody", STR_ARG(set->name));
+    if (!d->is_bad && area_set_is_empty(&f->areas->sets[index])) {
+        scan_error(&f->scan, d->at, "area " STR_FMT " matches nobody", STR_ARG(f->areas->sets[index].name));
+        d->is_bad = true;
+    }
 }
 
 static void
@@ -196,23 +147,27 @@ define(struct flattener *f, struct word w)
 {
     struct str name, value;
     struct definition *d = &f->definitions[f->areas->n];
+    int twin;
 
     if (!str_cut(w.text, '=', &name, &value)) {
         scan_error(&f->scan, w, "expected name=item[,item...], not \"" STR_FMT "\"", STR_ARG(w.text));
         return;
     }
-    if (!is_area_name(name) || str_eq(name, STR("unknown")) || continent_parse(name) != CONTINENT_NONE) {
+    if (!is_area_name(name)) {
         scan_error(&f->scan, w,
             "\"" STR_FMT
-            "\" is not a name for an area: lower-case letters, digits, - and _, no continent and not unknown",
+            "\" is not a name for an area: up to 63 of a-z, 0-9, - and _, beginning with a letter; no continent "
+            "and not unknown",
             STR_ARG(name));
         return;
     }
-    if (find_definition(f, name) >= 0) {
-        scan_error(&f->scan, w, "area " STR_FMT " is defined twice", STR_ARG(name));
+    twin = find_set(f->areas, name);
+    if (twin >= 0) {
+        scan_error(&f->scan, w, "area " STR_FMT " is defined twice, first in line %u", STR_ARG(name),
+            f->definitions[twin].at.line);
         return;
     }
-    *d = (struct definition){ .name = name, .items = word_from(w, name.len + 1), .at = w };
+    *d = (struct definition){ .items = word_from(w, name.len + 1), .at = w };
     f->areas->sets[f->areas->n++].name = name;
 }
 
@@ -220,11 +175,9 @@ struct areas *
 areas_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues)
 {
     struct areas *areas = ARENA_NEW(arena, struct areas);
-    struct flattener f = {
-        .scan = scan_begin(conf_source(conf, "areas"), conf->areas, issues), .arena = arena, .areas = areas
-    };
+    struct flattener f = { .scan = scan_option(conf, "areas", conf->areas, issues), .arena = arena, .areas = areas };
+    unsigned n, n_errors = issues->n_errors;
     struct word *words;
-    unsigned n;
 
     areas->sets = ARENA_ARRAY(arena, SETS_MAX, struct area_set);
     f.definitions = ARENA_ARRAY(arena, SETS_MAX, struct definition);
@@ -235,56 +188,64 @@ areas_parse(const struct conf *conf, struct arena *arena, struct conf_issues *is
         }
         define(&f, words[0]);
         if (n > 1)
-            scan_error(&f.scan, words[1], "one area a line: separate items by commas without blanks");
+            scan_error(&f.scan, words[1], "one area a line: its items are separated by commas without blanks");
     }
     for (unsigned i = 0; i < areas->n; i++)
-        flatten(&f, i, 0);
-    for (unsigned i = 0; i < areas->n; i++)
-        check_set(&f, i);
+        flatten(&f, i);
+    areas->is_bad = issues->n_errors > n_errors || conf_origin(conf, "areas")->is_bad;
     return areas;
 }
 
 /* --- one area ---------------------------------------------------------------------------------------------------- */
 
+static bool
+recognize(const struct areas *areas, struct str text, struct area *a)
+{
+    int set;
+
+    if (str_eq(text, STR("*"))) {
+        a->kind = AREA_ANY;
+    } else if (str_eq(text, STR("unknown"))) {
+        a->kind = AREA_UNKNOWN;
+    } else if (is_country(text)) {
+        a->kind = AREA_COUNTRY;
+        memcpy(a->country, text.p, 2);
+    } else if ((set = find_set(areas, text)) >= 0) {
+        a->kind = AREA_NAMED;
+        a->set = &areas->sets[set];
+    } else if ((a->continent = continent_parse(text)) != CONTINENT_NONE) {
+        a->kind = AREA_CONTINENT;
+    } else if (cidr_parse(text, &a->cidr)) {
+        a->kind = AREA_CIDR;
+        a->width = (a->cidr.base.family == 4 ? 32U : 128U) - a->cidr.bits;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool
+area_is_known(const struct areas *areas, struct str text)
+{
+    struct area a = { .text = text };
+
+    return recognize(areas, text, &a);
+}
+
 bool
 area_parse(
     const struct areas *areas, const struct scan *scan, struct word item, struct arena *arena, struct area *ret_area)
 {
-    struct area a = { .text = item.text };
+    struct area a = { .text = item.text, .line = item.line, .column = item.column };
 
-    if (str_eq(item.text, STR("*"))) {
-        a.kind = AREA_ANY;
-    } else if (str_eq(item.text, STR("unknown"))) {
-        a.kind = AREA_UNKNOWN;
-    } else if (is_country_word(item.text) && country_is_known(item.text.p)) {
-        a.kind = AREA_COUNTRY;
-        memcpy(a.country, item.text.p, 2);
-    } else if ((a.set = find_set(areas, item.text))) {
-        a.kind = AREA_NAMED;
-    } else if ((a.continent = continent_parse(item.text)) != CONTINENT_NONE) {
-        a.kind = AREA_CONTINENT;
-    } else if (cidr_parse(item.text, &a.cidr)) {
-        a.kind = AREA_CIDR;
-    } else {
-        tell_unknown(areas, scan, item, arena);
-        return false;
+    if (recognize(areas, item.text, &a)) {
+        *ret_area = a;
+        return true;
     }
-    *ret_area = a;
-    return true;
-}
-
-static bool
-set_takes(const struct area_set *set, const struct addr *address, const struct place *place)
-{
-    for (unsigned i = 0; i < set->n_cidrs; i++) {
-        if (cidr_has(&set->cidrs[i], address))
-            return true;
-    }
-    for (unsigned i = 0; i < set->n_countries && place->country[0]; i++) {
-        if (memcmp(set->countries[i].p, place->country, 2) == 0)
-            return true;
-    }
-    return place->continent != CONTINENT_NONE && set->continents[place->continent];
+    /* When the definitions are broken, the name may well be one of theirs. */
+    if (!areas->is_bad || !is_area_name(item.text))
+        tell_unknown(areas, scan, item, arena, ", *, unknown or a name of SEXTANT_AREAS");
+    return false;
 }
 
 bool
@@ -298,39 +259,24 @@ area_takes(const struct area *area, const struct addr *address, const struct pla
     case AREA_COUNTRY:
         return is_placed && memcmp(area->country, place->country, 2) == 0;
     case AREA_NAMED:
-        return set_takes(area->set, address, place);
+        return area_set_takes(area->set, address, place);
     case AREA_CONTINENT:
         return is_placed && place->continent == area->continent;
-    case AREA_ANY:
-        return true;
     case AREA_UNKNOWN:
         return !is_placed;
+    case AREA_ANY:
+        return true;
     }
     return false;
 }
 
-static bool
-sets_overlap(const struct area_set *a, const struct area_set *b)
+bool
+area_is_inside(const struct area *a, const struct area *b)
 {
-    for (unsigned c = 0; c < CONTINENT_COUNT; c++) {
-        if (a->continents[c] && b->continents[c])
-            return true;
-    }
-    for (unsigned i = 0; i < a->n_countries; i++) {
-        if (set_has_country(b, a->countries[i].p))
-            return true;
-    }
-    for (unsigned i = 0; i < b->n_countries; i++) {
-        if (set_has_country(a, b->countries[i].p))
-            return true;
-    }
-    for (unsigned i = 0; i < a->n_cidrs; i++) {
-        for (unsigned j = 0; j < b->n_cidrs; j++) {
-            if (cidr_covers(&a->cidrs[i], &b->cidrs[j]) || cidr_covers(&b->cidrs[j], &a->cidrs[i]))
-                return true;
-        }
-    }
-    return false;
+    if (a->kind == AREA_NAMED && b->kind == AREA_NAMED)
+        return area_set_contains(b->set, a->set) && !area_set_contains(a->set, b->set);
+    return a->kind == AREA_CIDR && b->kind == AREA_CIDR && a->cidr.bits > b->cidr.bits &&
+           cidr_covers(&b->cidr, &a->cidr);
 }
 
 bool
@@ -339,21 +285,31 @@ areas_overlap(const struct area *a, const struct area *b)
     if (a->kind != b->kind)
         return false;
     switch (a->kind) {
-    case AREA_CIDR: /* a longer prefix inside a shorter one is narrower, not an overlap */
+    case AREA_CIDR:
         return a->cidr.bits == b->cidr.bits && cidr_covers(&a->cidr, &b->cidr);
     case AREA_COUNTRY:
         return memcmp(a->country, b->country, 2) == 0;
     case AREA_NAMED:
-        return sets_overlap(a->set, b->set);
+        return area_sets_overlap(a->set, b->set) && !area_is_inside(a, b) && !area_is_inside(b, a);
     case AREA_CONTINENT:
         return a->continent == b->continent;
-    default:
+    case AREA_UNKNOWN:
+    case AREA_ANY:
         return true;
     }
+    return true;
 }
 
 bool
-area_has_country(const struct area *area, const char country[3])
+area_names_places(const struct area *area)
+{
+    if (area->kind == AREA_NAMED)
+        return area_set_has_place(area->set);
+    return area->kind == AREA_COUNTRY || area->kind == AREA_CONTINENT;
+}
+
+bool
+area_has_country(const struct area *area, const char country[2])
 {
     struct place point;
 
@@ -363,8 +319,8 @@ area_has_country(const struct area *area, const char country[3])
     case AREA_CONTINENT:
         return country_point(country, &point) && point.continent == area->continent;
     case AREA_NAMED:
-        return set_has_country(area->set, country);
+        return area_set_has_country(area->set, country);
     default:
-        return true;
+        return false;
     }
 }

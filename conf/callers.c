@@ -4,110 +4,167 @@
  */
 #include <stdlib.h>
 
+#include "conf/option_table.h"
 #include "conf/scan.h"
+#include "conf/terms.h"
 #include "conf/topology.h"
 
-/* A comma-separated option as words: blanks and newlines between items do no harm. */
+/* --- listeners --------------------------------------------------------------------------------------------------- */
+
 static bool
-next_item(struct word *rest, struct word *ret_item)
+parse_suffix(const struct scan *scan, struct word item, struct str suffix, struct listen_conf *l)
 {
-    while (word_item(rest, ret_item)) {
-        while (ret_item->text.len &&
-               (ret_item->text.p[0] == ' ' || ret_item->text.p[0] == '\n' || ret_item->text.p[0] == '\t'))
-            *ret_item = word_from(*ret_item, 1);
-        ret_item->text = str_trim(ret_item->text);
-        if (ret_item->text.len)
-            return true;
-    }
+    l->proxy_protocol = str_eq(suffix, STR("proxy"));
+    if (l->proxy_protocol)
+        return true;
+    if (str_eq(suffix, STR("tls")) || str_eq(suffix, STR("https")))
+        scan_error(scan, item, "TLS listeners are not in this version: they come with a later one");
+    else
+        scan_error(scan, item, "unknown suffix /" STR_FMT ": expected /proxy or none", STR_ARG(suffix));
     return false;
 }
 
-static unsigned
-count_items(struct str text)
+/* "1.2.3.4:80", "[::1]:80", ":80" (every IPv4 address). The port is a must, 0 lets the system choose. */
+static bool
+parse_address(struct str address, struct listen_conf *l)
 {
-    unsigned n = 1;
+    struct addr any = { .family = 4 };
+    uint64_t port;
 
-    for (size_t i = 0; i < text.len; i++)
-        n += text.p[i] == ',' || text.p[i] == '\n' || text.p[i] == ';';
-    return n;
+    if (address.len > 1 && address.p[0] == ':' && address.p[1] != ':') {
+        l->addr = any;
+        if (!str_to_u64(str_skip(address, 1), &port) || port > 65535)
+            return false;
+        l->port = (uint16_t)port;
+        return true;
+    }
+    return str_find(address, '%') < 0 && addr_parse_port(address, &l->addr, &l->port) && str_find(address, ':') >= 0 &&
+           address.p[address.len - 1] != ']' && (l->addr.family == 4 || address.p[0] == '[');
 }
 
 static bool
-parse_listen(struct scan *scan, struct word item, struct listen_conf *l)
+parse_listen(const struct scan *scan, struct word item, struct listen_conf *l)
 {
-    struct str address = item.text, suffix;
+    struct str address, suffix;
+    bool has_suffix = str_cut(item.text, '/', &address, &suffix);
 
-    l->text = item.text;
-    if (str_cut(item.text, '/', &address, &suffix)) {
-        if (str_eq(suffix, STR("tls"))) {
-            scan_error(scan, item, "TLS listeners are not in this version: they come with a later one");
-            return false;
-        }
-        if (!str_eq(suffix, STR("proxy"))) {
-            scan_error(scan, item, "unknown suffix /" STR_FMT ": expected /proxy or none", STR_ARG(suffix));
-            return false;
-        }
-        l->proxy_protocol = true;
-    }
-    /* ":6333" is every IPv4 address. */
-    if (address.len > 1 && address.p[0] == ':' && address.p[1] != ':') {
-        uint64_t port;
-
-        l->addr = (struct addr){ .family = 4 };
-        if (str_to_u64(str_skip(address, 1), &port) && port <= 65535) {
-            l->port = (uint16_t)port;
-            return true;
-        }
-    } else if (addr_parse_port(address, &l->addr, &l->port) && (str_find(address, ':') >= 0) &&
-               (l->addr.family == 4 || address.p[0] == '[')) {
+    *l = (struct listen_conf){ .text = item.text };
+    if (has_suffix && !parse_suffix(scan, item, suffix, l))
+        return false;
+    if (parse_address(address, l))
         return true;
-    }
     scan_error(scan, item, "\"" STR_FMT "\" is not a listening address: expected such as 0.0.0.0:6333 or [::]:6333",
         STR_ARG(item.text));
     return false;
+}
+
+/* Could not both be bound? IPv6 listeners take no IPv4 connections, so the families don't meet. */
+static bool
+is_conflict(const struct listen_conf *a, const struct listen_conf *b)
+{
+    static const uint8_t any[16];
+    bool is_wild = memcmp(a->addr.bytes, any, 16) == 0 || memcmp(b->addr.bytes, any, 16) == 0;
+
+    return a->port && a->port == b->port && a->addr.family == b->addr.family &&
+           (is_wild || addr_eq(&a->addr, &b->addr));
+}
+
+static struct listen_conf *
+parse_list(struct scan *scan, unsigned *ret_n, struct word **ret_words, struct arena *arena)
+{
+    unsigned n_words, n = 0;
+    struct word *words = scan_list(scan, arena, &n_words);
+    struct listen_conf *list = ARENA_ARRAY(arena, n_words + 1, struct listen_conf);
+
+    for (unsigned i = 0; i < n_words; i++) {
+        const struct listen_conf *other = NULL;
+
+        if (!parse_listen(scan, words[i], &list[n]))
+            continue;
+        for (unsigned j = 0; j < n; j++)
+            other = is_conflict(&list[j], &list[n]) ? &list[j] : other;
+        if (other)
+            scan_error(
+                scan, words[i], STR_FMT " conflicts with " STR_FMT, STR_ARG(words[i].text), STR_ARG(other->text));
+        else
+            words[n++] = words[i];
+    }
+    *ret_n = n;
+    *ret_words = words;
+    return list;
 }
 
 struct listen_conf *
 listen_parse(struct str source, struct str text, unsigned *ret_n, struct arena *arena, struct conf_issues *issues)
 {
     struct scan scan = scan_begin(source, text, issues);
-    struct word rest = { text, 1, 1 }, item;
-    struct listen_conf *list = ARENA_ARRAY(arena, count_items(text), struct listen_conf);
-    unsigned n = 0;
+    struct word *words;
 
-    while (next_item(&rest, &item)) {
-        bool is_twin = false;
-
-        list[n] = (struct listen_conf){ .text = STR_NONE };
-        if (!parse_listen(&scan, item, &list[n]))
-            continue;
-        for (unsigned i = 0; i < n; i++)
-            is_twin |= list[n].port && addr_eq(&list[i].addr, &list[n].addr) && list[i].port == list[n].port;
-        if (is_twin)
-            scan_error(&scan, item, STR_FMT " is listed twice", STR_ARG(item.text));
-        else
-            n++;
-    }
-    *ret_n = n;
-    return list;
+    return parse_list(&scan, ret_n, &words, arena);
 }
 
+static bool
+is_loopback(const struct addr *a)
+{
+    static const struct addr loopback6 = { .family = 6, .bytes = { [15] = 1 } };
+
+    return (a->family == 4 && a->bytes[0] == 127) || addr_eq(a, &loopback6);
+}
+
+static void
+check_admin(const struct scan *scan, struct word at, const struct listen_conf *admin, const struct listeners *l)
+{
+    if (!is_loopback(&admin->addr))
+        scan_error(scan, at,
+            "the admin listener is for loopback only in this version: whoever reaches it reads configuration and "
+            "traffic, and "
+            "there is no key for it yet; expected such as 127.0.0.1:6390 or [::1]:6390");
+    if (admin->proxy_protocol)
+        scan_error(scan, at, "the admin listener does not speak the PROXY protocol");
+    for (unsigned i = 0; i < l->n; i++) {
+        if (is_conflict(&l->items[i], admin))
+            scan_error(scan, at, STR_FMT " conflicts with " STR_FMT " of SEXTANT_LISTEN", STR_ARG(admin->text),
+                STR_ARG(l->items[i].text));
+    }
+}
+
+struct listeners *
+listeners_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues)
+{
+    struct listeners *l = ARENA_NEW(arena, struct listeners);
+    struct scan scan = scan_option(conf, "listen", conf->listen, issues);
+    struct scan admin_scan = scan_option(conf, "admin_listen", conf->admin_listen, issues);
+    unsigned n_errors = issues->n_errors;
+    struct word *words;
+
+    l->items = parse_list(&scan, &l->n, &words, arena);
+    if (l->n == 0 && issues->n_errors == n_errors && !conf_origin(conf, "listen")->is_bad)
+        conf_option_issue(issues, true, conf, "listen", "expected an address such as 0.0.0.0:6333");
+    l->admin = parse_list(&admin_scan, &l->n_admin, &words, arena);
+    for (unsigned i = 0; i < l->n_admin; i++)
+        check_admin(&admin_scan, words[i], &l->admin[i], l);
+    if (l->n_admin > 1)
+        scan_error(&admin_scan, words[1], "there may be one admin listener");
+    return l;
+}
+
+/* --- trust ------------------------------------------------------------------------------------------------------- */
+
 static struct cidr *
-parse_cidrs(const struct conf *conf, const char *field, struct str text, unsigned *ret_n, struct arena *arena,
+parse_networks(const struct conf *conf, const char *field, struct str text, unsigned *ret_n, struct arena *arena,
     struct conf_issues *issues)
 {
-    struct scan scan = scan_begin(conf_source(conf, field), text, issues);
-    struct word rest = { text, 1, 1 }, item;
-    struct cidr *list = ARENA_ARRAY(arena, count_items(text), struct cidr);
-    unsigned n = 0;
+    struct scan scan = scan_option(conf, field, text, issues);
+    unsigned n_words, n = 0;
+    struct word *words = scan_list(&scan, arena, &n_words);
+    struct cidr *list = ARENA_ARRAY(arena, n_words + 1, struct cidr);
 
-    while (next_item(&rest, &item)) {
-        if (cidr_parse(item.text, &list[n]))
-            n++;
-        else
-            scan_error(&scan, item,
-                "\"" STR_FMT "\" is not a network: expected such as 10.0.0.0/8 or 2001:db8::/32, no host bits",
-                STR_ARG(item.text));
+    for (unsigned i = 0; i < n_words; i++) {
+        if (!term_network(&scan, words[i], &list[n]))
+            continue;
+        if (list[n].bits == 0)
+            scan_warning(&scan, words[i], STR_FMT " believes everybody", STR_ARG(words[i].text));
+        n++;
     }
     *ret_n = n;
     return list;
@@ -126,104 +183,151 @@ is_token(struct str s)
     return s.len > 0;
 }
 
+/* The options about the address agree, or one of them does nothing. */
+static void
+check_header(const struct conf *conf, const struct trust *t, struct conf_issues *issues)
+{
+    if (t->header.len == 0 && t->n_proxies)
+        conf_option_issue(issues, false, conf, "trusted_proxies",
+            "SEXTANT_CLIENT_ADDRESS=peer: no header is read, so this has no effect");
+    if (t->header.len && t->n_proxies + t->n_callers == 0 &&
+        !str_eq(conf->client_address, str_from(option_find("client_address")->default_value)))
+        conf_option_issue(issues, false, conf, "client_address",
+            "the header is read only from SEXTANT_TRUSTED_PROXIES and _CALLERS, and there are none");
+}
+
+static void
+parse_header(const struct conf *conf, struct trust *t, struct arena *arena, struct conf_issues *issues)
+{
+    struct str header = conf->client_address;
+    char *copy;
+
+    if (str_eq_nocase(header, STR("peer")))
+        return;
+    if (!is_token(header)) {
+        conf_option_issue(issues, true, conf, "client_address",
+            "expected peer, Forwarded or the name of a header, not \"" STR_FMT "\"", STR_ARG(header));
+        return;
+    }
+    copy = arena_alloc(arena, header.len + 1);
+    for (size_t i = 0; i < header.len; i++)
+        copy[i] = (char)(header.p[i] >= 'A' && header.p[i] <= 'Z' ? header.p[i] + ('a' - 'A') : header.p[i]);
+    t->header = str_make(copy, header.len);
+}
+
 struct trust *
 trust_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues)
 {
     struct trust *t = ARENA_NEW(arena, struct trust);
-    struct str header = conf->client_address;
 
-    t->proxies = parse_cidrs(conf, "trusted_proxies", conf->trusted_proxies, &t->n_proxies, arena, issues);
-    t->callers = parse_cidrs(conf, "trusted_callers", conf->trusted_callers, &t->n_callers, arena, issues);
-    if (str_eq(header, STR("peer")) || header.len == 0)
-        return t;
-    if (!is_token(header)) {
-        conf_issue(issues, true, conf_source(conf, "client_address"), 1, 1,
-            "expected peer, Forwarded or a header's name, not \"" STR_FMT "\"", STR_ARG(header));
-        return t;
-    }
-    t->header = arena_str(arena, header);
-    for (size_t i = 0; i < header.len; i++) {
-        char *c = (char *)(uintptr_t)&t->header.p[i];
-
-        if (*c >= 'A' && *c <= 'Z')
-            *c = (char)(*c + ('a' - 'A'));
-    }
+    t->proxies = parse_networks(conf, "trusted_proxies", conf->trusted_proxies, &t->n_proxies, arena, issues);
+    t->callers = parse_networks(conf, "trusted_callers", conf->trusted_callers, &t->n_callers, arena, issues);
+    parse_header(conf, t, arena, issues);
+    check_header(conf, t, issues);
     return t;
 }
 
+/* --- overrides --------------------------------------------------------------------------------------------------- */
+
+/* An override and where it stands, until all are there. */
+struct override_at {
+    struct place_override o;
+    struct word at;
+};
+
+struct override_list {
+    struct override_at *items;
+    unsigned n;
+};
+
+static int
+order_of(const struct cidr *x, const struct cidr *y)
+{
+    if (x->bits != y->bits)
+        return (int)y->bits - (int)x->bits;
+    if (x->base.family != y->base.family)
+        return (int)x->base.family - (int)y->base.family;
+    return memcmp(x->base.bytes, y->base.bytes, sizeof(x->base.bytes));
+}
+
+/* The longest prefix first; equal networks as they were written. */
 static int
 longest_first(const void *a, const void *b)
 {
-    const struct place_override *x = a, *y = b;
+    const struct override_at *x = a, *y = b;
+    int order = order_of(&x->o.net, &y->o.net);
 
-    return (int)y->net.bits - (int)x->net.bits;
+    return order ? order : (x->at.text.p > y->at.text.p) - (x->at.text.p < y->at.text.p);
 }
 
 static void
-parse_override(struct scan *scan, struct word item, struct overrides *o)
+parse_override(const struct scan *scan, struct word item, struct override_list *list)
 {
-    struct place_override *into = &o->items[o->n];
-    struct str net, place;
+    struct override_at *into = &list->items[list->n];
+    struct word net = item;
+    struct str place;
 
-    if (!str_cut(item.text, '=', &net, &place)) {
+    into->at = item;
+    if (!str_cut(item.text, '=', &net.text, &place)) {
         scan_error(scan, item, "expected CIDR=PLACE, not \"" STR_FMT "\"", STR_ARG(item.text));
         return;
     }
-    if (!cidr_parse(net, &into->net)) {
-        scan_error(
-            scan, item, "\"" STR_FMT "\" is not a network: expected such as 10.0.0.0/8, no host bits", STR_ARG(net));
+    if (!term_network(scan, net, &into->o.net) || !term_place(scan, word_from(item, net.text.len + 1), &into->o.place))
         return;
-    }
-    if (!place_parse(place, &into->place)) {
-        scan_error(scan, word_from(item, net.len + 1),
-            "\"" STR_FMT "\" is not a place: expected a cloud region, a country or lat,lon", STR_ARG(place));
-        return;
-    }
-    for (unsigned i = 0; i < o->n; i++) {
-        if (addr_eq(&o->items[i].net.base, &into->net.base) && o->items[i].net.bits == into->net.bits) {
-            scan_error(scan, item, "network " STR_FMT " is listed twice", STR_ARG(net));
-            return;
-        }
-    }
-    into->place.source = PLACE_OVERRIDE;
-    o->n++;
+    into->o.place.source = PLACE_OVERRIDE;
+    list->n++;
 }
 
-/* "1.2.3.0/24=50.1,8.7": a comma may also stand inside a point, so an item without '=' belongs to the one before. */
 static bool
-next_override(struct word *rest, struct word *ret_item)
+is_number(struct str s)
 {
-    if (!next_item(rest, ret_item))
-        return false;
-    while (rest->text.p) {
-        struct word after = *rest, more;
+    double number;
 
-        if (!word_item(&after, &more) || str_find(more.text, '=') >= 0 || str_trim(more.text).len == 0)
-            break;
-        ret_item->text.len = (size_t)(more.text.p + more.text.len - ret_item->text.p);
-        *rest = after;
+    return str_to_double(s, &number);
+}
+
+/* "192.0.2.0/24=50.1,8.7": the comma of a point does not end its item. */
+static void
+parse_overrides(const struct scan *scan, struct word rest, struct override_list *list)
+{
+    struct word item, more;
+
+    while (word_item(&rest, &item)) {
+        struct word after = rest;
+
+        if (word_item(&after, &more) && is_number(more.text)) {
+            item.text.len = (size_t)(more.text.p + more.text.len - item.text.p);
+            rest = after;
+        }
+        if (item.text.len)
+            parse_override(scan, item, list);
     }
-    return true;
 }
 
 struct overrides *
 overrides_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues)
 {
     struct overrides *o = ARENA_NEW(arena, struct overrides);
-    struct scan scan = scan_begin(conf_source(conf, "overrides"), conf->overrides, issues);
-    struct word *words, item;
-    unsigned n;
+    struct scan scan = scan_option(conf, "overrides", conf->overrides, issues);
+    struct override_list list = { .n = 0 };
+    struct word *words;
+    unsigned n, cap = 1;
 
-    o->items = ARENA_ARRAY(arena, count_items(conf->overrides) + conf->overrides.len / 8, struct place_override);
+    for (size_t i = 0; i < conf->overrides.len; i++)
+        cap += conf->overrides.p[i] == '=';
+    list.items = ARENA_ARRAY(arena, cap, struct override_at);
     while (scan_entry(&scan, arena, &words, &n)) {
-        for (unsigned i = 0; i < n; i++) {
-            struct word rest = words[i];
-
-            while (next_override(&rest, &item))
-                parse_override(&scan, item, o);
-        }
+        for (unsigned i = 0; i < n; i++)
+            parse_overrides(&scan, words[i], &list);
     }
-    if (o->n)
-        qsort(o->items, o->n, sizeof(*o->items), longest_first);
+    if (list.n)
+        qsort(list.items, list.n, sizeof(*list.items), longest_first);
+    o->items = ARENA_ARRAY(arena, list.n + 1, struct place_override);
+    for (unsigned i = 0; i < list.n; i++) {
+        o->items[o->n++] = list.items[i].o;
+        if (i && order_of(&list.items[i - 1].o.net, &list.items[i].o.net) == 0)
+            scan_error(&scan, list.items[i].at, "\"" STR_FMT "\": this network is listed twice, first in line %u",
+                STR_ARG(list.items[i].at.text), list.items[i - 1].at.line);
+    }
     return o;
 }

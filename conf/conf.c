@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From environment to struct conf. Three passes: gather the settings (environment over env file), explain every name that
- * is not an option, parse every value. Nothing stops at the first mistake.
+ * From environment to struct conf: gather the settings (the environment wins over the env file), take the value of every
+ * option, then explain every setting that was no option's. Nothing stops at the first mistake.
+ *
+ *   1. Every option has an origin, whether it was given or not.
+ *   2. A file that could not be read is watched all the same: it may come to be.
  */
+#include <assert.h>
+
+#include "conf/conf_check.h"
+#include "conf/env_file.h"
 #include "conf/option_table.h"
 #include "conf/read_file.h"
 #include "proxy/base/mem.h"
 
 enum { FILE_MAX_BYTES = 16 << 20 };
 
-/* A NAME=VALUE seen, without the SEXTANT_ prefix. */
+/* A NAME=VALUE seen, the name without its SEXTANT_. */
 struct setting {
     struct str name, value;
-    struct str source; /* "SEXTANT_LISTEN" or "SEXTANT_ENV_FILE (/path)" */
-    unsigned line, column;
+    struct str file;       /* the env file, or empty: the environment */
+    unsigned line, column; /* of the name; 0 in the environment, which has no lines */
+    unsigned value_line, value_column;
     bool is_used;
 };
 
@@ -23,67 +31,6 @@ struct loader {
     struct setting *settings;
     unsigned n, cap;
 };
-
-/* --- names ------------------------------------------------------------------------------------------------------- */
-
-static bool
-has_middle(struct str s, struct str part)
-{
-    for (size_t i = 0; i + part.len <= s.len; i++) {
-        if (str_eq(str_make(s.p + i, part.len), part))
-            return true;
-    }
-    return false;
-}
-
-/* Kubernetes puts these into every container for services called sextant or sextant-something. */
-bool
-conf_is_injected(struct str name)
-{
-    return str_ends(name, STR("SERVICE_HOST")) || has_middle(name, STR("SERVICE_PORT")) ||
-           str_ends(name, STR("_PORT")) || str_eq(name, STR("PORT")) || has_middle(name, STR("_TCP")) ||
-           has_middle(name, STR("_UDP"));
-}
-
-static const char *
-nearest_name(struct arena *a, struct str name)
-{
-    const char *best = NULL;
-    unsigned best_distance = 4;
-
-    for (unsigned i = 0; i < conf_n_options; i++) {
-        struct str candidate;
-        unsigned distance;
-
-        if (!conf_options[i].name)
-            continue;
-        candidate = option_env_name(a, conf_options[i].name);
-        distance = str_distance(str_skip(candidate, 8), name);
-        if (distance < best_distance) {
-            best_distance = distance;
-            best = candidate.p;
-        }
-    }
-    return best;
-}
-
-static void
-refuse_unknown(struct loader *l)
-{
-    for (unsigned i = 0; i < l->n; i++) {
-        struct setting *s = &l->settings[i];
-        struct str base = s->name;
-        const char *near;
-
-        if (s->is_used || conf_is_injected(s->name))
-            continue;
-        if (str_ends(base, STR("_FILE")))
-            base.len -= 5;
-        near = nearest_name(&l->conf->arena, base);
-        conf_issue(l->issues, true, s->source, s->line, s->column, "unknown variable SEXTANT_" STR_FMT "%s%s%s",
-            STR_ARG(s->name), near ? "; did you mean " : "", near ? near : "", near ? "?" : "; --help lists all");
-    }
-}
 
 /* --- settings ---------------------------------------------------------------------------------------------------- */
 
@@ -98,7 +45,7 @@ add_setting(struct loader *l, struct setting s)
 }
 
 static struct setting *
-find_setting(struct loader *l, struct str name)
+find_setting(const struct loader *l, struct str name)
 {
     for (unsigned i = 0; i < l->n; i++) {
         if (str_eq(l->settings[i].name, name))
@@ -107,197 +54,216 @@ find_setting(struct loader *l, struct str name)
     return NULL;
 }
 
+/* "SEXTANT_LISTEN", or with the env file it stands in. */
+static struct str
+setting_source(struct arena *a, const struct setting *s)
+{
+    if (s->file.len)
+        return arena_printf(a, "SEXTANT_" STR_FMT " (" STR_FMT ")", STR_ARG(s->name), STR_ARG(s->file));
+    return arena_printf(a, "SEXTANT_" STR_FMT, STR_ARG(s->name));
+}
+
 static void
 gather_environment(struct loader *l, char **environ)
 {
-    for (; *environ; environ++) {
-        struct str name, value, entry = str_from(*environ);
+    struct arena *a = &l->conf->arena;
 
-        str_cut(entry, '=', &name, &value);
-        if (!str_starts(name, STR("SEXTANT_")))
-            continue;
-        add_setting(l, (struct setting){ .name = arena_str(&l->conf->arena, str_skip(name, 8)),
-                           .value = arena_str(&l->conf->arena, value),
-                           .source = arena_str(&l->conf->arena, name) });
+    for (; *environ; environ++) {
+        struct str name, value;
+
+        if (str_cut(str_from(*environ), '=', &name, &value) && str_starts(name, STR("SEXTANT_")))
+            add_setting(l, (struct setting){ .name = arena_str(a, str_skip(name, 8)),
+                               .value = arena_str(a, value),
+                               .value_line = 1,
+                               .value_column = 1 });
     }
 }
 
-static void
-remember_file(struct conf *conf, struct str path)
-{
-    struct str *files = ARENA_ARRAY(&conf->arena, conf->n_files + 1, struct str);
-
-    if (conf->n_files)
-        memcpy(files, conf->files, conf->n_files * sizeof(*files));
-    files[conf->n_files++] = path;
-    conf->files = files;
-}
-
-void
-conf_add_file(struct conf *conf, struct str path)
-{
-    remember_file(conf, arena_str(&conf->arena, path));
-}
-
 static bool
-read_text(struct loader *l, struct str path, struct str source, struct str *ret_text)
+read_text(struct loader *l, struct str path, const struct conf_origin *at, struct str *ret_text)
 {
     const char *error = read_file(path, FILE_MAX_BYTES, &l->conf->arena, ret_text);
 
-    remember_file(l->conf, arena_str(&l->conf->arena, path));
-    if (!error)
-        return true;
-    conf_issue(l->issues, true, source, 0, 0, "cannot read " STR_FMT ": %s", STR_ARG(path), error);
+    conf_add_file(l->conf, path);
+    if (error)
+        conf_issue(
+            l->issues, true, at->source, at->line, at->column, "cannot read " STR_FMT ": %s", STR_ARG(path), error);
+    return !error;
+}
+
+/* Given in the environment, as itself or by _FILE? `n` is how many settings the environment had. */
+static bool
+is_in_environment(const struct loader *l, unsigned n, struct str name)
+{
+    bool is_file = str_ends(name, STR("_FILE"));
+    struct str base = is_file ? str_make(name.p, name.len - 5) : name;
+
+    for (unsigned i = 0; i < n; i++) {
+        struct str other = l->settings[i].name;
+
+        if (str_eq(other, base) || (str_starts(other, base) && str_eq(str_skip(other, base.len), STR("_FILE"))))
+            return true;
+    }
     return false;
 }
 
-/* A value in quotes may go over several lines. Single quotes keep everything; double quotes know \" \\ and \n. */
-static bool
-take_quoted(struct str *text, unsigned *line, struct arena *arena, struct str *ret_value)
-{
-    char quote = text->p[0];
-    char *out = arena_alloc(arena, text->len + 1);
-    size_t n = 0, i = 1;
-
-    for (; i < text->len && text->p[i] != quote; i++) {
-        char c = text->p[i];
-
-        if (c == '\n')
-            ++*line;
-        if (quote == '"' && c == '\\' && i + 1 < text->len) {
-            c = text->p[++i];
-            c = c == 'n' ? '\n' : c;
-        }
-        out[n++] = c;
-    }
-    if (i == text->len)
-        return false;
-    *ret_value = str_make(out, n);
-    *text = str_skip(*text, i + 1);
-    return true;
-}
-
 static void
-parse_env_line(struct loader *l, struct str *text, unsigned *line, struct str source)
+add_line(struct loader *l, unsigned n_environment, struct str path, const struct env_line *line, struct str source)
 {
-    struct setting s = { .source = source, .line = *line, .column = 1 };
-    struct str rest = *text, first_line, name, value;
-    unsigned start = *line;
+    struct str name = str_skip(line->name, 8);
+    struct setting *before = find_setting(l, name);
 
-    str_cut(rest, '\n', &first_line, &rest);
-    if (str_trim(first_line).len == 0 || str_trim(first_line).p[0] == '#') {
-        *text = rest;
-        ++*line;
-        return;
-    }
-    if (!str_cut(first_line, '=', &name, &value)) {
-        conf_issue(l->issues, true, source, start, 1, "expected NAME=VALUE");
-        *text = rest;
-        ++*line;
-        return;
-    }
-    name = str_trim(name);
-    if (str_starts(name, STR("export ")))
-        name = str_trim(str_skip(name, 7));
-    *text = str_make(value.p, (size_t)(text->p + text->len - value.p));
-    if (value.len && (value.p[0] == '\'' || value.p[0] == '"')) {
-        if (!take_quoted(text, line, &l->conf->arena, &value)) {
-            conf_issue(
-                l->issues, true, source, start, (unsigned)(value.p - first_line.p) + 1, "the quote is not closed");
-            *text = str_skip(*text, text->len);
-            return;
-        }
-        str_cut(*text, '\n', &first_line, text);
-    } else {
-        *text = rest;
-    }
-    ++*line;
-    if (!str_starts(name, STR("SEXTANT_"))) {
-        conf_issue(l->issues, true, source, start, 1, "expected a SEXTANT_ variable, not " STR_FMT, STR_ARG(name));
-        return;
-    }
-    s.name = str_skip(name, 8);
-    s.value = str_trim(value);
-    if (!find_setting(l, s.name))
-        add_setting(l, s);
+    if (!str_starts(line->name, STR("SEXTANT_")))
+        conf_issue(l->issues, true, source, line->line, line->column, "expected a SEXTANT_ variable, not " STR_FMT,
+            STR_ARG(line->name));
+    else if (str_eq(name, STR("ENV_FILE")))
+        conf_issue(l->issues, true, source, line->line, line->column, "an env file may not name another");
+    else if (before && before->file.len)
+        conf_issue(l->issues, true, source, line->line, line->column, STR_FMT " is given twice, first in line %u",
+            STR_ARG(line->name), before->line);
+    else if (!is_in_environment(l, n_environment, name))
+        add_setting(l, (struct setting){ .name = arena_str(&l->conf->arena, name),
+                           .value = line->value,
+                           .file = path,
+                           .line = line->line,
+                           .column = line->column,
+                           .value_line = line->value_line,
+                           .value_column = line->value_column });
 }
 
 static void
 gather_env_file(struct loader *l)
 {
     struct setting *env = find_setting(l, STR("ENV_FILE"));
-    struct str text, source;
-    unsigned line = 1;
+    struct conf_origin at = { .source = STR("SEXTANT_ENV_FILE"), .line = 1, .column = 1 };
+    unsigned n_environment = l->n;
+    struct env_file f;
+    struct env_line line;
+    struct str path, text;
 
     if (!env)
         return;
     env->is_used = true;
-    if (!read_text(l, env->value, env->source, &text))
+    path = str_trim(env->value);
+    if (!read_text(l, path, &at, &text))
         return;
-    source = arena_printf(&l->conf->arena, "SEXTANT_ENV_FILE (" STR_FMT ")", STR_ARG(env->value));
-    while (text.len)
-        parse_env_line(l, &text, &line, source);
+    f = env_file_begin(arena_printf(&l->conf->arena, "SEXTANT_ENV_FILE (" STR_FMT ")", STR_ARG(path)), text,
+        &l->conf->arena, l->issues);
+    while (env_file_next(&f, &line))
+        add_line(l, n_environment, path, &line, f.source);
 }
 
 /* --- values ------------------------------------------------------------------------------------------------------ */
 
+/* Documents begin with none of these, so one line that does is a name. */
 static bool
 names_a_file(struct str value)
 {
-    return (str_starts(value, STR("/")) || str_starts(value, STR("./"))) && str_find(value, '\n') < 0 &&
-           str_find(value, ' ') < 0 && str_find(value, ';') < 0;
+    return str_find(value, '\n') < 0 &&
+           (str_starts(value, STR("/")) || str_starts(value, STR("./")) || str_starts(value, STR("../")));
+}
+
+/* Cut the blanks; the origin then is where the rest begins. */
+static struct str
+trim_value(struct str value, struct conf_origin *o)
+{
+    struct str trimmed = str_trim(value);
+
+    for (const char *p = value.p; p < trimmed.p; p++) {
+        o->line += *p == '\n';
+        o->column = *p == '\n' ? 1 : o->column + 1;
+    }
+    return trimmed;
+}
+
+static struct str
+trim_end(struct str s)
+{
+    struct str trimmed = str_trim(s);
+
+    return trimmed.len ? str_make(s.p, (size_t)(trimmed.p + trimmed.len - s.p)) : str_make(s.p, 0);
+}
+
+/* The text of a setting, read from a file where it names one. False when it could not be read. */
+static bool
+setting_text(struct loader *l, const struct option *o, const struct setting *s, bool is_by_file, struct conf_origin *at,
+    struct str *ret_text)
+{
+    struct str path;
+
+    *at = (struct conf_origin){ setting_source(&l->conf->arena, s), s->value_line, s->value_column, true, false };
+    path = str_trim(s->value);
+    if (!is_by_file && !(o->flags & OPTION_DOC && names_a_file(path))) {
+        *ret_text = s->value;
+        return true;
+    }
+    trim_value(s->value, at);
+    if (!read_text(l, path, at, ret_text))
+        return false;
+    at->source = arena_printf(&l->conf->arena, "SEXTANT_" STR_FMT " (" STR_FMT ")", STR_ARG(s->name), STR_ARG(path));
+    at->line = at->column = 1;
+    return true;
 }
 
 static void
-set_source(struct conf *conf, unsigned index, struct str source)
+parse_setting(struct loader *l, const struct option *o, struct str text, struct conf_origin *at)
 {
-    if (!conf->sources)
-        conf->sources = ARENA_ARRAY(&conf->arena, conf_n_options, struct str);
-    conf->sources[index] = source;
+    const char *error;
+
+    text = arena_str(&l->conf->arena, o->flags & OPTION_DOC ? trim_end(text) : trim_value(text, at));
+    error = value_parse(o->type, text, o->min, o->max, (char *)l->conf + o->offset);
+    at->is_bad = error != NULL;
+    if (error == value_out_of_range)
+        conf_issue(l->issues, true, at->source, at->line, at->column, STR_FMT " is out of range: expected %s to %s",
+            STR_ARG(text), o->min, o->max);
+    else if (error)
+        conf_issue(l->issues, true, at->source, at->line, at->column, "%s, not \"" STR_FMT "\"", error, STR_ARG(text));
 }
 
 static void
 load_option(struct loader *l, unsigned index)
 {
     const struct option *o = &conf_options[index];
-    struct arena *a = &l->conf->arena;
-    struct str name = option_env_name(a, o->name);
-    struct setting *direct = find_setting(l, str_skip(name, 8));
-    struct setting *by_file = find_setting(l, str_skip(arena_printf(a, STR_FMT "_FILE", STR_ARG(name)), 8));
-    struct setting *s = direct ? direct : by_file;
-    void *field = (char *)l->conf + o->offset;
-    struct str value, source;
-    const char *error = value_parse(o->type, str_from(o->default_value), "", "", field);
+    struct conf_origin *at = &l->conf->origins[index];
+    struct str name = option_env_name(&l->conf->arena, o->name), text = STR_NONE;
+    struct str file_name = arena_printf(&l->conf->arena, STR_FMT "_FILE", STR_ARG(name));
+    struct setting *direct = find_setting(l, str_skip(name, 8)), *by_file = find_setting(l, str_skip(file_name, 8));
+    const char *error = value_parse(o->type, str_from(o->default_value), o->min, o->max, (char *)l->conf + o->offset);
 
-    set_source(l->conf, index, STR_NONE);
-    if (!s || error)
-        return;
-    s->is_used = true;
-    source = s->source;
-    value = s->value;
-    if (direct && by_file) {
+    assert(!error);
+    *at = (struct conf_origin){ .source = name, .line = 1, .column = 1 };
+    if (direct)
+        direct->is_used = true;
+    if (by_file)
         by_file->is_used = true;
-        conf_issue(l->issues, true, name, 0, 0, STR_FMT " and " STR_FMT "_FILE are both set: use one", STR_ARG(name),
-            STR_ARG(name));
-        return;
+    if (direct && by_file) {
+        *at = (struct conf_origin){ setting_source(&l->conf->arena, by_file), by_file->line, by_file->column, true,
+            true };
+        conf_issue(l->issues, true, at->source, at->line, at->column, STR_FMT " and " STR_FMT " are both set: use one",
+            STR_ARG(name), STR_ARG(file_name));
+    } else if (direct || by_file) {
+        at->is_bad = !setting_text(l, o, direct ? direct : by_file, !direct, at, &text);
+        if (!at->is_bad)
+            parse_setting(l, o, text, at);
     }
-    if (!direct || (o->flags & OPTION_DOC && names_a_file(value))) {
-        source = arena_printf(a, STR_FMT " (" STR_FMT ")", STR_ARG(s->source), STR_ARG(value));
-        if (!read_text(l, value, s->source, &value))
-            return;
-        if (!(o->flags & OPTION_DOC))
-            value = str_trim(value);
+}
+
+/* Kubernetes' names are ignored in the environment only: nobody injects them into a file. */
+static void
+refuse_unknown(struct loader *l)
+{
+    for (unsigned i = 0; i < l->n; i++) {
+        const struct setting *s = &l->settings[i];
+        struct arena *a = &l->conf->arena;
+        struct str near;
+
+        if (s->is_used || (s->file.len == 0 && conf_is_injected(s->name)))
+            continue;
+        near = option_nearest(a, s->name);
+        conf_issue(l->issues, true, setting_source(a, s), s->line, s->column,
+            "unknown variable SEXTANT_" STR_FMT "%s" STR_FMT "%s", STR_ARG(s->name), near.len ? "; did you mean " : "",
+            STR_ARG(near), near.len ? "?" : "; sextant --help lists all");
     }
-    set_source(l->conf, index, source);
-    error = value_parse(o->type, o->type == VALUE_text ? value : str_trim(value), o->min, o->max, field);
-    if (!error)
-        return;
-    if (strcmp(error, "out of range") == 0)
-        conf_issue(l->issues, true, source, s->line ? s->line : 1, 1, "" STR_FMT " is out of range: expected %s to %s",
-            STR_ARG(str_trim(value)), o->min, o->max);
-    else
-        conf_issue(l->issues, true, source, s->line ? s->line : 1, 1, "%s, not \"" STR_FMT "\"", error,
-            STR_ARG(str_trim(value)));
 }
 
 struct conf *
@@ -305,6 +271,7 @@ conf_load(char **environ, struct conf_issues *issues)
 {
     struct loader l = { .conf = MEM_NEW(struct conf), .issues = issues };
 
+    l.conf->origins = ARENA_ARRAY(&l.conf->arena, conf_n_options, struct conf_origin);
     gather_environment(&l, environ);
     gather_env_file(&l);
     for (unsigned i = 0; i < conf_n_options; i++) {
@@ -312,6 +279,7 @@ conf_load(char **environ, struct conf_issues *issues)
             load_option(&l, i);
     }
     refuse_unknown(&l);
+    conf_check(l.conf, issues);
     mem_free(l.settings);
     return l.conf;
 }
@@ -325,12 +293,30 @@ conf_free(struct conf *conf)
     mem_free(conf);
 }
 
+void
+conf_add_file(struct conf *conf, struct str path)
+{
+    struct str *files;
+
+    for (unsigned i = 0; i < conf->n_files; i++) {
+        if (str_eq(conf->files[i], path))
+            return;
+    }
+    files = ARENA_ARRAY(&conf->arena, conf->n_files + 1, struct str);
+    if (conf->n_files)
+        memcpy(files, conf->files, conf->n_files * sizeof(*files));
+    files[conf->n_files++] = arena_str(&conf->arena, path);
+    conf->files = files;
+}
+
+const struct conf_origin *
+conf_origin(const struct conf *conf, const char *field)
+{
+    return &conf->origins[option_find(field) - conf_options];
+}
+
 struct str
 conf_source(const struct conf *conf, const char *field)
 {
-    for (unsigned i = 0; i < conf_n_options; i++) {
-        if (conf_options[i].name && strcmp(conf_options[i].name, field) == 0 && conf->sources && conf->sources[i].len)
-            return conf->sources[i];
-    }
-    return option_env_name((struct arena *)(uintptr_t)&conf->arena, field);
+    return conf_origin(conf, field)->source;
 }

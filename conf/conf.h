@@ -16,7 +16,7 @@
 struct conf_issue {
     bool is_error;         /* else a warning */
     struct str source;     /* "SEXTANT_CLUSTERS", "SEXTANT_PARTITION_MAP (/etc/map)" */
-    unsigned line, column; /* 1-based; 0 when they mean nothing */
+    unsigned line, column; /* 1-based, columns in bytes; 0 when they mean nothing */
     struct str text;       /* what is wrong, what was expected, the nearest known name */
 };
 
@@ -28,7 +28,7 @@ struct conf_issues {
 
 void conf_issue(struct conf_issues *issues, bool is_error, struct str source, unsigned line, unsigned column,
     const char *format, ...) __attribute__((format(printf, 6, 7)));
-/* One line each: "SEXTANT_CLUSTERS:1:8: error: ..." */
+/* One line each: "SEXTANT_CLUSTERS:1:8: error: ...". Control bytes of what was written show as \x1b. */
 void conf_issues_print(const struct conf_issues *issues, struct buf *out);
 
 /* C types behind the types of options.def; durations are milliseconds, sizes bytes, percents 0..100. */
@@ -39,6 +39,14 @@ typedef uint64_t conf_size;
 typedef int64_t conf_msec;
 typedef double conf_percent;
 
+/* Where an option's value came from. */
+struct conf_origin {
+    struct str source; /* "SEXTANT_WORKERS", "SEXTANT_WORKERS_FILE (/run/w)", "SEXTANT_WORKERS (/etc/sextant.env)" */
+    unsigned line, column; /* of its first byte there */
+    bool is_given;         /* else it is the default */
+    bool is_bad;           /* was given but could not be used; the mistake has been told */
+};
+
 struct conf {
 #define GROUP(title)
 #define OPT(field, type, default_value, min, max, flags, help) conf_##type field;
@@ -48,18 +56,24 @@ struct conf {
     struct arena arena; /* owns every text */
     struct str *files;  /* files read: …_FILE values, the map, areas, env and geo files; for watching */
     unsigned n_files;
-    struct str *sources; /* where each option came from, in the order of options.def; empty: default */
+    struct conf_origin *origins; /* in the order of options.def */
 };
 
 /* `environ` is NULL-terminated NAME=VALUE; SEXTANT_ENV_FILE in it names a file of such lines, which the environment
  * itself overrides. Always returns a conf (defaults where a value is bad); it is usable only if issues->n_errors == 0.
- * For DOC options the field holds the document's text, whether it was given inline, by …_FILE or as a file name. */
+ * For DOC options the field holds the document's text, whether it was given inline, by …_FILE or as a file name (one line
+ * that begins with /, ./ or ../). Blanks around values are cut, but for those a document begins with. */
 struct conf *conf_load(char **environ, struct conf_issues *issues);
 void conf_free(struct conf *conf);
 
-void conf_add_file(struct conf *conf, struct str path); /* one more file to watch */
+void conf_add_file(struct conf *conf, struct str path); /* one more file to watch; copied; twice is once */
+/* `field` is a name of options.def. */
+const struct conf_origin *conf_origin(const struct conf *conf, const char *field);
 /* Where an option's text came from, for messages: "SEXTANT_CLUSTERS", "SEXTANT_PARTITION_MAP (/etc/map)". */
 struct str conf_source(const struct conf *conf, const char *field);
+/* An issue with the option as a whole, at the place where its value begins. */
+void conf_option_issue(struct conf_issues *issues, bool is_error, const struct conf *conf, const char *field,
+    const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* Is this one of the names (without SEXTANT_) that Kubernetes puts into a container's environment? */
 bool conf_is_injected(struct str name);
 

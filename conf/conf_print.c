@@ -8,7 +8,16 @@
 static void
 print_value(const struct conf *conf, const struct option *o, struct buf *out)
 {
+    buf_reserve(out, 1); /* so that an empty value is a slice of something */
     value_print(o->type, (const char *)conf + o->offset, out);
+}
+
+/* "10ms to 1h", or nothing. */
+static void
+print_range(const struct option *o, struct buf *out)
+{
+    if (*o->min || *o->max)
+        buf_printf(out, "%s to %s", o->min, o->max);
 }
 
 void
@@ -16,6 +25,10 @@ conf_print_help(struct buf *out)
 {
     struct arena a = { 0 };
 
+    buf_add(out, STR("\nVariables. Each may also be given as ..._FILE, a file that holds the value; SEXTANT_ENV_FILE "
+                     "names a file\n"
+                     "of NAME=VALUE lines. Sizes: 64KiB, 1MB; durations: 250ms, 2s, 5min; places: aws:eu-central-1, "
+                     "DE, 50.1,8.7.\n"));
     for (unsigned i = 0; i < conf_n_options; i++) {
         const struct option *o = &conf_options[i];
 
@@ -23,11 +36,38 @@ conf_print_help(struct buf *out)
             buf_printf(out, "\n%s\n", o->group);
             continue;
         }
-        buf_printf(out, "  " STR_FMT "  (%s, default %s%s%s)\n      %s\n", STR_ARG(option_env_name(&a, o->name)),
-            value_type_name(o->type), *o->default_value ? "" : "empty", o->default_value,
+        buf_printf(out, "  " STR_FMT "  (%s", STR_ARG(option_env_name(&a, o->name)), value_type_name(o->type));
+        if (*o->min || *o->max)
+            buf_add(out, STR(", "));
+        print_range(o, out);
+        buf_printf(out, ", default %s%s)\n      %s\n", *o->default_value ? o->default_value : "empty",
             o->flags & OPTION_START ? "; restart to change" : "", o->help);
     }
     arena_fini(&a);
+}
+
+/* A cell of a table: | would end it. */
+static void
+put_cell(const char *text, struct buf *out)
+{
+    for (; *text; text++) {
+        if (*text == '|')
+            buf_putc(out, '\\');
+        buf_putc(out, *text);
+    }
+}
+
+static void
+print_row(const struct option *o, struct arena *a, struct buf *out)
+{
+    const char *tick = *o->default_value ? "`" : "";
+
+    buf_printf(out, "| `" STR_FMT "` | %s | %s%s%s | ", STR_ARG(option_env_name(a, o->name)), value_type_name(o->type),
+        tick, o->default_value, tick);
+    print_range(o, out);
+    buf_printf(out, " | %s | ", o->flags & OPTION_START ? "restart" : "reload");
+    put_cell(o->help, out);
+    buf_add(out, STR(" |\n"));
 }
 
 void
@@ -35,23 +75,33 @@ conf_print_markdown(struct buf *out)
 {
     struct arena a = { 0 };
 
-    buf_add(out, STR("# Options\n\nMade from `conf/options.def` by `make options`. Each may also be given as `…_FILE`, "
-                     "the name of a "
-                     "file that holds the value;\n`SEXTANT_ENV_FILE` names a file of such lines (`NAME=VALUE`, `#` "
-                     "comments, quotes for values of "
-                     "several lines).\nThe environment itself wins over that file.\n"));
+    buf_add(out,
+        STR("# Options\n\nMade from `conf/options.def` by `make options`; do not edit.\n\n"
+            "Every option is an environment variable. Each may also be given as `…_FILE`, the name of a file that "
+            "holds the "
+            "value (not both).\n`SEXTANT_CLUSTERS`, `_PARTITION_MAP`, `_AREAS` and `_OVERRIDES` also take the name of "
+            "a "
+            "file as their value: one line that begins with `/`, `./` or `../`.\n\n"
+            "`SEXTANT_ENV_FILE` names a file of lines `NAME=VALUE`; the environment itself wins over it. A `#` at the "
+            "beginning or after a blank starts a comment.\nA value in `'…'` or `\"…\"` may hold anything and go over "
+            "several "
+            "lines; in `\"…\"`, `\\\"` and `\\\\` stand for `\"` and `\\`. Nothing is expanded.\n\n"
+            "| type | values |\n|---|---|\n"
+            "| on/off | `on` `off`, `true` `false`, `yes` `no`, `1` `0` |\n"
+            "| number | digits |\n"
+            "| size | a number and `B`, `KiB` `MiB` `GiB` `TiB` (1024), `KB` `MB` `GB` (1000); bytes without |\n"
+            "| duration | a number and `ms`, `s`, `m` or `min`, `h`, `d`; or `0` |\n"
+            "| percent | a number, with or without `%` |\n\n"
+            "*restart*: a change needs a restart; a reload says so and keeps the old value.\n"));
     for (unsigned i = 0; i < conf_n_options; i++) {
         const struct option *o = &conf_options[i];
 
-        if (o->group) {
+        if (o->group)
             buf_printf(out,
-                "\n## %s\n\n| variable | type | default | range | reload | meaning |\n|---|---|---|---|---|---|\n",
+                "\n## %s\n\n| variable | type | default | range | change | meaning |\n|---|---|---|---|---|---|\n",
                 o->group);
-            continue;
-        }
-        buf_printf(out, "| `" STR_FMT "` | %s | %s%s%s | %s%s%s | %s | %s |\n", STR_ARG(option_env_name(&a, o->name)),
-            value_type_name(o->type), *o->default_value ? "`" : "", o->default_value, *o->default_value ? "`" : "",
-            o->min, *o->min ? " to " : "", o->max, o->flags & OPTION_START ? "no" : "yes", o->help);
+        else
+            print_row(o, &a, out);
     }
     arena_fini(&a);
 }
@@ -82,7 +132,7 @@ conf_print_env(const struct conf *conf, struct buf *out)
         buf_clear(&value);
         print_value(conf, o, &value);
         buf_printf(out, STR_FMT "=", STR_ARG(option_env_name(&a, o->name)));
-        print_double_quoted(str_trim(buf_str(&value)), out);
+        print_double_quoted(buf_str(&value), out);
         buf_putc(out, '\n');
     }
     buf_fini(&value);
@@ -112,7 +162,7 @@ conf_print_json(const struct conf *conf, struct buf *out)
         json_key(&w, "default");
         json_put_text(&w, o->default_value);
         json_key(&w, "source");
-        json_put_str(&w, conf->sources && conf->sources[i].len ? conf->sources[i] : STR("default"));
+        json_put_str(&w, conf->origins[i].is_given ? conf->origins[i].source : STR("default"));
         json_key(&w, "reload");
         json_put_bool(&w, !(o->flags & OPTION_START));
         json_end_object(&w);

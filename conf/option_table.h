@@ -2,7 +2,7 @@
 #ifndef SEXTANT_CONF_OPTION_TABLE_H
 #define SEXTANT_CONF_OPTION_TABLE_H
 
-/* options.def as a table that can be walked; for this folder only. */
+/* options.def as a table that can be walked; for this folder (and its tests) only. */
 
 #include "conf/value.h"
 
@@ -21,7 +21,12 @@ struct option {
 extern const struct option conf_options[];
 extern const unsigned conf_n_options;
 
+/* By name; it must exist. */
+const struct option *option_find(const char *name);
 /* "SEXTANT_LISTEN" */
 struct str option_env_name(struct arena *a, const char *field);
+/* The variable most like `name` (without SEXTANT_, in any case, perhaps with _FILE), whole: "SEXTANT_LISTEN_FILE". STR_NONE
+ * when none is near enough to be meant. */
+struct str option_nearest(struct arena *a, struct str name);
 
 #endif

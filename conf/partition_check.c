@@ -1,219 +1,327 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Errors are what the map could not mean; warnings are lines, partitions and areas that nobody reaches, and clusters that
+ * nothing is sent to.
+ */
 #include "conf/partition_check.h"
 
-static struct word
-at_rule(const struct rule *r)
-{
-    return (struct word){ .line = r->line, .column = r->column };
-}
+/* --- within a line ----------------------------------------------------------------------------------------------- */
 
 static struct word
 at_partition(const struct partition *part)
 {
-    return (struct word){ .line = part->line, .column = part->column };
+    return (struct word){ .text = part->name, .line = part->line, .column = part->column };
 }
 
-/* --- within a line ----------------------------------------------------------------------------------------------- */
+static struct word
+at_area(const struct area *a)
+{
+    return (struct word){ .text = a->text, .line = a->line, .column = a->column };
+}
+
+void
+partition_set_widths(struct rule *rule)
+{
+    for (unsigned i = 0; i < rule->n_areas; i++) {
+        struct area *a = &rule->areas[i];
+
+        for (unsigned j = 0; a->kind == AREA_NAMED && j < rule->n_areas; j++)
+            a->width += area_is_inside(&rule->areas[j], a);
+    }
+}
 
 static void
-check_overlap(const struct scan *scan, const struct partition *a, const struct partition *b)
+check_overlaps(const struct scan *scan, const struct rule *r)
 {
-    for (unsigned i = 0; i < a->n_areas; i++) {
-        for (unsigned j = a == b ? i + 1 : 0; j < b->n_areas; j++) {
-            if (areas_overlap(&a->areas[i], &b->areas[j]))
-                scan_error(scan, at_partition(b),
-                    "area " STR_FMT " overlaps " STR_FMT " of this line and neither is narrower",
-                    STR_ARG(b->areas[j].text), STR_ARG(a->areas[i].text));
+    for (unsigned i = 0; i < r->n_areas; i++) {
+        const struct area *b = &r->areas[i];
+
+        for (unsigned j = 0; j < i; j++) {
+            const struct area *a = &r->areas[j];
+
+            if (str_eq(a->text, b->text))
+                scan_error(scan, at_area(b),
+                    "area " STR_FMT " overlaps " STR_FMT " of this line: it stands there twice", STR_ARG(b->text),
+                    STR_ARG(a->text));
+            else if (areas_overlap(a, b))
+                scan_error(scan, at_area(b),
+                    "area " STR_FMT " overlaps " STR_FMT " of this line and neither is narrower", STR_ARG(b->text),
+                    STR_ARG(a->text));
         }
     }
 }
 
-static bool
-takes_country(const struct partition *part, const char *country)
+/* A cluster must lie in one of the areas that name places. Where there is none, there is nothing to hold it to. */
+static void
+check_strict(const struct scan *scan, const struct topology *t, const struct partition *part)
 {
-    for (unsigned i = 0; i < part->n_areas; i++) {
-        if (area_has_country(&part->areas[i], country))
+    bool names_places = false;
+
+    for (unsigned i = 0; i < part->n_areas; i++)
+        names_places |= area_names_places(&part->areas[i]);
+    for (unsigned i = 0; names_places && i < part->n_clusters; i++) {
+        const struct cluster_conf *c = &t->clusters[part->clusters[i]];
+        bool is_inside = false;
+
+        if (!c->country[0] && !c->at.has_point) /* its at= is what must be mended */
+            continue;
+        for (unsigned j = 0; j < part->n_areas; j++)
+            is_inside |= c->country[0] && area_has_country(&part->areas[j], c->country);
+        if (!c->country[0])
+            scan_error(scan, at_partition(part),
+                "residency=strict: the country of cluster " STR_FMT
+                " is not known: add country= to it in SEXTANT_CLUSTERS",
+                STR_ARG(c->name));
+        else if (!is_inside)
+            scan_error(scan, at_partition(part), "residency=strict: cluster " STR_FMT " is in %s, outside " STR_FMT,
+                STR_ARG(c->name), c->country, STR_ARG(part->name));
+    }
+}
+
+static bool
+has_copies(const struct rule *r)
+{
+    for (unsigned i = 0; i < r->n_partitions; i++) {
+        if (r->partitions[i].n_clusters > 1)
             return true;
     }
     return false;
 }
 
 static void
-check_strict(const struct scan *scan, const struct topology *t, const struct partition *part)
-{
-    for (unsigned i = 0; i < part->n_clusters; i++) {
-        const struct cluster_conf *c = &t->clusters[part->clusters[i]];
-        bool is_exempt = takes_country(part, "  ");
-
-        if (is_exempt)
-            continue;
-        if (!c->country[0])
-            scan_error(scan, at_partition(part),
-                "residency=strict: the country of cluster " STR_FMT
-                " is not known; add country= to it in SEXTANT_CLUSTERS",
-                STR_ARG(c->name));
-        else if (!takes_country(part, c->country))
-            scan_error(scan, at_partition(part), "residency=strict: cluster " STR_FMT " is in %s, outside " STR_FMT,
-                STR_ARG(c->name), c->country, STR_ARG(part->name));
-    }
-}
-
-/* Every country of this partition is taken by narrower areas of the line: nobody can reach it. */
-static bool
-is_reachable(const struct rule *r, const struct partition *part)
-{
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    bool has_any_country = false;
-    struct addr nobody = { 0 };
-
-    for (unsigned i = 0; i < part->n_areas; i++) {
-        if (part->areas[i].kind != AREA_CONTINENT && part->areas[i].kind != AREA_NAMED &&
-            part->areas[i].kind != AREA_COUNTRY)
-            return true;
-        if (part->areas[i].kind == AREA_NAMED && part->areas[i].set->n_cidrs)
-            return true;
-    }
-    for (unsigned a = 0; a < 26; a++) {
-        for (unsigned b = 0; b < 26; b++) {
-            char code[3] = { alphabet[a], alphabet[b], '\0' };
-            struct place place;
-
-            if (!country_is_known(code) || !country_point(code, &place))
-                continue;
-            place.source = PLACE_DATABASE;
-            has_any_country = true;
-            if (rule_partition(r, &nobody, &place, NULL) == part)
-                return true;
-        }
-    }
-    return !has_any_country;
-}
-
-static void
-check_partitions(const struct scan *scan, const struct topology *t, const struct rule *r)
+check_copies(const struct scan *scan, const struct rule *r, const struct rule_places *places, bool is_whole)
 {
     for (unsigned i = 0; i < r->n_partitions; i++) {
         const struct partition *part = &r->partitions[i];
 
-        for (unsigned j = 0; j <= i; j++)
-            check_overlap(scan, &r->partitions[j], part);
         if (part->n_clusters > 1 && r->copies == COPIES_NONE)
             scan_error(scan, at_partition(part),
-                "partition " STR_FMT " lists several clusters: say how the copies come to be, copies=external",
+                "partition " STR_FMT " lists several clusters: say how the copies come to be, with copies=external "
+                "(something else replicates)",
                 STR_ARG(part->name));
-        if (r->strict)
-            check_strict(scan, t, part);
-        if (part->n_areas && !is_reachable(r, part))
-            scan_warning(scan, at_partition(part),
-                "partition " STR_FMT " is never reached: narrower areas take all its callers", STR_ARG(part->name));
+    }
+    if (r->write == WRITE_NEAREST && r->copies != COPIES_EXTERNAL)
+        scan_error(scan, places->write, "write=nearest is only for copies=external");
+    if (is_whole && places->copies.text.p && !has_copies(r))
+        scan_warning(scan, places->copies,
+            "no partition of this line lists several clusters: " STR_FMT " has no effect",
+            STR_ARG(places->copies.text));
+}
+
+/* --- who reaches what -------------------------------------------------------------------------------------------- */
+
+/* A placed caller of every country. */
+struct countries {
+    struct place places[26 * 26];
+    unsigned n;
+};
+
+static void
+list_countries(struct countries *list)
+{
+    list->n = 0;
+    for (unsigned i = 0; i < 26 * 26; i++) {
+        char code[2] = { (char)('A' + i / 26), (char)('A' + i % 26) };
+
+        if (country_point(code, &list->places[list->n]))
+            list->places[list->n++].source = PLACE_DATABASE;
+    }
+}
+
+/* Networks are taken to be reached, and so are `*` and `unknown`: somebody always has no country. */
+static bool
+is_surely_reached(const struct area *a)
+{
+    return a->kind == AREA_CIDR || a->kind >= AREA_UNKNOWN || (a->kind == AREA_NAMED && a->set->n_cidrs);
+}
+
+static void
+mark_reached(const struct rule *r, const struct countries *countries, bool *reached)
+{
+    static const struct addr nobody;
+    const struct area *area;
+
+    for (unsigned i = 0; i < r->n_areas; i++)
+        reached[i] = is_surely_reached(&r->areas[i]);
+    for (unsigned i = 0; i < countries->n; i++) {
+        if (rule_partition(r, &nobody, &countries->places[i], &area))
+            reached[area->index] = true;
     }
 }
 
 static void
-check_rule(const struct scan *scan, const struct topology *t, const struct rule *r)
+check_reached(const struct scan *scan, const struct rule *r, const struct countries *countries)
 {
-    if (r->write == WRITE_NEAREST && r->copies != COPIES_EXTERNAL)
-        scan_error(scan, at_rule(r), "write=nearest is only for copies=external");
-    check_partitions(scan, t, r);
+    struct arena scratch = { 0 };
+    bool *reached = ARENA_ARRAY(&scratch, r->n_areas + 1, bool);
+
+    mark_reached(r, countries, reached);
+    for (unsigned i = 0; i < r->n_partitions; i++) {
+        const struct partition *part = &r->partitions[i];
+        unsigned n = 0;
+
+        for (unsigned j = 0; j < part->n_areas; j++)
+            n += reached[part->areas[j].index];
+        if (n == 0 && part->n_areas)
+            scan_warning(scan, at_partition(part),
+                "partition " STR_FMT " is never reached: narrower areas take all its countries", STR_ARG(part->name));
+        for (unsigned j = 0; n && j < part->n_areas; j++) {
+            if (!reached[part->areas[j].index])
+                scan_warning(scan, at_area(&part->areas[j]),
+                    "area " STR_FMT " matches nobody: narrower areas take all its countries",
+                    STR_ARG(part->areas[j].text));
+        }
+    }
+    arena_fini(&scratch);
 }
 
 /* --- between lines ----------------------------------------------------------------------------------------------- */
 
-/* Is every name of this pattern taken by an earlier line? A literal that an earlier pattern matches is; a pattern is when an
- * earlier one matches it as a text, its star included. */
+/* The earlier pattern that takes every name of this one: a pattern's text, its stars included, is matched by another exactly
+ * if all its names are. */
 static const struct rule *
-shadowing(const struct partition_map *map, const struct rule *r, struct str pattern)
+shadow_of(const struct partition_map *map, const struct rule *r, unsigned pattern)
 {
-    for (unsigned i = 0; i < r->index; i++) {
-        for (unsigned j = 0; j < map->rules[i].n_patterns; j++) {
-            if (str_glob(map->rules[i].patterns[j], pattern))
-                return &map->rules[i];
+    for (unsigned i = 0; i <= r->index; i++) {
+        const struct rule *by = &map->rules[i];
+
+        for (unsigned j = 0; j < (by == r ? pattern : by->n_patterns); j++) {
+            if (str_glob(by->patterns[j], r->patterns[pattern]))
+                return by;
         }
     }
     return NULL;
 }
 
 static void
-check_shadowed(const struct scan *scan, const struct partition_map *map, const struct rule *r)
+check_shadows(const struct scan *scan, const struct partition_map *map, const struct rule *r)
 {
-    for (unsigned i = 0; i < r->n_patterns; i++) {
-        const struct rule *by = shadowing(map, r, r->patterns[i]);
+    struct word at = { .line = r->line };
 
+    for (unsigned i = 0; i < r->n_patterns; i++) {
+        const struct rule *by = shadow_of(map, r, i);
+
+        at.column = r->column + (unsigned)(r->patterns[i].p - r->patterns[0].p);
         if (by)
-            scan_warning(scan, at_rule(r), "pattern " STR_FMT " is never reached: line %u takes all its collections",
+            scan_warning(scan, at, "pattern " STR_FMT " is never reached: line %u takes its collections",
                 STR_ARG(r->patterns[i]), by->line);
     }
 }
 
+/* Same caller, same clusters? */
 static bool
-same_partitions(const struct rule *a, const struct rule *b)
+agree(const struct rule *a, const struct rule *b, const struct place *place)
 {
-    if (a->n_partitions != b->n_partitions || a->strict != b->strict)
-        return false;
-    for (unsigned i = 0; i < a->n_partitions; i++) {
-        if (!str_eq(a->partitions[i].name, b->partitions[i].name) ||
-            a->partitions[i].cluster_mask != b->partitions[i].cluster_mask)
+    static const struct addr nobody;
+    const struct partition *x = rule_partition(a, &nobody, place, NULL), *y = rule_partition(b, &nobody, place, NULL);
+
+    return x && y ? x->cluster_mask == y->cluster_mask : x == y;
+}
+
+static bool
+agree_on(const struct rule *a, const struct rule *b, struct place place)
+{
+    for (unsigned source = PLACE_DATABASE; source <= PLACE_DEFAULT; source++) {
+        place.source = (uint8_t)source;
+        if (!agree(a, b, &place))
             return false;
     }
     return true;
 }
 
-void
-partition_check(struct partition_map *map, const struct topology *t, const struct areas *areas, const struct scan *scan)
+static bool
+has_networks(const struct rule *r)
 {
-    if (map->n_rules == 0 && t->n_clusters)
-        scan_error(scan, (struct word){ .line = 1, .column = 1 }, "the map has no line");
-    map->is_uniform = true;
-    for (unsigned i = 0; i < map->n_rules; i++) {
-        check_rule(scan, t, &map->rules[i]);
-        check_shadowed(scan, map, &map->rules[i]);
-        map->is_uniform &= same_partitions(&map->rules[0], &map->rules[i]);
+    for (unsigned i = 0; i < r->n_areas; i++) {
+        const struct area *a = &r->areas[i];
+
+        if (a->kind == AREA_CIDR || (a->kind == AREA_NAMED && a->set->n_cidrs))
+            return true;
     }
+    return false;
 }
 
-/* --- no map at all ----------------------------------------------------------------------------------------------- */
-
-static void
-put_names(const struct topology *t, struct buf *out)
+/* Without networks only the place counts: every country, every continent of a caller without one, neither, unplaced. */
+static bool
+lead_alike(const struct rule *a, const struct rule *b, const struct countries *countries)
 {
-    for (unsigned i = 0; i < t->n_clusters; i++)
-        buf_printf(out, "%s" STR_FMT, i ? "," : "", STR_ARG(t->clusters[i].name));
+    static const struct place unplaced = { .source = PLACE_NONE };
+
+    if (!agree(a, b, &unplaced))
+        return false;
+    for (unsigned c = CONTINENT_NONE; c < CONTINENT_COUNT; c++) {
+        if (!agree_on(a, b, (struct place){ .continent = (uint8_t)c }))
+            return false;
+    }
+    for (unsigned i = 0; i < countries->n; i++) {
+        if (!agree_on(a, b, countries->places[i]))
+            return false;
+    }
+    return true;
 }
 
-/* Clusters by continent, the first of each; the first cluster of all takes the rest. */
-static void
-put_divided(const struct topology *t, struct buf *out)
+/* With networks: the same partitions as written. */
+static bool
+read_alike(const struct rule *a, const struct rule *b)
 {
-    bool has[CONTINENT_COUNT] = { false };
+    if (a->n_partitions != b->n_partitions || a->strict != b->strict)
+        return false;
+    for (unsigned i = 0; i < a->n_partitions; i++) {
+        const struct partition *x = &a->partitions[i], *y = &b->partitions[i];
 
+        if (!str_eq(x->name, y->name) || x->cluster_mask != y->cluster_mask)
+            return false;
+    }
+    return true;
+}
+
+bool
+partition_map_is_uniform(const struct partition_map *map)
+{
+    struct countries countries;
+
+    list_countries(&countries);
+    for (unsigned i = 1; i < map->n_rules; i++) {
+        const struct rule *a = &map->rules[0], *b = &map->rules[i];
+
+        if (has_networks(a) || has_networks(b) ? !read_alike(a, b) : !lead_alike(a, b, &countries))
+            return false;
+    }
+    return true;
+}
+
+static void
+check_unused(const struct scan *scan, const struct partition_map *map, const struct topology *t)
+{
+    uint64_t used = 0;
+
+    for (unsigned i = 0; i < map->n_rules; i++)
+        used |= map->rules[i].cluster_mask;
     for (unsigned i = 0; i < t->n_clusters; i++) {
-        const struct place *at = &t->clusters[i].at;
-
-        if (at->continent == CONTINENT_NONE || has[at->continent])
-            continue;
-        has[at->continent] = true;
-        buf_printf(out, STR_FMT "=" STR_FMT " ", STR_ARG(continent_name((enum continent)at->continent)),
-            STR_ARG(t->clusters[i].name));
+        if (!(used >> i & 1))
+            conf_issue(scan->issues, false, scan->source, 0, 0, "cluster " STR_FMT " is in no line of the map",
+                STR_ARG(t->clusters[i].name));
     }
-    buf_printf(out, "*=" STR_FMT, STR_ARG(t->clusters[0].name));
 }
 
 void
-partition_check_missing(const struct topology *t, struct conf_issues *issues)
+partition_check(const struct partition_map *map, const struct topology *t, const struct rule_places *places,
+    const struct scan *scan, unsigned n_errors)
 {
-    struct buf names = { 0 }, divided = { 0 };
+    struct countries countries;
 
-    put_names(t, &names);
-    put_divided(t, &divided);
-    conf_issue(issues, true, STR("SEXTANT_PARTITION_MAP"), 0, 0,
-        "several clusters need a partition map that says which may hold what. Three usual ones, ready to copy:\n"
-        "  # every region has a copy, and something else keeps the copies equal\n"
-        "  SEXTANT_PARTITION_MAP='* *=" STR_FMT " copies=external write=nearest'\n"
-        "  # each region keeps the data of its own callers\n"
-        "  SEXTANT_PARTITION_MAP='* " STR_FMT "'\n"
-        "  # every region has a copy kept by Sextant (not in this version)\n"
-        "  SEXTANT_PARTITION_MAP='* *=" STR_FMT " fanout=async'",
-        STR_ARG(buf_str(&names)), STR_ARG(buf_str(&divided)), STR_ARG(buf_str(&names)));
-    buf_fini(&names);
-    buf_fini(&divided);
+    list_countries(&countries);
+    for (unsigned i = 0; i < map->n_rules; i++) {
+        const struct rule *r = &map->rules[i];
+
+        check_overlaps(scan, r);
+        check_copies(scan, r, &places[i], scan->issues->n_errors == n_errors);
+        for (unsigned j = 0; r->strict && j < r->n_partitions; j++)
+            check_strict(scan, t, &r->partitions[j]);
+        if (scan->issues->n_errors == n_errors)
+            check_reached(scan, r, &countries);
+        check_shadows(scan, map, r);
+    }
+    if (scan->issues->n_errors == n_errors)
+        check_unused(scan, map, t);
 }

@@ -8,9 +8,8 @@
 
 #include "conf/areas.h"
 #include "conf/partition_check.h"
-#include "conf/scan.h"
 
-enum { RULES = 256, PARTITIONS_MAX = 64 };
+enum { RULES = 256, PARTITIONS_MAX = 64, AREAS_MAX = 1024, NAME_LEN_MAX = 255 };
 
 struct parser {
     struct scan scan;
@@ -18,72 +17,106 @@ struct parser {
     const struct topology *t;
     const struct areas *areas;
     struct partition_map *map;
+    struct rule_places *places;
 };
 
 /* --- options ----------------------------------------------------------------------------------------------------- */
 
-struct choice_value {
-    const char *name;
-    int value;
+enum key_id { KEY_COPIES, KEY_READ, KEY_WRITE, KEY_ALL_DOWN, KEY_RESIDENCY, KEY_FANOUT, N_KEYS };
+
+static const struct key {
+    struct str name;
+    const char *values[3]; /* in the order of their enum; NULL: that one cannot be asked for */
+} keys[N_KEYS] = {
+    [KEY_COPIES] = { { "copies", 6 }, { NULL, "external" } },
+    [KEY_READ] = { { "read", 4 }, { "nearest", "home" } },
+    [KEY_WRITE] = { { "write", 5 }, { "home", "nearest" } },
+    [KEY_ALL_DOWN] = { { "all_down", 8 }, { "try", "refuse" } },
+    [KEY_RESIDENCY] = { { "residency", 9 }, { NULL, "strict" } },
+    [KEY_FANOUT] = { { "fanout", 6 }, { NULL } },
 };
 
-static bool
-choose(struct parser *p, struct word w, struct str value, const struct choice_value *choices, int *ret_value)
+static int
+find_key(struct str name)
 {
-    struct buf names = { 0 };
-
-    for (const struct choice_value *c = choices; c->name; c++) {
-        if (str_eq(value, str_from(c->name))) {
-            *ret_value = c->value;
-            buf_fini(&names);
-            return true;
-        }
-        buf_printf(&names, "%s%s", buf_len(&names) ? " or " : "", c->name);
+    for (int i = 0; i < N_KEYS; i++) {
+        if (str_eq(keys[i].name, name))
+            return i;
     }
-    scan_error(&p->scan, w, "expected " STR_FMT ", not \"" STR_FMT "\"", STR_ARG(buf_str(&names)), STR_ARG(value));
-    buf_fini(&names);
-    return false;
+    return -1;
 }
 
-/* True when the word is an option, understood or not. */
-static bool
-parse_option(struct parser *p, struct rule *r, struct word w)
+/* The number of the value, or -1 after saying which there are. */
+static int
+choose(struct parser *p, const struct key *key, struct word value)
 {
-    static const struct choice_value copies[] = { { "external", COPIES_EXTERNAL }, { NULL, 0 } };
-    static const struct choice_value reads[] = { { "nearest", READ_NEAREST }, { "home", READ_HOME }, { NULL, 0 } };
-    static const struct choice_value writes[] = { { "home", WRITE_HOME }, { "nearest", WRITE_NEAREST }, { NULL, 0 } };
-    static const struct choice_value downs[] = { { "try", ALL_DOWN_TRY }, { "refuse", ALL_DOWN_REFUSE }, { NULL, 0 } };
-    static const struct choice_value stricts[] = { { "strict", 1 }, { "none", 0 }, { NULL, 0 } };
-    struct str key, value;
-    struct word at;
-    int chosen = 0;
+    struct str names[2], hint;
+    unsigned n = 0;
 
-    if (!str_cut(w.text, '=', &key, &value))
-        return false;
-    at = word_from(w, key.len + 1);
-    if (str_eq(key, STR("copies"))) {
-        if (choose(p, at, value, copies, &chosen))
-            r->copies = (enum copies)chosen;
-    } else if (str_eq(key, STR("read"))) {
-        if (choose(p, at, value, reads, &chosen))
-            r->read = (enum read_from)chosen;
-    } else if (str_eq(key, STR("write"))) {
-        if (choose(p, at, value, writes, &chosen))
-            r->write = (enum write_to)chosen;
-    } else if (str_eq(key, STR("all_down"))) {
-        if (choose(p, at, value, downs, &chosen))
-            r->all_down = (enum all_down)chosen;
-    } else if (str_eq(key, STR("residency"))) {
-        if (choose(p, at, value, stricts, &chosen))
-            r->strict = chosen;
-    } else if (str_eq(key, STR("fanout"))) {
-        scan_error(
-            &p->scan, w, "fanout is not in this version: use copies=external, or one cluster for each partition");
-        r->copies = COPIES_EXTERNAL; /* so that the same line is not blamed twice */
-    } else {
-        return false;
+    for (int i = 0; i < 2; i++) {
+        if (!key->values[i])
+            continue;
+        if (str_eq(value.text, str_from(key->values[i])))
+            return i;
+        names[n++] = str_from(key->values[i]);
     }
-    return true;
+    hint = n == 2 ? arena_printf(p->arena, STR_FMT " or " STR_FMT, STR_ARG(names[0]), STR_ARG(names[1])) : names[0];
+    scan_error(&p->scan, value, STR_FMT "= takes " STR_FMT ", not \"" STR_FMT "\"" STR_FMT, STR_ARG(key->name),
+        STR_ARG(hint), STR_ARG(value.text), STR_ARG(scan_suggest(p->arena, value.text, names, n)));
+    return -1;
+}
+
+static void
+set_option(struct rule *r, struct rule_places *places, enum key_id id, int value, struct word w)
+{
+    switch (id) {
+    case KEY_COPIES:
+        r->copies = (enum copies)value;
+        places->copies = w;
+        return;
+    case KEY_READ:
+        r->read = (enum read_from)value;
+        return;
+    case KEY_WRITE:
+        r->write = (enum write_to)value;
+        places->write = w;
+        return;
+    case KEY_ALL_DOWN:
+        r->all_down = (enum all_down)value;
+        return;
+    case KEY_RESIDENCY:
+        r->strict = value;
+        return;
+    case KEY_FANOUT:
+    case N_KEYS:
+        return;
+    }
+}
+
+static void
+parse_option(struct parser *p, struct rule *r, enum key_id id, struct word w, unsigned *seen)
+{
+    const struct key *key = &keys[id];
+    int value;
+
+    if (*seen >> id & 1) {
+        scan_error(&p->scan, w, STR_FMT "= is given twice", STR_ARG(key->name));
+        return;
+    }
+    *seen |= 1U << id;
+    if (id == KEY_FANOUT) {
+        scan_error(&p->scan, w,
+            "fanout is not in this version: list one cluster for each partition, or use copies=external with "
+            "something "
+            "else that replicates");
+        r->copies = COPIES_EXTERNAL; /* so that the same line is not blamed twice */
+        return;
+    }
+    value = choose(p, key, word_from(w, key->name.len + 1));
+    if (value >= 0)
+        set_option(r, &p->places[r->index], id, value, w);
+    else if (id == KEY_COPIES)
+        r->copies = COPIES_EXTERNAL; /* the same */
 }
 
 /* --- partitions -------------------------------------------------------------------------------------------------- */
@@ -95,37 +128,55 @@ parse_clusters(struct parser *p, struct partition *part, struct word list)
 
     while (word_item(&list, &item)) {
         int index = topology_find(p->t, item.text);
-        struct str names[CLUSTERS_MAX];
 
         if (index >= 0 && part->cluster_mask >> index & 1) {
             scan_error(&p->scan, item, "cluster " STR_FMT " is listed twice", STR_ARG(item.text));
         } else if (index >= 0) {
             part->clusters[part->n_clusters++] = (uint8_t)index;
             part->cluster_mask |= UINT64_C(1) << index;
-        } else {
-            for (unsigned i = 0; i < p->t->n_clusters; i++)
-                names[i] = p->t->clusters[i].name;
-            struct str hint = scan_suggest(p->arena, item.text, names, p->t->n_clusters);
-
-            scan_error(
-                &p->scan, item, "no cluster is called \"" STR_FMT "\"" STR_FMT, STR_ARG(item.text), STR_ARG(hint));
+        } else if (p->t->n_clusters) { /* without any that is what has been told */
+            scan_error(&p->scan, item, "no cluster is called \"" STR_FMT "\"" STR_FMT, STR_ARG(item.text),
+                STR_ARG(topology_suggest(p->t, item.text, p->arena)));
         }
     }
 }
 
 static void
-parse_areas(struct parser *p, struct partition *part, struct word list)
+parse_areas(struct parser *p, struct rule *r, struct partition *part, struct word list)
 {
     struct word item;
-    unsigned cap = 1;
 
-    for (size_t i = 0; i < list.text.len; i++)
-        cap += list.text.p[i] == ',';
-    part->areas = ARENA_ARRAY(p->arena, cap, struct area);
+    part->areas = &r->areas[r->n_areas];
     while (word_item(&list, &item)) {
-        if (area_parse(p->areas, &p->scan, item, p->arena, &part->areas[part->n_areas]))
-            part->n_areas++;
+        struct area *a = &r->areas[r->n_areas];
+
+        if (r->n_areas == AREAS_MAX) {
+            scan_error(&p->scan, item, "a line may name %d areas at most: put networks into a list of SEXTANT_AREAS",
+                AREAS_MAX);
+            return;
+        }
+        if (!area_parse(p->areas, &p->scan, item, p->arena, a))
+            continue;
+        a->index = r->n_areas++;
+        part->n_areas++;
     }
+}
+
+/* A mistyped option looks like a partition: it is one only if some of its areas exist. */
+static bool
+is_mistyped_option(struct parser *p, struct word w, struct str left)
+{
+    struct str names[N_KEYS], hint;
+
+    for (unsigned i = 0; i < N_KEYS; i++)
+        names[i] = keys[i].name;
+    if (str_find(left, ',') >= 0 || area_is_known(p->areas, left))
+        return false;
+    hint = scan_suggest(p->arena, left, names, N_KEYS);
+    if (hint.len)
+        scan_error(
+            &p->scan, w, "\"" STR_FMT "\" is neither an option nor an area" STR_FMT, STR_ARG(left), STR_ARG(hint));
+    return hint.len > 0;
 }
 
 static void
@@ -142,38 +193,60 @@ parse_partition(struct parser *p, struct rule *r, struct word w)
             STR_ARG(w.text));
         return;
     }
+    if (is_mistyped_option(p, w, left))
+        return;
     if (r->n_partitions == PARTITIONS_MAX) {
         scan_error(&p->scan, w, "a line may have %d partitions at most", PARTITIONS_MAX);
         return;
     }
     *part = (struct partition){ .name = left, .index = r->n_partitions, .line = w.line, .column = w.column };
     areas.text.len = left.len;
-    parse_areas(p, part, areas);
+    parse_areas(p, r, part, areas);
     parse_clusters(p, part, word_from(w, left.len + 1));
     r->cluster_mask |= part->cluster_mask;
     r->n_partitions++;
+}
+
+/* --- patterns ---------------------------------------------------------------------------------------------------- */
+
+/* NULL, or why no collection of Qdrant can have a name like that. */
+static const char *
+pattern_error(struct str pattern)
+{
+    if (pattern.len == 0)
+        return "an empty collection pattern";
+    if (pattern.len > NAME_LEN_MAX)
+        return "a collection's name has 255 bytes at most";
+    for (size_t i = 0; i < pattern.len; i++) {
+        unsigned char c = (unsigned char)pattern.p[i];
+
+        if (c == '=')
+            return "a line begins with collection patterns such as users or docs-*";
+        if (c == '?' || c == '[' || c == ']')
+            return "the only wildcard of a collection pattern is *";
+        if (c < 0x20 || c == 0x7f || strchr("<>:\"/\\|", (char)c))
+            return "no collection's name may hold one of < > : \" / \\ | or a control character";
+    }
+    return NULL;
 }
 
 static void
 parse_patterns(struct parser *p, struct rule *r, struct word list)
 {
     struct word item;
-    unsigned cap = 1;
 
-    for (size_t i = 0; i < list.text.len; i++)
-        cap += list.text.p[i] == ',';
-    r->patterns = ARENA_ARRAY(p->arena, cap, struct str);
+    r->patterns = ARENA_ARRAY(p->arena, word_count(list), struct str);
     while (word_item(&list, &item)) {
-        if (item.text.len == 0)
-            scan_error(&p->scan, item, "an empty collection pattern");
-        else if (str_find(item.text, '=') >= 0)
-            scan_error(&p->scan, item,
-                "a line begins with collection patterns such as users or docs-*, not \"" STR_FMT "\"",
-                STR_ARG(item.text));
+        const char *error = pattern_error(item.text);
+
+        if (error)
+            scan_error(&p->scan, item, "\"" STR_FMT "\": %s", STR_ARG(item.text), error);
         else
             r->patterns[r->n_patterns++] = item.text;
     }
 }
+
+/* --- lines ------------------------------------------------------------------------------------------------------- */
 
 static struct str
 squeeze(struct arena *arena, const struct word *words, unsigned n)
@@ -191,32 +264,80 @@ squeeze(struct arena *arena, const struct word *words, unsigned n)
     return copy;
 }
 
+static unsigned
+most_areas(const struct word *words, unsigned n)
+{
+    unsigned most = 1;
+
+    for (unsigned i = 1; i < n; i++)
+        most += word_count(words[i]);
+    return most < AREAS_MAX ? most : AREAS_MAX;
+}
+
 static void
 parse_rule(struct parser *p, const struct word *words, unsigned n)
 {
     struct rule *r = &p->map->rules[p->map->n_rules];
+    unsigned seen = 0;
 
     *r = (struct rule){ .index = p->map->n_rules, .line = words[0].line, .column = words[0].column };
     r->text = squeeze(p->arena, words, n);
     r->partitions = ARENA_ARRAY(p->arena, n < PARTITIONS_MAX ? n : PARTITIONS_MAX, struct partition);
+    r->areas = ARENA_ARRAY(p->arena, most_areas(words, n) + 1, struct area);
     parse_patterns(p, r, words[0]);
     for (unsigned i = 1; i < n; i++) {
-        if (!parse_option(p, r, words[i]))
+        struct str key, value;
+        int id = str_cut(words[i].text, '=', &key, &value) ? find_key(key) : -1;
+
+        if (id >= 0)
+            parse_option(p, r, (enum key_id)id, words[i], &seen);
+        else
             parse_partition(p, r, words[i]);
     }
-    if (r->n_partitions == 0)
-        scan_error(&p->scan, words[0], "the line has no partition: expected such as *=%s",
-            p->t->n_clusters ? p->t->clusters[0].name.p : "eu");
+    if (n == 1 || (r->n_partitions == 0 && p->scan.issues->n_errors == 0))
+        scan_error(&p->scan, words[0], "the line has no partition: expected such as *=" STR_FMT,
+            STR_ARG(p->t->n_clusters ? p->t->clusters[0].name : STR("eu")));
+    partition_set_widths(r);
     p->map->has_strict |= r->strict;
     p->map->n_rules++;
 }
 
 /* --- the whole --------------------------------------------------------------------------------------------------- */
 
-static struct str
-implied_text(struct arena *arena, const struct topology *t)
+static void
+parse_lines(struct parser *p)
 {
-    return arena_printf(arena, "* *=" STR_FMT, STR_ARG(t->clusters[0].name));
+    struct word *words;
+    unsigned n;
+
+    while (scan_entry(&p->scan, p->arena, &words, &n)) {
+        if (p->map->n_rules == RULES) {
+            scan_error(&p->scan, words[0], "a map may have %d lines at most", RULES);
+            return;
+        }
+        parse_rule(p, words, n);
+    }
+}
+
+/* No map: one cluster serves everything, several are a mistake. False when there is nothing to parse. */
+static bool
+imply(struct parser *p, const struct conf *conf, struct conf_issues *issues)
+{
+    struct buf text = { 0 };
+    struct str line;
+
+    if (p->t->n_clusters == 0 || conf_origin(conf, "partition_map")->is_bad)
+        return false;
+    if (p->t->n_clusters > 1) {
+        partition_suggest(p->t, &text);
+        conf_issue(issues, true, conf_source(conf, "partition_map"), 0, 0, STR_FMT, STR_ARG(buf_str(&text)));
+        buf_fini(&text);
+        return false;
+    }
+    line = arena_printf(p->arena, "* *=" STR_FMT, STR_ARG(p->t->clusters[0].name));
+    p->scan = scan_begin(conf_source(conf, "partition_map"), line, issues);
+    p->map->is_implied = true;
+    return true;
 }
 
 struct partition_map *
@@ -224,98 +345,18 @@ partition_map_parse(
     const struct conf *conf, const struct topology *topology, struct arena *arena, struct conf_issues *issues)
 {
     struct partition_map *map = ARENA_NEW(arena, struct partition_map);
-    struct areas *areas = areas_parse(conf, arena, issues);
-    struct str text = conf->partition_map, source = conf_source(conf, "partition_map");
-    struct parser p = { .arena = arena, .t = topology, .areas = areas, .map = map };
-    struct word *words;
-    unsigned n;
+    unsigned n_errors = issues->n_errors;
+    struct parser p = { .arena = arena, .t = topology, .areas = areas_parse(conf, arena, issues), .map = map };
 
     map->rules = ARENA_ARRAY(arena, RULES, struct rule);
-    if (str_trim(text).len == 0) {
-        if (topology->n_clusters > 1)
-            partition_check_missing(topology, issues);
-        if (topology->n_clusters == 0)
-            return map;
-        map->is_implied = true;
-        text = implied_text(arena, topology);
-    }
-    p.scan = scan_begin(source, text, issues);
-    while (scan_entry(&p.scan, arena, &words, &n)) {
-        if (map->n_rules == RULES) {
-            scan_error(&p.scan, words[0], "there may be %d lines at most", RULES);
-            break;
-        }
-        parse_rule(&p, words, n);
-    }
-    partition_check(map, topology, areas, &p.scan);
+    p.places = ARENA_ARRAY(arena, RULES, struct rule_places);
+    p.scan = scan_option(conf, "partition_map", conf->partition_map, issues);
+    if (str_trim(conf->partition_map).len == 0 && !imply(&p, conf, issues))
+        return map;
+    parse_lines(&p);
+    if (map->n_rules == 0)
+        conf_option_issue(issues, true, conf, "partition_map", "the map has no line");
+    partition_check(map, topology, p.places, &p.scan, n_errors);
+    map->is_uniform = partition_map_is_uniform(map);
     return map;
-}
-
-/* From the end, as what names have in common is the beginning: most lines are done with after a byte or two. */
-static bool
-matches(struct str pattern, struct str collection)
-{
-    while (pattern.len && pattern.p[pattern.len - 1] != '*') {
-        if (collection.len == 0 || pattern.p[pattern.len - 1] != collection.p[collection.len - 1])
-            return false;
-        pattern.len--;
-        collection.len--;
-    }
-    return pattern.len ? str_glob(pattern, collection) : collection.len == 0;
-}
-
-const struct rule *
-partition_map_rule(const struct partition_map *map, struct str collection)
-{
-    for (unsigned i = 0; i < map->n_rules; i++) {
-        const struct rule *r = &map->rules[i];
-
-        for (unsigned j = 0; j < r->n_patterns; j++) {
-            if (matches(r->patterns[j], collection))
-                return r;
-        }
-    }
-    return NULL;
-}
-
-/* Narrower beats broader; of two networks the longer prefix. */
-static bool
-is_narrower(const struct area *a, const struct area *b)
-{
-    if (!b || a->kind != b->kind)
-        return !b || a->kind < b->kind;
-    return a->kind == AREA_CIDR && a->cidr.bits > b->cidr.bits;
-}
-
-const struct partition *
-rule_partition(
-    const struct rule *rule, const struct addr *address, const struct place *place, const struct area **ret_area)
-{
-    static const struct place nowhere = { .source = PLACE_NONE };
-    const struct partition *best = NULL;
-    const struct area *best_area = NULL;
-
-    if (rule->strict && place->source == PLACE_DEFAULT)
-        place = &nowhere;
-    for (unsigned i = 0; i < rule->n_partitions; i++) {
-        const struct partition *part = &rule->partitions[i];
-
-        for (unsigned j = 0; j < part->n_areas; j++) {
-            const struct area *a = &part->areas[j];
-            bool is_wild = a->kind == AREA_ANY && place->source == PLACE_NONE && rule->strict;
-            /* `unknown` is exactly the unplaced, so it goes before `*` for them. */
-            bool is_exact = a->kind == AREA_UNKNOWN && best_area && best_area->kind == AREA_ANY;
-
-            if (is_wild || !area_takes(a, address, place))
-                continue;
-            if (is_exact ||
-                (is_narrower(a, best_area) && !(best_area && best_area->kind == AREA_UNKNOWN && a->kind == AREA_ANY))) {
-                best = part;
-                best_area = a;
-            }
-        }
-    }
-    if (best && ret_area)
-        *ret_area = best_area;
-    return best;
 }

@@ -7,7 +7,7 @@
 #include "conf/topology.h"
 
 /* Narrowest first: a lower kind beats a higher one (README, "The partition map"). */
-enum area_kind { AREA_CIDR, AREA_COUNTRY, AREA_NAMED, AREA_CONTINENT, AREA_ANY, AREA_UNKNOWN };
+enum area_kind { AREA_CIDR, AREA_COUNTRY, AREA_NAMED, AREA_CONTINENT, AREA_UNKNOWN, AREA_ANY };
 
 struct area_set; /* a named list, flattened: countries, continents, CIDRs */
 
@@ -18,11 +18,14 @@ struct area {
     enum continent continent;   /* AREA_CONTINENT */
     struct cidr cidr;           /* AREA_CIDR */
     const struct area_set *set; /* AREA_NAMED */
+    unsigned width; /* within a kind and a line: of two areas that take a caller the smaller is the narrower */
+    unsigned index; /* its place in rule.areas */
+    unsigned line, column;
 };
 
 struct partition {
-    struct str name; /* its left-hand text: "asia,oceania" */
-    struct area *areas;
+    struct str name;    /* its left-hand text: "asia,oceania" */
+    struct area *areas; /* within rule.areas */
     unsigned n_areas;
     uint8_t clusters[CLUSTERS_MAX]; /* indices into topology; [0] is the home */
     unsigned n_clusters;
@@ -47,6 +50,8 @@ struct rule {
     enum all_down all_down;
     bool strict;
     uint64_t cluster_mask; /* of all its partitions */
+    struct area *areas;    /* of all its partitions, one after the other */
+    unsigned n_areas;
     unsigned index;        /* its place in the map */
     unsigned line, column; /* in the source */
     struct str text;       /* the line as written, blanks squeezed */
@@ -56,26 +61,28 @@ struct partition_map {
     struct rule *rules;
     unsigned n_rules;
     bool has_strict;
-    bool
-        is_uniform; /* all lines lead every caller to the same clusters: bodies need not be read for second collections */
+    /* All lines lead every caller to the same clusters: bodies need not be read for second collections. False in doubt. */
+    bool is_uniform;
     bool is_implied; /* no map was given: one cluster serves everything */
 };
 
 /* Parse SEXTANT_PARTITION_MAP and SEXTANT_AREAS against the topology. Without a map and with one cluster the result is
- * `* *=that-cluster`. Several clusters without a map is an error whose text holds three maps ready to copy. */
+ * `* *=that-cluster`. Several clusters without a map is an error whose text holds three maps ready to copy. Texts are slices
+ * of conf's or live in `arena`; the result is usable only when no error was added. */
 struct partition_map *partition_map_parse(
     const struct conf *conf, const struct topology *topology, struct arena *arena, struct conf_issues *issues);
 
-/* First rule with a matching pattern, or NULL. Pure. */
+/* First rule with a matching pattern, or NULL. Pure, no allocation. */
 const struct rule *partition_map_rule(const struct partition_map *map, struct str collection);
 /* The partition with the narrowest area that takes this caller, or NULL; *ret_area says which area did (may be NULL).
  * An unplaced caller (place->source == PLACE_NONE) is taken by `unknown`, else by `*` unless the rule is strict; CIDR areas
- * take callers by address whatever their place. Under a strict rule a place from SEXTANT_DEFAULT_PLACE is no place. */
+ * take callers by address whatever their place. Under a strict rule a place from SEXTANT_DEFAULT_PLACE is no place.
+ * Of two named lists that take the same caller the one that lies within the other is the narrower. Pure, no allocation. */
 const struct partition *rule_partition(
     const struct rule *rule, const struct addr *address, const struct place *place, const struct area **ret_area);
 
-void partition_map_print(
-    const struct partition_map *map, const struct topology *topology, struct buf *out); /* re-readable */
+/* Re-readable; named areas are not part of it. */
+void partition_map_print(const struct partition_map *map, const struct topology *topology, struct buf *out);
 /* The table of `sextant check`: area × rule → clusters in order. */
 void partition_map_print_table(const struct partition_map *map, const struct topology *topology, struct buf *out);
 

@@ -46,41 +46,131 @@ partition_map_print(const struct partition_map *map, const struct topology *topo
     }
 }
 
+/* --- the table --------------------------------------------------------------------------------------------------- */
+
+enum { N_COLUMNS = 4 };
+
+/* Rows of cells; written once their widths are known. */
+struct table {
+    struct arena arena;
+    struct buf cells; /* struct str, N_COLUMNS a row */
+    size_t width[N_COLUMNS];
+};
+
 static void
-put_padded(struct buf *out, struct str text, size_t width)
+add_row(struct table *t, struct str a, struct str b, struct str c, struct str d)
 {
-    buf_add(out, text);
-    for (size_t i = text.len; i < width; i++)
-        buf_putc(out, ' ');
-    buf_putc(out, ' ');
+    struct str row[N_COLUMNS] = { a, b, c, d };
+
+    for (unsigned i = 0; i < N_COLUMNS; i++) {
+        row[i] = arena_str(&t->arena, row[i]);
+        t->width[i] = row[i].len > t->width[i] ? row[i].len : t->width[i];
+    }
+    buf_append(&t->cells, row, sizeof(row));
 }
 
-/* Clusters as a read and a write would go, distance unknown: the configured order. */
 static void
-put_row(const struct rule *r, const struct partition *part, const struct topology *t, struct buf *out)
+put_table(struct table *t, struct buf *out)
+{
+    struct str row[N_COLUMNS];
+
+    while (buf_len(&t->cells)) {
+        unsigned last = N_COLUMNS;
+
+        memcpy(row, buf_str(&t->cells).p, sizeof(row));
+        buf_consume(&t->cells, sizeof(row));
+        while (last && row[last - 1].len == 0)
+            last--;
+        for (unsigned i = 0; i < last; i++)
+            buf_printf(
+                out, "%-*.*s%s", i + 1 < last ? (int)t->width[i] : 0, STR_ARG(row[i]), i + 1 < last ? "  " : "\n");
+    }
+    buf_fini(&t->cells);
+    arena_fini(&t->arena);
+}
+
+/* What a cluster seems to cost before anything is measured (the seed that health begins with). */
+static double
+seed_cost(const struct topology *t, unsigned cluster)
+{
+    const struct cluster_conf *c = &t->clusters[cluster];
+
+    return (1 + place_distance_km(&t->region, &c->at) / 60) * (1 - c->bias / 100);
+}
+
+/* A read's candidates: nearest first where the edge's place is known; read=home begins with the home. */
+static struct str
+read_order(const struct rule *r, const struct partition *part, const struct topology *t, struct arena *a)
+{
+    uint8_t order[CLUSTERS_MAX];
+    unsigned fixed = r->read == READ_HOME ? 1 : 0;
+    struct buf names = { 0 };
+    struct str copy;
+
+    memcpy(order, part->clusters, part->n_clusters);
+    for (unsigned i = fixed; t->has_region && i < part->n_clusters; i++) {
+        uint8_t cluster = order[i];
+        unsigned j = i;
+
+        for (; j > fixed && seed_cost(t, order[j - 1]) > seed_cost(t, cluster); j--)
+            order[j] = order[j - 1];
+        order[j] = cluster;
+    }
+    for (unsigned i = 0; i < part->n_clusters; i++)
+        buf_printf(&names, "%s" STR_FMT, i ? "," : "", STR_ARG(t->clusters[order[i]].name));
+    copy = arena_str(a, buf_str(&names));
+    buf_fini(&names);
+    return copy;
+}
+
+static void
+add_partition(struct table *table, const struct rule *r, struct str patterns, unsigned index, const struct topology *t)
+{
+    const struct partition *part = &r->partitions[index];
+    struct str reads = read_order(r, part, t, &table->arena);
+    struct str writes = r->write == WRITE_NEAREST ? reads : t->clusters[part->clusters[0]].name;
+
+    add_row(table, index ? STR("") : patterns, part->name, reads, writes);
+}
+
+static void
+add_refused(struct table *table, const struct rule *r)
+{
+    bool has_any = false, has_unknown = false;
+
+    for (unsigned i = 0; i < r->n_areas; i++) {
+        has_any |= r->areas[i].kind == AREA_ANY;
+        has_unknown |= r->areas[i].kind == AREA_UNKNOWN;
+    }
+    if (!has_any)
+        add_row(table, STR(""), has_unknown ? STR("(elsewhere)") : STR("(elsewhere, unplaced)"), STR("refused, 403"),
+            STR(""));
+    else if (r->strict && !has_unknown)
+        add_row(table, STR(""), STR("(unplaced)"), STR("refused, 403"), STR(""));
+}
+
+static void
+add_rule(struct table *table, const struct rule *r, const struct topology *t)
 {
     struct buf patterns = { 0 };
 
     put_patterns(r, &patterns);
-    put_padded(out, buf_str(&patterns), 24);
-    put_padded(out, part->name, 24);
-    put_clusters(part, t, out);
-    if (part->n_clusters > 1)
-        buf_printf(out, "  (reads: %s; writes: %s)", r->read == READ_HOME ? "home first" : "nearest",
-            r->write == WRITE_NEAREST ? "nearest" : "home");
-    put_options(r, out);
-    buf_putc(out, '\n');
+    put_options(r, &patterns);
+    for (unsigned i = 0; i < r->n_partitions; i++)
+        add_partition(table, r, buf_str(&patterns), i, t);
+    add_refused(table, r);
     buf_fini(&patterns);
 }
 
 void
 partition_map_print_table(const struct partition_map *map, const struct topology *topology, struct buf *out)
 {
-    put_padded(out, STR("COLLECTIONS"), 24);
-    put_padded(out, STR("CALLERS FROM"), 24);
-    buf_add(out, STR("CLUSTERS, home first\n"));
-    for (unsigned i = 0; i < map->n_rules; i++) {
-        for (unsigned j = 0; j < map->rules[i].n_partitions; j++)
-            put_row(&map->rules[i], &map->rules[i].partitions[j], topology, out);
-    }
+    struct table table = { .width = { 23, 23 } };
+
+    add_row(&table, STR("COLLECTIONS"), STR("CALLERS FROM"), STR("READS, IN ORDER"), STR("WRITES"));
+    for (unsigned i = 0; i < map->n_rules; i++)
+        add_rule(&table, &map->rules[i], topology);
+    if (!partition_map_rule(map, STR("")))
+        add_row(&table, STR("(others)"), STR("anywhere"), STR("no such collection, 404"), STR(""));
+    put_table(&table, out);
 }

@@ -3,12 +3,21 @@
 
 #include <stdarg.h>
 
-#include "proxy/base/mem.h"
-
 struct scan
 scan_begin(struct str source, struct str text, struct conf_issues *issues)
 {
     return (struct scan){ .source = source, .rest = text, .line = 1, .column = 1, .issues = issues };
+}
+
+struct scan
+scan_option(const struct conf *conf, const char *field, struct str text, struct conf_issues *issues)
+{
+    const struct conf_origin *o = conf_origin(conf, field);
+    struct scan s = scan_begin(o->source, text, issues);
+
+    s.line = o->line;
+    s.column = o->column;
+    return s;
 }
 
 static void
@@ -31,9 +40,15 @@ skip_comment(struct scan *s)
 }
 
 static bool
-ends_word(char c)
+is_blank(char c)
 {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == ';' || c == '#';
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static bool
+ends_word(const struct scan *s, char c)
+{
+    return is_blank(c) || c == '\n' || c == ';' || (c == '#' && !s->keeps_hash);
 }
 
 static struct word
@@ -41,53 +56,53 @@ take_word(struct scan *s)
 {
     struct word w = { .text = { s->rest.p, 0 }, .line = s->line, .column = s->column };
 
-    while (s->rest.len && !ends_word(s->rest.p[0])) {
+    while (s->rest.len && !ends_word(s, s->rest.p[0])) {
         w.text.len++;
         skip_one(s);
     }
     return w;
 }
 
-struct word_list {
-    struct word *words;
-    unsigned n, cap;
-};
-
-static void
-add_word(struct word_list *list, struct arena *arena, struct word w)
+/* An array that doubles whenever its length is a power of two. */
+static struct word *
+push(struct arena *arena, struct word *words, unsigned n, struct word w)
 {
-    if (list->n == list->cap) {
-        struct word *grown = ARENA_ARRAY(arena, list->cap ? (size_t)list->cap * 2 : 8, struct word);
+    if ((n & (n - 1)) == 0) {
+        struct word *grown = ARENA_ARRAY(arena, n ? n * 2 : 1, struct word);
 
-        if (list->n)
-            memcpy(grown, list->words, list->n * sizeof(*grown));
-        list->words = grown;
-        list->cap = list->cap ? list->cap * 2 : 8;
+        if (n)
+            memcpy(grown, words, n * sizeof(*grown));
+        words = grown;
     }
-    list->words[list->n++] = w;
+    words[n] = w;
+    return words;
 }
 
 bool
 scan_entry(struct scan *s, struct arena *arena, struct word **ret_words, unsigned *ret_n)
 {
-    struct word_list list = { NULL, 0, 0 };
-    bool is_over = false;
+    struct word *words = NULL;
+    unsigned n = 0;
 
-    while (s->rest.len && !is_over) {
+    while (s->rest.len) {
         char c = s->rest.p[0];
 
         if (c == '#') {
             skip_comment(s);
-        } else if (ends_word(c)) {
-            is_over = (c == '\n' || c == ';') && list.n;
+        } else if (c == '\n' || c == ';') {
+            skip_one(s);
+            if (n)
+                break;
+        } else if (is_blank(c)) {
             skip_one(s);
         } else {
-            add_word(&list, arena, take_word(s));
+            words = push(arena, words, n, take_word(s));
+            n++;
         }
     }
-    *ret_words = list.words;
-    *ret_n = list.n;
-    return list.n > 0;
+    *ret_words = words;
+    *ret_n = n;
+    return n > 0;
 }
 
 struct word
@@ -112,6 +127,43 @@ word_item(struct word *rest, struct word *ret_item)
         rest->text = STR_NONE;
     ret_item->text = head;
     return true;
+}
+
+unsigned
+word_count(struct word w)
+{
+    unsigned n = 1;
+
+    for (size_t i = 0; i < w.text.len; i++)
+        n += w.text.p[i] == ',';
+    return n;
+}
+
+/* The items of one word that are not empty, added to the list. */
+static struct word *
+push_items(struct arena *arena, struct word *items, unsigned *n, struct word rest)
+{
+    struct word item;
+
+    while (word_item(&rest, &item)) {
+        if (item.text.len)
+            items = push(arena, items, (*n)++, item);
+    }
+    return items;
+}
+
+struct word *
+scan_list(struct scan *s, struct arena *arena, unsigned *ret_n)
+{
+    struct word *items = NULL, *words;
+    unsigned n = 0, n_words;
+
+    while (scan_entry(s, arena, &words, &n_words)) {
+        for (unsigned i = 0; i < n_words; i++)
+            items = push_items(arena, items, &n, words[i]);
+    }
+    *ret_n = n;
+    return items;
 }
 
 static void
@@ -150,9 +202,9 @@ scan_suggest(struct arena *arena, struct str wrong, const struct str *names, uns
     unsigned best = 3, at = n;
 
     for (unsigned i = 0; i < n; i++) {
-        unsigned d = str_distance(wrong, names[i]);
+        unsigned d = str_eq_nocase(wrong, names[i]) ? 0 : str_distance(wrong, names[i]);
 
-        if (d < best && d < names[i].len) {
+        if (d < best && d < names[i].len && d < wrong.len) {
             best = d;
             at = i;
         }

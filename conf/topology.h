@@ -13,7 +13,7 @@
 
 struct url {
     struct str text;   /* as written */
-    struct str host;   /* name or bare address, lower case */
+    struct str host;   /* name or bare address (no brackets), lower case */
     uint16_t port;     /* 6333 unless given */
     struct str prefix; /* "" or "/path" without a trailing slash; goes before every target */
     bool is_literal;   /* host is an address, held in addr */
@@ -45,10 +45,12 @@ struct topology {
     struct place region; /* where the edge stands */
 };
 
-/* Parse SEXTANT_CLUSTERS, _REGION and _LOCAL_CLUSTER. Allocates from `arena`. Problems go to issues; the result is usable
- * only when no error was added. https URLs are an error that says they come with a later version. */
+/* Parse SEXTANT_CLUSTERS, _REGION and _LOCAL_CLUSTER. Allocates from `arena`; names are slices of conf's texts. Problems go
+ * to issues; the result is usable only when no error was added. https URLs are an error that says they come with a later version. */
 struct topology *topology_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues);
 int topology_find(const struct topology *t, struct str cluster_name); /* index or -1 */
+/* "; did you mean eu?" or "", for messages. */
+struct str topology_suggest(const struct topology *t, struct str wrong, struct arena *arena);
 
 /* An entry of SEXTANT_LISTEN or SEXTANT_ADMIN_LISTEN. */
 struct listen_conf {
@@ -77,6 +79,13 @@ struct overrides {
 
 struct listen_conf *listen_parse(
     struct str source, struct str text, unsigned *ret_n, struct arena *arena, struct conf_issues *issues);
+/* Both lists, and what must hold for them: at least one address for clients, the admin one (if any) on loopback, nothing
+ * bound twice. */
+struct listeners {
+    struct listen_conf *items, *admin;
+    unsigned n, n_admin; /* n_admin is 0 or 1 */
+};
+struct listeners *listeners_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues);
 struct trust *trust_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues);
 struct overrides *overrides_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues);
 

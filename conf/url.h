@@ -4,7 +4,10 @@
 
 #include "conf/topology.h"
 
-/* "http://host[:port][/prefix]". NULL, or what is wrong (static text). Slices are copied into the arena. Pure. */
+/* "http://host[:port][/prefix]", the scheme in any case. NULL, or what is wrong (static text) with *ret_url untouched.
+ * Texts are copied into the arena. Pure. */
 const char *url_parse(struct str text, struct arena *arena, struct url *ret_url);
+/* Do both lead to the same place, however they are spelt? */
+bool url_same_server(const struct url *a, const struct url *b);
 
 #endif

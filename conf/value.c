@@ -3,6 +3,11 @@
 
 #include <math.h>
 
+#define WHOLE_MAX 9007199254740992.0 /* 2^53: beyond, a double no longer holds every whole number */
+
+const char value_out_of_range[] = "out of range";
+
+/* Of several names for a factor the printer takes the first. */
 struct unit {
     const char *name;
     uint64_t factor;
@@ -10,7 +15,7 @@ struct unit {
 
 static const struct unit sizes[] = { { "", 1 }, { "B", 1 }, { "KiB", 1 << 10 }, { "MiB", 1 << 20 }, { "GiB", 1 << 30 },
     { "TiB", UINT64_C(1) << 40 }, { "KB", 1000 }, { "MB", 1000000 }, { "GB", 1000000000 }, { NULL, 0 } };
-static const struct unit times[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "min", 60000 }, { "h", 3600000 },
+static const struct unit times[] = { { "ms", 1 }, { "s", 1000 }, { "min", 60000 }, { "m", 60000 }, { "h", 3600000 },
     { "d", 86400000 }, { NULL, 0 } };
 
 static size_t
@@ -24,7 +29,7 @@ number_len(struct str s)
 }
 
 static bool
-parse_with_unit(struct str text, const struct unit *units, uint64_t *ret_value)
+parse_with_unit(struct str text, const struct unit *units, double *ret_value)
 {
     size_t n = number_len(text);
     struct str unit = str_trim(str_skip(text, n));
@@ -41,9 +46,9 @@ parse_with_unit(struct str text, const struct unit *units, uint64_t *ret_value)
 
         if (!str_eq(unit, str_from(units->name)))
             continue;
-        if (value != floor(value) || value > 9e18)
+        if (value != floor(value) || value > WHOLE_MAX)
             return false;
-        *ret_value = (uint64_t)value;
+        *ret_value = value;
         return true;
     }
     return false;
@@ -55,8 +60,10 @@ parse_flag(struct str text, bool *ret_value)
     static const char *const on[] = { "on", "true", "yes", "1" }, *const off[] = { "off", "false", "no", "0" };
 
     for (unsigned i = 0; i < 4; i++) {
-        if (str_eq_nocase(text, str_from(on[i])) || str_eq_nocase(text, str_from(off[i]))) {
-            *ret_value = str_eq_nocase(text, str_from(on[i]));
+        bool is_on = str_eq_nocase(text, str_from(on[i]));
+
+        if (is_on || str_eq_nocase(text, str_from(off[i]))) {
+            *ret_value = is_on;
             return true;
         }
     }
@@ -71,14 +78,14 @@ parse_number(enum value_type type, struct str text, double *ret_number)
 
     switch (type) {
     case VALUE_count:
-        *ret_number = str_to_u64(text, &n) ? (double)n : -1;
-        return *ret_number < 0 ? "expected a whole number" : NULL;
+        if (!str_to_u64(text, &n) || (double)n > WHOLE_MAX)
+            return "expected a whole number";
+        *ret_number = (double)n;
+        return NULL;
     case VALUE_size:
-        *ret_number = parse_with_unit(text, sizes, &n) ? (double)n : -1;
-        return *ret_number < 0 ? "expected a size such as 64KiB, 1MiB or 1048576" : NULL;
+        return parse_with_unit(text, sizes, ret_number) ? NULL : "expected a size such as 64KiB, 1MiB or 1048576";
     case VALUE_msec:
-        *ret_number = parse_with_unit(text, times, &n) ? (double)n : -1;
-        return *ret_number < 0 ? "expected a duration such as 250ms, 2s, 5min or 0" : NULL;
+        return parse_with_unit(text, times, ret_number) ? NULL : "expected a duration such as 250ms, 2s, 5min or 0";
     case VALUE_percent:
         if (str_ends(text, STR("%")))
             text.len--;
@@ -116,11 +123,12 @@ value_parse(enum value_type type, struct str text, const char *min, const char *
         return error;
     if ((*min && !parse_number(type, str_from(min), &low) && number < low) ||
         (*max && !parse_number(type, str_from(max), &high) && number > high))
-        return "out of range";
+        return value_out_of_range;
     store(type, number, field);
     return NULL;
 }
 
+/* In the largest unit that divides it. */
 static void
 print_with_unit(uint64_t value, const struct unit *units, struct buf *out)
 {
@@ -131,11 +139,24 @@ print_with_unit(uint64_t value, const struct unit *units, struct buf *out)
         return;
     }
     for (; units->name; units++) {
-        if (units->factor && value % units->factor == 0 && units->factor >= best->factor &&
-            strcmp(units->name, "min") != 0 && strcmp(units->name, "B") != 0)
+        if (value % units->factor == 0 && units->factor > best->factor)
             best = units;
     }
     buf_printf(out, "%llu%s", (unsigned long long)(value / best->factor), best->name);
+}
+
+/* With as few digits as bring the same number back. */
+static void
+print_percent(double value, struct buf *out)
+{
+    size_t start = buf_len(out);
+    double again;
+
+    buf_printf(out, "%.15g", value);
+    if (str_to_double(str_skip(buf_str(out), start), &again) && again == value)
+        return;
+    buf_truncate(out, start);
+    buf_printf(out, "%.17g", value);
 }
 
 void
@@ -158,7 +179,7 @@ value_print(enum value_type type, const void *field, struct buf *out)
         print_with_unit((uint64_t) * (const conf_msec *)field, times, out);
         return;
     case VALUE_percent:
-        buf_printf(out, "%.15g", *(const conf_percent *)field);
+        print_percent(*(const conf_percent *)field, out);
         return;
     }
 }

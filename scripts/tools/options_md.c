@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * options_md   prints conf/OPTIONS.md from conf/options.def
+ * Prints conf/OPTIONS.md; `make options` writes it.
  */
 #include <stdio.h>
 
@@ -10,9 +10,11 @@ int
 main(void)
 {
     struct buf out = { 0 };
+    size_t n;
 
     conf_print_markdown(&out);
-    fwrite(buf_str(&out).p, 1, buf_len(&out), stdout);
+    n = fwrite(buf_str(&out).p, 1, buf_len(&out), stdout);
+    n = fflush(stdout) == 0 && n == buf_len(&out);
     buf_fini(&out);
-    return 0;
+    return n ? 0 : 1;
 }
