@@ -28,7 +28,8 @@ buf_len(const struct buf *b)
 static inline struct str
 buf_str(const struct buf *b)
 {
-    return str_make(b->data + b->start, b->end - b->start);
+    /* Nothing may be added to a null pointer, not even nothing (C11 6.5.6). */
+    return b->data ? str_make(b->data + b->start, b->end - b->start) : str_make("", 0);
 }
 
 char *buf_reserve(struct buf *b, size_t room); /* where at least `room` bytes may be written, then buf_commit() */

@@ -65,7 +65,7 @@ str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail)
 
     if (at < 0) {
         *ret_head = s;
-        *ret_tail = str_make(s.p + s.len, 0);
+        *ret_tail = str_skip(s, s.len);
         return false;
     }
     *ret_head = str_make(s.p, (size_t)at);

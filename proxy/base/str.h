@@ -40,6 +40,8 @@ str_eq(struct str a, struct str b)
 static inline struct str
 str_skip(struct str s, size_t n)
 {
+    if (!s.p)
+        return s;
     return n < s.len ? str_make(s.p + n, s.len - n) : str_make(s.p + s.len, 0);
 }
 
