@@ -370,10 +370,10 @@ class Server:
         writer.close()
 
     async def command(self, c):
-        if "faults" in c:
-            self.faults.set(c["faults"])
         if c.get("clear"):
             self.faults.clear()
+        if "faults" in c:
+            self.faults.set(c["faults"])
         if c.get("refuse") is True:
             await self.close()
         if c.get("refuse") is False:
