@@ -198,7 +198,7 @@ def state(one):
 
 def test_slow_clients_are_no_fault_of_the_cluster(region, edge):
     eu = region("eu")
-    one = edge([eu], default_timeout="500ms", probe_interval="1h")
+    one = edge([eu], default_timeout="500ms", connect_timeout="100ms", probe_interval="1h")
     one.call("PUT", "/collections/c", VECTORS)
     clients = []
     for _ in range(5):
@@ -216,7 +216,7 @@ def test_slow_readers_are_no_fault_of_the_cluster(fake, edge):
         for _ in range(300):
             connection.sendall(b"x" * 100_000)
 
-    one = edge([fake("eu", serve)], default_timeout="500ms", probe_interval="1h")
+    one = edge([fake("eu", serve)], default_timeout="500ms", connect_timeout="100ms", probe_interval="1h")
     clients = []
     for _ in range(5):
         clients.append(connect(one))
