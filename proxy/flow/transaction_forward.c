@@ -55,6 +55,17 @@ build_head(struct transaction *t)
     add_forwarded(t, m);
 }
 
+/* Qdrant's own answer to a request's timeout= should arrive before Sextant gives up: the way there and back is added. */
+static int64_t
+deadline_of(const struct transaction *t)
+{
+    double rtt_ms = t->plan.n_candidates ? t->views[t->plan.candidates[0]].rtt_ms : 0;
+
+    if (t->deadline_us == 0 || t->op.timeout_ms < 0 || rtt_ms < 0)
+        return t->deadline_us;
+    return t->deadline_us + (int64_t)(rtt_ms * 1000);
+}
+
 void
 transaction_spec(struct transaction *t, struct leg_spec *ret_spec)
 {
@@ -73,7 +84,7 @@ transaction_spec(struct transaction *t, struct leg_spec *ret_spec)
         .is_pinned = t->plan.is_pinned,
         .endpoint = t->plan.endpoint,
         .hold_bytes = conf->hold_bytes,
-        .deadline_us = t->deadline_us,
+        .deadline_us = deadline_of(t),
         .deadline_is_clients = t->op.timeout_ms >= 0,
         .progress_us = conf->body_timeout * USEC_PER_MSEC,
         .policy = retry_decide,

@@ -66,22 +66,35 @@ find_backend(struct registry *r, const struct url *url, const struct addr *addr)
     return r->backends[room] = backend_new((unsigned)room, url, addr);
 }
 
-static struct cluster *
-find_cluster(struct registry *r, struct str name)
+/* A slot for a new name: a free one, else that of a cluster which this world no longer has. Requests that still use that one
+ * keep it; only its label passes on. There is one always, as a world has no more clusters than there are slots. */
+static unsigned
+find_slot(const struct registry *r, const struct topology *t)
 {
-    int room = -1;
+    for (unsigned i = 0; i < CLUSTERS_MAX; i++) {
+        if (!r->clusters[i])
+            return i;
+    }
+    for (unsigned i = 0; i < CLUSTERS_MAX; i++) {
+        if (topology_find(t, str_from(r->clusters[i]->name)) < 0)
+            return i;
+    }
+    return CLUSTERS_MAX;
+}
+
+static struct cluster *
+find_cluster(struct registry *r, const struct topology *t, struct str name)
+{
+    unsigned slot;
 
     for (unsigned i = 0; i < CLUSTERS_MAX; i++) {
-        struct cluster *c = r->clusters[i];
-
-        if (!c)
-            room = room < 0 ? (int)i : room;
-        else if (str_eq(str_from(c->name), name))
-            return c;
+        if (r->clusters[i] && str_eq(str_from(r->clusters[i]->name), name))
+            return r->clusters[i];
     }
-    if (room < 0)
-        return NULL;
-    return r->clusters[room] = cluster_new((unsigned)room, name);
+    slot = find_slot(r, t);
+    assert(slot < CLUSTERS_MAX);
+    cluster_unref(r->clusters[slot]);
+    return r->clusters[slot] = cluster_new(slot, name);
 }
 
 static struct health_conf
@@ -122,9 +135,7 @@ add_cluster(struct registry *r, struct fleet *f, unsigned index, registry_resolv
     double km = t->has_region ? place_distance_km(&t->region, &conf->at) : -1;
     double bias = conf->bias;
 
-    fc->cluster = find_cluster(r, conf->name);
-    assert(fc->cluster); /* at most CLUSTERS_MAX are configured, and sweep() ran when the table was full */
-    cluster_ref(fc->cluster);
+    fc->cluster = cluster_ref(find_cluster(r, t, conf->name));
     if (fc->cluster->rank.published_ms == 0)
         rank_init(&fc->cluster->rank, km);
     atomic_store(&fc->cluster->shared.distance_km, km);

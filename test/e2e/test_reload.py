@@ -97,3 +97,22 @@ def test_explain_and_config(regions, edge):
     config = json.loads(one.admin("/config"))
     assert config["options"]["SEXTANT_REGION"]["value"] == "aws:eu-central-1"
     assert config["partition_map"] == "users europe=eu *=us\n"
+
+
+def test_every_cluster_gets_another_name(region, edge, tmp_path):
+    """More names come and go than there are slots for them."""
+    one = region("eu")
+    path = tmp_path / "env"
+
+    def names(prefix):
+        return "\\n".join(f"{prefix}{i} http://127.0.0.1:{one.port}/p{i} at=DE" for i in range(63)) + \
+            f"\\neu {one.url} at=DE"
+
+    def settings(prefix):
+        return f'SEXTANT_CLUSTERS="{names(prefix)}"\nSEXTANT_PARTITION_MAP="* *=eu"\n'.replace("\\n", "\n")
+    write(path, settings("a"))
+    proxy = edge([], settle=False, env_file=path, probe_interval="1h", **{"local_cluster": "eu"})
+    for turn, prefix in enumerate("bcd"):
+        write(path, settings(prefix))
+        wait_for(lambda t=turn: proxy.status()["generation"] == t + 2, 10, "the reload")
+        assert proxy.call("GET", "/collections")[0] == 200

@@ -167,7 +167,9 @@ class Edge(Process):
         clusters = "\n".join(f"{r.name} {r.url} at={PLACES[r.name]}" for r in regions)
         self.log_file = os.path.join(self.directory, "access.log")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("SEXTANT_")}
-        self.env.update({"SEXTANT_CLUSTERS": clusters, "SEXTANT_LISTEN": "127.0.0.1:0", "SEXTANT_ADMIN_LISTEN": "127.0.0.1:0",
+        if regions:
+            self.env["SEXTANT_CLUSTERS"] = clusters
+        self.env.update({"SEXTANT_LISTEN": "127.0.0.1:0", "SEXTANT_ADMIN_LISTEN": "127.0.0.1:0",
                          "SEXTANT_STATE_DIR": self.directory, "SEXTANT_ACCESS_LOG": self.log_file,
                          "SEXTANT_REGION": PLACES["eu"], "SEXTANT_OVERRIDES": OVERRIDES,
                          "SEXTANT_TRUSTED_PROXIES": "127.0.0.0/8", "SEXTANT_WORKERS": "2", "SEXTANT_DRAIN_DELAY": "0",
