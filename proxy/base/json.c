@@ -176,16 +176,6 @@ json_next(struct json_iter *i)
     return true;
 }
 
-static int
-compare_str(const void *a, const void *b)
-{
-    const struct str *x = a, *y = b;
-    size_t len = x->len < y->len ? x->len : y->len;
-    int order = len ? memcmp(x->p, y->p, len) : 0;
-
-    return order ? order : (x->len > y->len) - (x->len < y->len);
-}
-
 static bool
 has_duplicate_here(struct json object, struct str *ret_key)
 {
@@ -198,7 +188,7 @@ has_duplicate_here(struct json object, struct str *ret_key)
     keys = mem_array(n, sizeof(*keys));
     for (struct json_iter i = json_iter(object); json_next(&i);)
         keys[at++] = i.key;
-    qsort(keys, n, sizeof(*keys), compare_str);
+    qsort(keys, n, sizeof(*keys), str_compare);
     for (size_t i = 1; i < n && !found; i++) {
         if (str_eq(keys[i - 1], keys[i])) {
             *ret_key = keys[i];

@@ -66,28 +66,6 @@ json_end_array(struct json_writer *w)
     end(w, ']');
 }
 
-/* Length of the valid UTF-8 sequence at p (RFC 3629), or 0. */
-static size_t
-utf8_len(const unsigned char *p, size_t room)
-{
-    size_t len = p[0] < 0x80                    ? 1
-                 : p[0] >= 0xc2 && p[0] <= 0xdf ? 2
-                 : (p[0] & 0xf0) == 0xe0        ? 3
-                 : p[0] >= 0xf0 && p[0] <= 0xf4 ? 4
-                                                : 0;
-
-    if (len == 0 || len > room)
-        return 0;
-    for (size_t i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return len;
-}
-
 static void
 put_escaped(struct buf *out, unsigned char c)
 {
@@ -120,7 +98,7 @@ put_quoted(struct buf *out, struct str s)
             put_escaped(out, p[i]);
             from = i + 1;
         } else if (p[i] >= 0x80) {
-            len = utf8_len(p + i, s.len - i);
+            len = str_utf8_len(str_skip(s, i));
             if (len == 0) {
                 buf_append(out, s.p + from, i - from);
                 buf_add(out, STR("\xef\xbf\xbd"));

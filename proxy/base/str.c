@@ -137,6 +137,45 @@ str_glob(struct str pattern, struct str s)
     return p == pattern.len;
 }
 
+int
+str_compare(const void *a, const void *b)
+{
+    const struct str *x = a, *y = b;
+    size_t len = x->len < y->len ? x->len : y->len;
+    int order = len ? memcmp(x->p, y->p, len) : 0;
+
+    return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+static size_t
+utf8_length(unsigned char lead)
+{
+    if (lead < 0x80)
+        return 1;
+    if (lead < 0xc2 || lead > 0xf4)
+        return 0;
+    return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+size_t
+str_utf8_len(struct str s)
+{
+    const unsigned char *p = (const unsigned char *)s.p;
+    size_t len = s.len ? utf8_length(p[0]) : 0;
+
+    if (len == 0 || len > s.len)
+        return 0;
+    for (size_t i = 1; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    /* Overlong forms, surrogates, past U+10FFFF. */
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+        (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return len;
+}
+
 unsigned
 str_distance(struct str a, struct str b)
 {

@@ -61,6 +61,10 @@ bool str_to_double(struct str s, double *ret_value);
 
 /* Shell-style pattern of literal bytes and `*` (any run, also empty). */
 bool str_glob(struct str pattern, struct str s);
+/* By bytes; for qsort() and bsearch() over struct str. */
+int str_compare(const void *a, const void *b);
+/* Length of the UTF-8 sequence (RFC 3629) that s begins with; 0 when it begins with none. */
+size_t str_utf8_len(struct str s);
 /* Edits (insert, delete, replace) from a to b; both are cut at 64 bytes. */
 unsigned str_distance(struct str a, struct str b);
 

@@ -59,33 +59,15 @@ hex_value(char c)
 }
 
 /* Length of the sequence that this byte begins (RFC 3629), or 0. */
-static size_t
-utf8_length(unsigned char lead)
-{
-    if (lead < 0x80)
-        return 1;
-    if (lead < 0xc2 || lead > 0xf4)
-        return 0;
-    return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-}
-
 static bool
 is_utf8(struct str s)
 {
-    const unsigned char *p = (const unsigned char *)s.p;
+    while (s.len) {
+        size_t len = str_utf8_len(s);
 
-    for (size_t i = 0, len; i < s.len; i += len) {
-        len = utf8_length(p[i]);
-        if (len == 0 || len > s.len - i)
+        if (len == 0)
             return false;
-        for (size_t j = 1; j < len; j++) {
-            if ((p[i + j] & 0xc0) != 0x80)
-                return false;
-        }
-        /* Overlong forms, surrogates, past U+10FFFF. */
-        if ((p[i] == 0xe0 && p[i + 1] < 0xa0) || (p[i] == 0xed && p[i + 1] > 0x9f) ||
-            (p[i] == 0xf0 && p[i + 1] < 0x90) || (p[i] == 0xf4 && p[i + 1] > 0x8f))
-            return false;
+        s = str_skip(s, len);
     }
     return true;
 }

@@ -169,16 +169,6 @@ fleet_build(struct registry *r, struct world *world, registry_resolve_fn *resolv
     return f;
 }
 
-static int
-compare_str(const void *a, const void *b)
-{
-    const struct str *x = a, *y = b;
-    size_t len = x->len < y->len ? x->len : y->len;
-    int order = len ? memcmp(x->p, y->p, len) : 0;
-
-    return order ? order : (x->len > y->len) - (x->len < y->len);
-}
-
 void
 fleet_set_findings(struct fleet *f, const struct str *crossing, unsigned n, struct str version)
 {
@@ -187,7 +177,7 @@ fleet_set_findings(struct fleet *f, const struct str *crossing, unsigned n, stru
         f->crossing_aliases[i] = arena_str(&f->arena, crossing[i]);
     f->n_crossing = n;
     if (n)
-        qsort(f->crossing_aliases, n, sizeof(struct str), compare_str);
+        qsort(f->crossing_aliases, n, sizeof(struct str), str_compare);
     f->version = arena_str(&f->arena, version);
 }
 
@@ -236,5 +226,5 @@ fleet_views(const struct fleet *f, struct cluster_view *ret_views)
 bool
 fleet_alias_crosses(const struct fleet *f, struct str name)
 {
-    return f->n_crossing && bsearch(&name, f->crossing_aliases, f->n_crossing, sizeof(struct str), compare_str);
+    return f->n_crossing && bsearch(&name, f->crossing_aliases, f->n_crossing, sizeof(struct str), str_compare);
 }
