@@ -172,6 +172,8 @@ on_bad_request(struct session *s, enum fail fail)
 {
     s->keep_alive = false;
     buf_clear(&s->in);
+    if (s->answer_done)
+        return; /* it goes out whole, then the connection ends */
     if (s->head_sent) {
         session_end(s, true); /* an answer was under way, and what follows the request cannot be trusted */
         return;

@@ -262,6 +262,16 @@ set_deadline(struct transaction *t)
     t->deadline_us = t->started_us + ms * USEC_PER_MSEC;
 }
 
+static bool
+has_encoded_slash(struct str target)
+{
+    for (size_t i = 0; i + 2 < target.len; i++) {
+        if (target.p[i] == '%' && target.p[i + 1] == '2' && (target.p[i + 2] | 0x20) == 'f')
+            return true;
+    }
+    return false;
+}
+
 void
 transaction_begin(struct transaction *t, const struct addr *peer, bool via_proxy_protocol)
 {
@@ -273,6 +283,8 @@ transaction_begin(struct transaction *t, const struct addr *peer, bool via_proxy
     fail = operation_parse(t->request.method, t->request.target, &t->arena, &t->op);
     if (fail == FAIL_NONE)
         fail = caller_resolve(t->fleet->world, peer, via_proxy_protocol, &t->request, &t->caller, &error);
+    if (fail == FAIL_NAME_INVALID && !has_encoded_slash(t->request.target))
+        error = STR("the name is invalid, length must be from 1 to 255 characters");
     if (fail != FAIL_NONE) {
         if (!t->op.info)
             t->op.info = op_info(OP_UNKNOWN);

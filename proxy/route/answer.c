@@ -17,6 +17,10 @@ put_text(struct buf *out, enum fail fail, const struct operation *op, struct str
             out, "Not found: Collection `" STR_FMT "` doesn't exist!", STR_ARG(detail.len ? detail : op->collection));
         return;
     }
+    if (fail == FAIL_NAME_INVALID && detail.len) {
+        buf_printf(out, "Validation error in path parameters: [collection_name: " STR_FMT "]", STR_ARG(detail));
+        return;
+    }
     if (fail == FAIL_NAME_INVALID) {
         buf_add(out,
             STR("Validation error in path parameters: [collection_name: collection name cannot contain \"/\" char]"));

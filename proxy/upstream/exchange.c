@@ -437,5 +437,10 @@ void
 exchange_backend_fell(struct exchange *x)
 {
     x->is_fallen = true;
+    /* What has no deadline of its own does not wait for ever for an endpoint that is judged down. */
+    if (x->p.deadline_us == 0 && x->state != OVER) {
+        x->p.deadline_us = exchange_now_us(x) + x->p.progress_us;
+        exchange_arm(x);
+    }
     exchange_kick(x);
 }

@@ -39,7 +39,7 @@ void exchange_complete(struct exchange *x, enum fail fail, bool may_reuse);
 
 /* exchange_time.c */
 void exchange_arm(struct exchange *x);
-void exchange_on_timer(void *x);
+void exchange_on_timer(void *arg);
 bool exchange_is_backends_fault(const struct exchange *x); /* that the deadline passed */
 
 #endif

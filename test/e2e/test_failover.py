@@ -165,3 +165,19 @@ def test_stale_connections_cost_nothing(pair):
     wait_for(lambda: one.cluster_state("eu")["endpoints"][0]["connections"] <= 1, 12, "the retirement")
     assert one.call("POST", "/collections/c/points/scroll", {})[0] == 200
     assert one.metric("sextant_exchange_failures_total") == before
+
+
+def test_what_has_no_deadline_is_given_up_when_its_endpoint_is_down(pair, edge):
+    _, eu, us = pair
+    one = edge([eu, us], "* *=eu,us copies=external", body_timeout="1s")
+    eu.faults(black_hole=True, match="/snapshots")
+    import threading
+    got = []
+    thread = threading.Thread(target=lambda: got.append(one.call("POST", "/collections/c/snapshots", timeout=30)), daemon=True)
+    thread.start()
+    wait_for(lambda: eu.control()["requests"] and any("/snapshots" in r["target"] for r in eu.control(log=True)["log"]), 10, "the request")
+    eu.pause()
+    thread.join(25)
+    eu.resume()
+    status, headers, _ = got[0]
+    assert (status, headers["x-sextant-error"]) == (502, "OUTCOME_UNKNOWN")
