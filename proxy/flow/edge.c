@@ -67,13 +67,3 @@ edge_close_idle(struct edge *e)
             session_free(s);
     }
 }
-
-unsigned
-edge_sessions(const struct edge *e)
-{
-    unsigned n = 0;
-
-    for (struct session *s = LIST_FIRST(&e->sessions); s; s = session_next(s))
-        n++;
-    return n;
-}

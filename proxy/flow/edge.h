@@ -47,6 +47,5 @@ void edge_free(struct edge *e); /* aborts its sessions */
 void edge_log(struct edge *e, const struct access_record *record);
 /* Close sessions that wait for a request; the others close after their answer. */
 void edge_close_idle(struct edge *e);
-unsigned edge_sessions(const struct edge *e);
 
 #endif

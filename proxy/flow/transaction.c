@@ -60,12 +60,6 @@ transaction_request(struct transaction *t)
     return &t->request;
 }
 
-bool
-transaction_has_begun(const struct transaction *t)
-{
-    return t->has_begun;
-}
-
 static const struct conf *
 conf_of(const struct transaction *t)
 {

@@ -35,6 +35,5 @@ void transaction_body_end(struct transaction *t);
 bool transaction_wants_body(const struct transaction *t);
 void transaction_drained(struct transaction *t); /* the client took what was waiting */
 void transaction_client_gone(struct transaction *t);
-bool transaction_has_begun(const struct transaction *t);
 
 #endif

@@ -170,15 +170,3 @@ names_get(void *names, struct str host, struct addr *ret_addrs, unsigned room)
         memcpy(ret_addrs, name->addrs, n * sizeof(*ret_addrs));
     return n;
 }
-
-bool
-names_all_known(const struct names *n)
-{
-    const struct name *name;
-
-    LIST_FOREACH (name, &n->list, entry) {
-        if (!name->has_ended)
-            return false;
-    }
-    return true;
-}

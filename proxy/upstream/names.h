@@ -16,6 +16,5 @@ void names_free(struct names *n);
 /* Follow the hosts of this topology, forget others. max_us bounds the time between look-ups. */
 void names_follow(struct names *n, const struct topology *t, int64_t max_us);
 unsigned names_get(void *names, struct str host, struct addr *ret_addrs, unsigned room); /* a registry_resolve_fn */
-bool names_all_known(const struct names *n); /* each look-up has ended at least once */
 
 #endif
