@@ -77,7 +77,7 @@ world_load(char **environ, uint64_t generation, struct conf_issues *issues)
     w->map = partition_map_parse(w->conf, w->topology, &w->arena, issues);
     w->trust = trust_parse(w->conf, &w->arena, issues);
     w->overrides = overrides_parse(w->conf, &w->arena, issues);
-    listeners_parse(w->conf, &w->arena, issues);
+    w->listeners = listeners_parse(w->conf, &w->arena, issues);
     check_words(w->conf, issues);
     load_default_place(w, issues);
     load_geo(w, issues);

@@ -18,6 +18,7 @@ struct world {
     struct arena arena; /* owns topology, map and lists */
     struct topology *topology;
     struct partition_map *map;
+    struct listeners *listeners; /* as configured; a reload does not move them */
     struct trust *trust;
     struct overrides *overrides;
     struct geo_db *geo; /* NULL: none */

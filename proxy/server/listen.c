@@ -121,8 +121,6 @@ write_ports(struct server *s)
 int
 server_listen(struct server *s)
 {
-    const struct conf *conf = s->world->conf;
-    struct conf_issues ignored = { .arena = &s->world->arena };
     struct admin_view view = {
         .fleet = &s->fleet,
         .metrics = s->metric_sets,
@@ -134,20 +132,17 @@ server_listen(struct server *s)
         .last_reload_error = &s->last_reload_error,
         .started_wall_us = clock_wall_us(),
     };
-    unsigned n, n_admin;
-    struct listen_conf *list = listen_parse(STR("SEXTANT_LISTEN"), conf->listen, &n, &s->world->arena, &ignored);
-    struct listen_conf *admin = listen_parse(
-        STR("SEXTANT_ADMIN_LISTEN"), conf->admin_listen, &n_admin, &s->world->arena, &ignored);
+    const struct listeners *l = s->world->listeners;
     int code = 0;
 
-    if (n > LISTENERS_MAX) {
+    if (l->n > LISTENERS_MAX) {
         log_error("SEXTANT_LISTEN may name %d addresses at most", LISTENERS_MAX);
         return 2;
     }
-    for (unsigned i = 0; i < n && code == 0; i++)
-        code = open_listener(s, &list[i]);
-    if (code == 0 && n_admin)
-        code = open_admin(s, &admin[0], &view);
+    for (unsigned i = 0; i < l->n && code == 0; i++)
+        code = open_listener(s, &l->items[i]);
+    if (code == 0 && l->n_admin)
+        code = open_admin(s, &l->admin[0], &view);
     if (code == 0)
         write_ports(s);
     return code;
