@@ -63,7 +63,6 @@ void json_key(struct json_writer *w, const char *key);
 void json_key_str(struct json_writer *w, struct str key);
 void json_put_str(struct json_writer *w, struct str value);
 void json_put_text(struct json_writer *w, const char *value); /* NULL gives null */
-void json_put_i64(struct json_writer *w, int64_t value);
 void json_put_u64(struct json_writer *w, uint64_t value);
 void json_put_double(struct json_writer *w, double value, int decimals); /* not finite gives null */
 void json_put_bool(struct json_writer *w, bool value);

@@ -144,15 +144,6 @@ json_put_text(struct json_writer *w, const char *value)
 }
 
 void
-json_put_i64(struct json_writer *w, int64_t value)
-{
-    before_value(w);
-    if (value < 0)
-        buf_putc(w->out, '-');
-    buf_put_u64(w->out, value < 0 ? (uint64_t)0 - (uint64_t)value : (uint64_t)value);
-}
-
-void
 json_put_u64(struct json_writer *w, uint64_t value)
 {
     before_value(w);

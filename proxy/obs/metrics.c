@@ -114,12 +114,6 @@ metrics_observe_us(struct metrics *m, enum metric_id id, unsigned cell, int64_t 
     count(start + N_BOUNDS + 1, us > 0 ? (uint64_t)us : 0);
 }
 
-uint64_t
-metrics_read(const struct metrics *m, enum metric_id id, unsigned cell)
-{
-    return atomic_load_explicit(m->start[id] + cell, memory_order_relaxed);
-}
-
 static uint64_t
 sum(struct metrics *const *sets, unsigned n, enum metric_id id, size_t at)
 {

@@ -30,7 +30,6 @@ void metrics_free(struct metrics *m);
 /* Only the set's own thread may count. The cell of a label combination is built with the inline functions below. */
 void metrics_add(struct metrics *m, enum metric_id id, unsigned cell, uint64_t n);
 void metrics_observe_us(struct metrics *m, enum metric_id id, unsigned cell, int64_t us);
-uint64_t metrics_read(const struct metrics *m, enum metric_id id, unsigned cell); /* any thread; counters only */
 
 static inline unsigned
 metrics_cluster_kind(unsigned slot, unsigned kind)
