@@ -17,7 +17,7 @@ GEO_DB  ?= $(BUILD)/country.mmdb
 VERSION := 0.1.0
 
 PKGS := libevent_core:2.1.12 libllhttp:9.2.1 yyjson:0.10.0 libmaxminddb:1.7.1 libcares:1.18.1 \
-        zlib:1.2.13 libbrotlidec:1.0.9 libzstd:1.5.4
+        zlib:1.2.13 libbrotlidec:1.0.9 libzstd:1.5.4 libssl:3.0.0 libcrypto:3.0.0
 PKG_NAMES := $(foreach p,$(PKGS),$(firstword $(subst :, ,$p)))
 
 ifneq ($(if $(MAKECMDGOALS),$(filter-out clean help format check,$(MAKECMDGOALS)),all),)

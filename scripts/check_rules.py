@@ -20,6 +20,7 @@ LAYERS = {
 LIBRARIES = {
     r"event2/.*|event\.h": "proxy/net/",
     r"ares(_\w+)?\.h": "proxy/net/resolver.c",
+    r"openssl/(evp|hmac|core_names|params|crypto)\.h": "proxy/base/digest.c",
     r"openssl/.*": "proxy/net/",
     r"llhttp\.h": "proxy/http/h1_parse.c",
     r"yyjson\.h": "proxy/base/json.c",

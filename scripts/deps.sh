@@ -26,6 +26,8 @@ build|libevent-dev|lib libevent_core libevent_pthreads|event loop
 build|libllhttp-dev|lib libllhttp|HTTP/1 parser
 build|libyyjson-dev|lib yyjson|JSON
 build|libmaxminddb-dev|lib libmaxminddb|reads geo databases
+build|uthash-dev|file /usr/include/uthash.h|hash tables
+build|libssl-dev|lib libssl libcrypto|TLS, keys and tokens
 build|libc-ares-dev|lib libcares|name resolution
 build|zlib1g-dev|lib zlib|gzip and deflate bodies
 build|libbrotli-dev|lib libbrotlidec|br bodies
