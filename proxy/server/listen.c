@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proxy/base/json.h"
@@ -76,31 +72,15 @@ open_admin(struct server *s, const struct listen_conf *l, const struct admin_vie
     return 0;
 }
 
-static bool
-write_whole(const char *path, struct str text)
-{
-    char temporary[PATH_MAX + 8];
-    int fd;
-    bool ok;
-
-    snprintf(temporary, sizeof(temporary), "%s.new", path);
-    fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    ok = fd >= 0 && write(fd, text.p, text.len) == (ssize_t)text.len;
-    if (fd >= 0)
-        close(fd);
-    return ok && rename(temporary, path) == 0;
-}
-
 /* Where this edge listens, for programs that let it choose a port. */
 static void
 write_ports(struct server *s)
 {
-    struct str dir = s->world->conf->state_dir;
-    char path[PATH_MAX];
     struct buf text = { 0 };
     struct json_writer w = json_writer(&text);
+    int error;
 
-    if (dir.len == 0)
+    if (!s->state)
         return;
     json_begin_object(&w);
     json_key(&w, "listen");
@@ -112,9 +92,10 @@ write_ports(struct server *s)
     json_put_text(&w, s->admin_bound);
     json_end_object(&w);
     buf_putc(&text, '\n');
-    snprintf(path, sizeof(path), STR_FMT "/ports.json", STR_ARG(dir));
-    if (!write_whole(path, buf_str(&text)))
-        log_warning("cannot write %s: %s", path, strerrordesc_np(errno));
+    error = state_write(s->state, "ports.json", buf_str(&text));
+    if (error)
+        log_warning(
+            "cannot write ports.json in " STR_FMT ": %s", STR_ARG(s->world->conf->state_dir), strerrordesc_np(-error));
     buf_fini(&text);
 }
 

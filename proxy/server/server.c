@@ -6,6 +6,7 @@
  */
 #include "proxy/server/server.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -181,12 +182,37 @@ watch_signals(struct server *s)
     s->signals[3] = signal_watch_new(s->loop, SIGUSR1, on_usr1, s);
 }
 
+/* Two that write to one directory would undo each other's changes. */
+static int
+open_state(struct server *s)
+{
+    struct str dir = s->world->conf->state_dir;
+    pid_t pid = 0;
+    int error;
+
+    if (dir.len == 0)
+        return 0;
+    error = state_open(dir, &s->state);
+    if (error == 0)
+        error = state_lock(s->state, &pid);
+    if (error == 0)
+        return 0;
+    if (error == -EWOULDBLOCK)
+        log_error("SEXTANT_STATE_DIR " STR_FMT " is in use by another sextant (process %d): give each its own",
+            STR_ARG(dir), (int)pid);
+    else
+        log_error("SEXTANT_STATE_DIR " STR_FMT " cannot be used: %s", STR_ARG(dir), strerrordesc_np(-error));
+    return 1;
+}
+
 static int
 start(struct server *s)
 {
     const struct conf *conf = s->world->conf;
-    int error = 0, code;
+    int error = 0, code = open_state(s);
 
+    if (code)
+        return code;
     s->log = access_log_open(conf->access_log, &error);
     if (!s->log) {
         log_error("cannot open the access log " STR_FMT ": %s", STR_ARG(conf->access_log), strerrordesc_np(-error));
@@ -238,6 +264,7 @@ finish(struct server *s)
         signal_watch_free(s->signals[i]);
     timer_fini(&s->drain);
     loop_free(s->loop);
+    state_close(&s->state);
     world_unref(s->world);
 }
 

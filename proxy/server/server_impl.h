@@ -7,6 +7,7 @@
 #include "proxy/admin/admin.h"
 #include "proxy/net/file_watch.h"
 #include "proxy/server/server.h"
+#include "proxy/server/state.h"
 #include "proxy/server/worker.h"
 #include "proxy/upstream/names.h"
 #include "proxy/upstream/probe.h"
@@ -19,6 +20,7 @@ struct server {
     struct world *world; /* a reference */
     struct fleet *fleet; /* a reference; the current one */
     struct registry *registry;
+    struct state *state; /* NULL without a SEXTANT_STATE_DIR */
     struct names *names;
     struct upstream *up; /* for probes */
     struct metrics *metrics;
