@@ -205,6 +205,19 @@ setting_text(struct loader *l, const struct option *o, const struct setting *s, 
     return true;
 }
 
+/* The other form of the same variable, with or without _FILE, must not be given too. */
+static bool
+refuse_both(struct loader *l, struct setting *direct, struct setting *by_file, struct conf_origin *at)
+{
+    if (!direct || !by_file)
+        return false;
+    *at = (struct conf_origin){ setting_source(&l->conf->arena, by_file), by_file->line, by_file->column, true, true };
+    conf_issue(l->issues, true, at->source, at->line, at->column,
+        "SEXTANT_" STR_FMT " and SEXTANT_" STR_FMT " are both set: use one", STR_ARG(direct->name),
+        STR_ARG(by_file->name));
+    return true;
+}
+
 static void
 parse_setting(struct loader *l, const struct option *o, struct str text, struct conf_origin *at)
 {
@@ -236,16 +249,60 @@ load_option(struct loader *l, unsigned index)
         direct->is_used = true;
     if (by_file)
         by_file->is_used = true;
-    if (direct && by_file) {
-        *at = (struct conf_origin){ setting_source(&l->conf->arena, by_file), by_file->line, by_file->column, true,
-            true };
-        conf_issue(l->issues, true, at->source, at->line, at->column, STR_FMT " and " STR_FMT " are both set: use one",
-            STR_ARG(name), STR_ARG(file_name));
-    } else if (direct || by_file) {
+    if (!refuse_both(l, direct, by_file, at) && (direct || by_file)) {
         at->is_bad = !setting_text(l, o, direct ? direct : by_file, !direct, at, &text);
         if (!at->is_bad)
             parse_setting(l, o, text, at);
     }
+}
+
+static void
+add_cluster_setting(struct loader *l, struct cluster_setting s)
+{
+    struct conf *conf = l->conf;
+    struct cluster_setting *all = ARENA_ARRAY(&conf->arena, conf->n_cluster_settings + 1, struct cluster_setting);
+
+    if (conf->n_cluster_settings)
+        memcpy(all, conf->cluster_settings, conf->n_cluster_settings * sizeof(*all));
+    all[conf->n_cluster_settings++] = s;
+    conf->cluster_settings = all;
+}
+
+/* What cluster it names is for the topology to say; an option of the whole program was taken before. */
+static void
+load_cluster_setting(struct loader *l, struct setting *s)
+{
+    struct arena *a = &l->conf->arena;
+    struct cluster_setting found = { .text = STR_NONE };
+    bool is_file = false;
+    struct setting *other;
+
+    found.option = cluster_option_match(a, s->name, &found.name, &is_file);
+    if (s->is_used || !found.option)
+        return;
+    other = find_setting(
+        l, is_file ? str_make(s->name.p, s->name.len - 5) : arena_printf(a, STR_FMT "_FILE", STR_ARG(s->name)));
+    s->is_used = true;
+    if (other)
+        other->is_used = true;
+    if (refuse_both(l, is_file ? other : s, is_file ? s : other, &found.at))
+        return;
+    if (!setting_text(l, found.option, s, is_file, &found.at, &found.text))
+        return;
+    found.text = found.option->flags & OPTION_DOC ? trim_end(found.text) : trim_value(found.text, &found.at);
+    found.text = arena_str(a, found.text);
+    add_cluster_setting(l, found);
+}
+
+static struct str
+cluster_option_list(struct arena *a)
+{
+    struct str list = STR("; a cluster has");
+
+    for (unsigned i = 0; i < n_cluster_options; i++)
+        list = arena_printf(a, STR_FMT "%s " STR_FMT, STR_ARG(list), i ? "," : "",
+            STR_ARG(cluster_option_env_name(a, STR("<NAME>"), cluster_option_table[i].name)));
+    return list;
 }
 
 /* Kubernetes' names are ignored in the environment only: nobody injects them into a file. */
@@ -260,9 +317,14 @@ refuse_unknown(struct loader *l)
         if (s->is_used || (s->file.len == 0 && conf_is_injected(s->name)))
             continue;
         near = option_nearest(a, s->name);
+        if (str_starts(s->name, STR("CLUSTER_")) && str_find(str_skip(s->name, 8), '_') >= 0)
+            near = cluster_option_list(a);
+        else if (near.len)
+            near = arena_printf(a, "; did you mean " STR_FMT "?", STR_ARG(near));
+        else
+            near = STR("; sextant --help lists all");
         conf_issue(l->issues, true, setting_source(a, s), s->line, s->column,
-            "unknown variable SEXTANT_" STR_FMT "%s" STR_FMT "%s", STR_ARG(s->name), near.len ? "; did you mean " : "",
-            STR_ARG(near), near.len ? "?" : "; sextant --help lists all");
+            "unknown variable SEXTANT_" STR_FMT STR_FMT, STR_ARG(s->name), STR_ARG(near));
     }
 }
 
@@ -278,6 +340,8 @@ conf_load(char **environ, struct conf_issues *issues)
         if (conf_options[i].name)
             load_option(&l, i);
     }
+    for (unsigned i = 0; i < l.n; i++)
+        load_cluster_setting(&l, &l.settings[i]);
     refuse_unknown(&l);
     conf_check(l.conf, issues);
     mem_free(l.settings);

@@ -47,6 +47,23 @@ struct conf_origin {
     bool is_bad;           /* was given but could not be used; the mistake has been told */
 };
 
+/* A variable of one cluster, SEXTANT_CLUSTER_<NAME>_<OPTION>, as it was given: which cluster is meant is known once
+ * SEXTANT_CLUSTERS is read. */
+struct option;
+struct cluster_setting {
+    struct str name; /* of the cluster, as in the variable: "EU_WEST" */
+    const struct option *option;
+    struct str text;
+    struct conf_origin at;
+};
+
+/* The options of one cluster. The list stands in cluster_options.def. */
+struct cluster_options {
+#define OPT(field, type, default_value, min, max, flags, help) conf_##type field;
+#include "conf/cluster_options.def"
+#undef OPT
+};
+
 struct conf {
 #define GROUP(title)
 #define OPT(field, type, default_value, min, max, flags, help) conf_##type field;
@@ -57,6 +74,8 @@ struct conf {
     struct str *files;  /* files read: …_FILE values, the map, areas, env and geo files; for watching */
     unsigned n_files;
     struct conf_origin *origins; /* in the order of options.def */
+    struct cluster_setting *cluster_settings;
+    unsigned n_cluster_settings;
 };
 
 /* `environ` is NULL-terminated NAME=VALUE; SEXTANT_ENV_FILE in it names a file of such lines, which the environment

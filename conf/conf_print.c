@@ -5,6 +5,8 @@
 #include "conf/option_table.h"
 #include "proxy/base/json.h"
 
+static const char cluster_group[] = "Of one cluster";
+
 static void
 print_value(const struct conf *conf, const struct option *o, struct buf *out)
 {
@@ -18,6 +20,17 @@ print_range(const struct option *o, struct buf *out)
 {
     if (*o->min || *o->max)
         buf_printf(out, "%s to %s", o->min, o->max);
+}
+
+static void
+help_option(const struct option *o, struct str name, struct buf *out)
+{
+    buf_printf(out, "  " STR_FMT "  (%s", STR_ARG(name), value_type_name(o->type));
+    if (*o->min || *o->max)
+        buf_add(out, STR(", "));
+    print_range(o, out);
+    buf_printf(out, ", default %s%s)\n      %s\n", *o->default_value ? o->default_value : "empty",
+        o->flags & OPTION_START ? "; restart to change" : "", o->help);
 }
 
 void
@@ -36,12 +49,13 @@ conf_print_help(struct buf *out)
             buf_printf(out, "\n%s\n", o->group);
             continue;
         }
-        buf_printf(out, "  " STR_FMT "  (%s", STR_ARG(option_env_name(&a, o->name)), value_type_name(o->type));
-        if (*o->min || *o->max)
-            buf_add(out, STR(", "));
-        print_range(o, out);
-        buf_printf(out, ", default %s%s)\n      %s\n", *o->default_value ? o->default_value : "empty",
-            o->flags & OPTION_START ? "; restart to change" : "", o->help);
+        help_option(o, option_env_name(&a, o->name), out);
+    }
+    buf_printf(out, "\n%s\n", cluster_group);
+    for (unsigned i = 0; i < n_cluster_options; i++) {
+        const struct option *o = &cluster_option_table[i];
+
+        help_option(o, cluster_option_env_name(&a, STR("<NAME>"), o->name), out);
     }
     arena_fini(&a);
 }
@@ -58,16 +72,23 @@ put_cell(const char *text, struct buf *out)
 }
 
 static void
-print_row(const struct option *o, struct arena *a, struct buf *out)
+print_row(const struct option *o, struct str name, struct buf *out)
 {
     const char *tick = *o->default_value ? "`" : "";
 
-    buf_printf(out, "| `" STR_FMT "` | %s | %s%s%s | ", STR_ARG(option_env_name(a, o->name)), value_type_name(o->type),
-        tick, o->default_value, tick);
+    buf_printf(
+        out, "| `" STR_FMT "` | %s | %s%s%s | ", STR_ARG(name), value_type_name(o->type), tick, o->default_value, tick);
     print_range(o, out);
     buf_printf(out, " | %s | ", o->flags & OPTION_START ? "restart" : "reload");
     put_cell(o->help, out);
     buf_add(out, STR(" |\n"));
+}
+
+static void
+print_group(const char *title, struct buf *out)
+{
+    buf_printf(
+        out, "\n## %s\n\n| variable | type | default | range | change | meaning |\n|---|---|---|---|---|---|\n", title);
 }
 
 void
@@ -82,6 +103,9 @@ conf_print_markdown(struct buf *out)
             "value (not both).\n`SEXTANT_CLUSTERS`, `_PARTITION_MAP`, `_AREAS` and `_OVERRIDES` also take the name of "
             "a "
             "file as their value: one line that begins with `/`, `./` or `../`.\n\n"
+            "In the variables of one cluster, `<NAME>` is the cluster's name in capitals, with `_` for `-`: those of "
+            "`eu-west` "
+            "begin with `SEXTANT_CLUSTER_EU_WEST_`.\n\n"
             "`SEXTANT_ENV_FILE` names a file of lines `NAME=VALUE`; the environment itself wins over it. A `#` at the "
             "beginning or after a blank starts a comment.\nA value in `'…'` or `\"…\"` may hold anything and go over "
             "several "
@@ -97,11 +121,15 @@ conf_print_markdown(struct buf *out)
         const struct option *o = &conf_options[i];
 
         if (o->group)
-            buf_printf(out,
-                "\n## %s\n\n| variable | type | default | range | change | meaning |\n|---|---|---|---|---|---|\n",
-                o->group);
+            print_group(o->group, out);
         else
-            print_row(o, &a, out);
+            print_row(o, option_env_name(&a, o->name), out);
+    }
+    print_group(cluster_group, out);
+    for (unsigned i = 0; i < n_cluster_options; i++) {
+        const struct option *o = &cluster_option_table[i];
+
+        print_row(o, cluster_option_env_name(&a, STR("<NAME>"), o->name), out);
     }
     arena_fini(&a);
 }
@@ -135,8 +163,34 @@ conf_print_env(const struct conf *conf, struct buf *out)
         print_double_quoted(buf_str(&value), out);
         buf_putc(out, '\n');
     }
+    for (unsigned i = 0; i < conf->n_cluster_settings; i++) {
+        const struct cluster_setting *s = &conf->cluster_settings[i];
+
+        if (s->option->flags & OPTION_SECRET)
+            continue;
+        buf_printf(out, STR_FMT "=", STR_ARG(cluster_option_env_name(&a, s->name, s->option->name)));
+        print_double_quoted(s->text, out);
+        buf_putc(out, '\n');
+    }
     buf_fini(&value);
     arena_fini(&a);
+}
+
+static void
+put_json_option(
+    struct json_writer *w, const struct option *o, struct str name, struct str value, const struct conf_origin *at)
+{
+    json_key_str(w, name);
+    json_begin_object(w);
+    json_key(w, "value");
+    json_put_str(w, o->flags & OPTION_SECRET && value.len ? STR("(secret)") : value);
+    json_key(w, "default");
+    json_put_text(w, o->default_value);
+    json_key(w, "source");
+    json_put_str(w, at->is_given ? at->source : STR("default"));
+    json_key(w, "reload");
+    json_put_bool(w, !(o->flags & OPTION_START));
+    json_end_object(w);
 }
 
 void
@@ -153,19 +207,13 @@ conf_print_json(const struct conf *conf, struct buf *out)
         if (!o->name)
             continue;
         buf_clear(&value);
-        if (!(o->flags & OPTION_SECRET))
-            print_value(conf, o, &value);
-        json_key_str(&w, option_env_name(&a, o->name));
-        json_begin_object(&w);
-        json_key(&w, "value");
-        json_put_str(&w, o->flags & OPTION_SECRET ? STR("(secret)") : buf_str(&value));
-        json_key(&w, "default");
-        json_put_text(&w, o->default_value);
-        json_key(&w, "source");
-        json_put_str(&w, conf->origins[i].is_given ? conf->origins[i].source : STR("default"));
-        json_key(&w, "reload");
-        json_put_bool(&w, !(o->flags & OPTION_START));
-        json_end_object(&w);
+        print_value(conf, o, &value);
+        put_json_option(&w, o, option_env_name(&a, o->name), buf_str(&value), &conf->origins[i]);
+    }
+    for (unsigned i = 0; i < conf->n_cluster_settings; i++) {
+        const struct cluster_setting *s = &conf->cluster_settings[i];
+
+        put_json_option(&w, s->option, cluster_option_env_name(&a, s->name, s->option->name), s->text, &s->at);
     }
     json_end_object(&w);
     buf_fini(&value);

@@ -16,6 +16,14 @@ const struct option conf_options[] = {
 };
 const unsigned conf_n_options = sizeof(conf_options) / sizeof(conf_options[0]);
 
+const struct option cluster_option_table[] = {
+#define OPT(field, type, default_value, min, max, flags, help) \
+    { #field, VALUE_##type, default_value, min, max, flags, help, offsetof(struct cluster_options, field), NULL },
+#include "conf/cluster_options.def"
+#undef OPT
+};
+const unsigned n_cluster_options = sizeof(cluster_option_table) / sizeof(cluster_option_table[0]);
+
 const struct option *
 option_find(const char *name)
 {
@@ -51,6 +59,45 @@ struct str
 option_env_name(struct arena *a, const char *field)
 {
     return upper_copy(a, arena_printf(a, "SEXTANT_%s", field));
+}
+
+struct str
+cluster_env_name(struct arena *a, struct str cluster)
+{
+    char *copy = arena_alloc(a, cluster.len + 1);
+
+    for (size_t i = 0; i < cluster.len; i++)
+        copy[i] = (char)(cluster.p[i] == '-' ? '_' : cluster.p[i]);
+    upper(copy, cluster.len);
+    return str_make(copy, cluster.len);
+}
+
+struct str
+cluster_option_env_name(struct arena *a, struct str cluster, const char *field)
+{
+    struct str name = cluster_env_name(a, cluster), option = upper_copy(a, str_from(field));
+
+    return arena_printf(a, "SEXTANT_CLUSTER_" STR_FMT "_" STR_FMT, STR_ARG(name), STR_ARG(option));
+}
+
+const struct option *
+cluster_option_match(struct arena *a, struct str variable, struct str *ret_name, bool *ret_is_file)
+{
+    struct str rest = str_skip(variable, 8);
+
+    if (!str_starts(variable, STR("CLUSTER_")))
+        return NULL;
+    for (unsigned i = 0; i < n_cluster_options * 2; i++) {
+        const struct option *o = &cluster_option_table[i / 2];
+        struct str tail = upper_copy(a, arena_printf(a, "_%s%s", o->name, i & 1 ? "_FILE" : ""));
+
+        if (!str_ends(rest, tail))
+            continue;
+        *ret_name = str_make(rest.p, rest.len - tail.len);
+        *ret_is_file = i & 1;
+        return o;
+    }
+    return NULL;
 }
 
 /* Edits, but only one for a name that begins as the other does: PARTITIONS is meant as PARTITION_MAP. */

@@ -5,6 +5,7 @@
  */
 #include "conf/topology.h"
 
+#include "conf/cluster_options.h"
 #include "conf/scan.h"
 #include "conf/terms.h"
 #include "conf/url.h"
@@ -304,6 +305,7 @@ topology_parse(const struct conf *conf, struct arena *arena, struct conf_issues 
     if (t->n_clusters == 0 && !conf_origin(conf, "clusters")->is_bad)
         conf_option_issue(issues, true, conf, "clusters",
             "no cluster is defined; for example: SEXTANT_CLUSTERS='eu http://qdrant:6333 at=aws:eu-central-1'");
+    cluster_options_parse(conf, t, arena, issues);
     parse_local(conf, t, arena, issues);
     parse_region(conf, t, issues);
     return t;

@@ -35,6 +35,8 @@ struct cluster_conf {
     char country[3]; /* from country= or the cloud region or the country place; "" when not known */
     double bias;     /* -99..99: cost is multiplied by (1 - bias/100) */
     unsigned line, column;
+    struct cluster_options options;
+    struct conf_origin *origins; /* of the options, in the order of cluster_options.def */
 };
 
 struct topology {
@@ -49,6 +51,9 @@ struct topology {
  * to issues; the result is usable only when no error was added. https URLs are an error that says they come with a later version. */
 struct topology *topology_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues);
 int topology_find(const struct topology *t, struct str cluster_name); /* index or -1 */
+/* An issue with an option of a cluster (a field of cluster_options.def), where its value begins. */
+void cluster_option_issue(struct conf_issues *issues, bool is_error, const struct cluster_conf *c, const char *field,
+    const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* "; did you mean eu?" or "", for messages. */
 struct str topology_suggest(const struct topology *t, struct str wrong, struct arena *arena);
 
