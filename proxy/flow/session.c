@@ -15,6 +15,7 @@
 #include <errno.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/flow/pace.h"
 #include "proxy/net/proxy_protocol.h"
 
 struct session *
@@ -94,7 +95,7 @@ limit_us(const struct session *s)
     case HEAD:
         return conf->head_timeout * USEC_PER_MSEC;
     case BODY:
-        return s->t && transaction_wants_body(s->t) ? conf->body_timeout * USEC_PER_MSEC : 0;
+        return s->awaits_body || s->answer_done ? conf->body_timeout * USEC_PER_MSEC : 0;
     case LINGER:
         return LINGER_US;
     default:
@@ -116,6 +117,12 @@ session_progress(struct session *s)
 {
     s->since_us = session_now_us(s);
     session_arm(s);
+}
+
+void
+session_moved(struct session *s, size_t bytes)
+{
+    s->since_us = pace_after(s->since_us, bytes, session_conf(s)->body_rate, session_now_us(s));
 }
 
 static void
@@ -147,6 +154,8 @@ begin_request(struct session *s)
     s->t = transaction_new(s->edge, &session_responder, s);
     s->state = HEAD;
     s->keep_alive = s->answer_done = s->head_sent = s->is_chunked = s->no_body = s->expects_continue = false;
+    s->awaits_body = false;
+    s->n_requests++;
     s->minor = 1;
     h1_reset(s->parser, transaction_request(s->t), METHOD_GET);
     session_progress(s);
@@ -200,6 +209,7 @@ parse_step(struct session *s)
         transaction_body(s->t, body);
         if (s->state == GONE)
             return false;
+        s->awaits_body &= transaction_wants_body(s->t);
         buf_consume(&s->in, used);
         return true;
     case H1_DONE:
@@ -344,7 +354,7 @@ read_some(struct session *s)
         return true;
     buf_append(&s->in, s->edge->read_buffer, (size_t)n);
     if (s->state == BODY)
-        s->since_us = session_now_us(s);
+        session_moved(s, (size_t)n);
     return true;
 }
 

@@ -10,6 +10,8 @@
 static bool
 write_out(struct session *s, struct str more)
 {
+    if (!s->is_stuck && (buf_len(&s->out) || more.len))
+        s->since_us = session_now_us(s);
     while (buf_len(&s->out) || more.len) {
         struct str first = buf_str(&s->out);
         struct iovec iov[2] = { { (void *)(uintptr_t)first.p, first.len }, { (void *)(uintptr_t)more.p, more.len } };
@@ -24,9 +26,10 @@ write_out(struct session *s, struct str more)
         if (first.len)
             buf_consume(&s->out, of_first);
         more = str_skip(more, (size_t)n - of_first);
-        s->since_us = session_now_us(s);
+        session_moved(s, (size_t)n);
     }
     buf_add(&s->out, more);
+    s->is_stuck = buf_len(&s->out) > 0;
     return true;
 }
 
@@ -61,6 +64,15 @@ may_drain(const struct session *s)
            !s->expects_continue;
 }
 
+static bool
+is_last_request(const struct session *s)
+{
+    uint64_t limit = session_conf(s)->connection_requests;
+
+    return (limit && s->n_requests >= limit) ||
+           atomic_load_explicit(&s->edge->shared->is_draining, memory_order_relaxed);
+}
+
 static void
 on_answer_head(void *arg, struct message *answer)
 {
@@ -68,8 +80,7 @@ on_answer_head(void *arg, struct message *answer)
     struct message *request = transaction_request(s->t);
 
     /* What is left of an unread request would be taken for the next one. */
-    if ((s->state != ANSWER && !may_drain(s)) ||
-        atomic_load_explicit(&s->edge->shared->is_draining, memory_order_relaxed))
+    if ((s->state != ANSWER && !may_drain(s)) || is_last_request(s))
         s->keep_alive = false;
     s->no_body = request->method == METHOD_HEAD || answer->status == 204 || answer->status == 304;
     if (answer->framing == FRAMING_CHUNKED && s->minor == 0) {
@@ -110,7 +121,7 @@ on_answer_body(void *arg, struct str piece)
     }
     if (s->is_chunked)
         buf_add(&s->out, H1_CHUNK_TAIL);
-    session_progress(s);
+    session_arm(s);
 }
 
 static void
@@ -123,6 +134,8 @@ on_answer_end(void *arg)
     if (s->is_chunked)
         buf_add(&s->out, H1_LAST_CHUNK);
     s->answer_done = true;
+    if (!s->is_stuck && !s->awaits_body)
+        s->since_us = session_now_us(s);
     schedule(s);
 }
 
@@ -151,7 +164,9 @@ on_wants_body(void *arg)
         s->expects_continue = false;
         buf_add(&s->out, STR("HTTP/1.1 100 Continue\r\n\r\n"));
     }
-    s->since_us = session_now_us(s);
+    if (!s->awaits_body)
+        s->since_us = session_now_us(s);
+    s->awaits_body = true;
     schedule(s);
 }
 

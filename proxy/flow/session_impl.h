@@ -28,9 +28,12 @@ struct session {
     struct addr peer;
     bool needs_proxy_header, via_proxy_protocol;
     bool keep_alive, answer_done, head_sent, is_chunked, no_body, expects_continue, saw_eof;
+    bool awaits_body; /* it is the client's turn to send */
+    bool is_stuck;    /* it is the client's turn to read */
     uint8_t minor;
     struct buf in, out;
-    int64_t since_us; /* last progress, for the time limits */
+    int64_t since_us; /* since when the client owes something, less what it did meanwhile: see pace.h */
+    uint64_t n_requests;
     struct timer timer;
     struct task pump, release;
 };
@@ -52,6 +55,9 @@ void session_end(struct session *s, bool abort);
 void session_arm(struct session *s);
 void session_progress(struct session *s);
 void session_pump(void *arg);
+
+/* The client moved so many bytes of a body. */
+void session_moved(struct session *s, size_t bytes);
 
 /* session_answer.c */
 extern const struct responder session_responder;
