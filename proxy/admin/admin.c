@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#include "proxy/admin/traffic.h"
+#include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "proxy/http/h1.h"
 
@@ -44,6 +46,7 @@ struct admin {
     struct admin_view view;
     LIST_HEAD(, visit) visits;
     unsigned n_visits;
+    struct timer sample;
 };
 
 bool
@@ -244,6 +247,16 @@ on_accept(void *arg, struct stream *s)
     stream_on_event(s, on_event, v);
 }
 
+static void
+on_sample(void *arg)
+{
+    struct admin *a = arg;
+
+    /* The workers' sets: the control thread's, the last, counts what polling sends. */
+    traffic_sample(a->view.rates, a->view.metrics, a->view.n_residency, loop_now_us(a->loop));
+    timer_set(&a->sample, RATES_STEP_S * USEC_PER_SEC);
+}
+
 struct admin *
 admin_new(struct loop *loop, int listen_fd, const struct admin_view *view)
 {
@@ -251,6 +264,9 @@ admin_new(struct loop *loop, int listen_fd, const struct admin_view *view)
 
     a->loop = loop;
     a->view = *view;
+    a->view.rates = rates_new(TRAFFIC_COUNT);
+    timer_init(&a->sample, loop, on_sample, a);
+    timer_set(&a->sample, 0);
     LIST_INIT(&a->visits);
     a->listener = listener_new(loop, listen_fd, on_accept, a);
     return a;
@@ -264,5 +280,7 @@ admin_free(struct admin *a)
     while (!LIST_EMPTY(&a->visits))
         visit_free(LIST_FIRST(&a->visits));
     listener_free(a->listener);
+    timer_fini(&a->sample);
+    rates_free(a->view.rates);
     mem_free(a);
 }

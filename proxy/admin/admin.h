@@ -6,6 +6,7 @@
 
 #include "proxy/flow/edge.h"
 #include "proxy/net/listener.h"
+#include "proxy/obs/rates.h"
 
 /* What the pages show; owned by the server, read on the control thread. */
 struct admin_view {
@@ -17,6 +18,7 @@ struct admin_view {
     uint64_t *reloads_failed;
     struct str *last_reload_error; /* may be empty */
     int64_t started_wall_us;
+    struct rates *rates; /* of traffic.h; NULL: none yet. admin_new() makes its own */
 };
 
 struct admin;

@@ -67,7 +67,14 @@ void json_put_u64(struct json_writer *w, uint64_t value);
 void json_put_double(struct json_writer *w, double value, int decimals); /* not finite gives null */
 void json_put_bool(struct json_writer *w, bool value);
 void json_put_null(struct json_writer *w);
-void json_put_raw(struct json_writer *w, struct str json); /* a complete JSON value, unchecked */
-void json_put_value(struct json_writer *w, struct json v); /* numbers keep their spelling */
+void json_put_time(struct json_writer *w, int64_t wall_us); /* "2026-02-28T23:59:59.123Z" */
+void json_put_raw(struct json_writer *w, struct str json);  /* a complete JSON value, unchecked */
+void json_put_value(struct json_writer *w, struct json v);  /* numbers keep their spelling */
+
+/* A key and its value. */
+void json_member_str(struct json_writer *w, const char *key, struct str value);
+void json_member_u64(struct json_writer *w, const char *key, uint64_t value);
+void json_member_double(struct json_writer *w, const char *key, double value, int decimals);
+void json_member_bool(struct json_writer *w, const char *key, bool value);
 
 #endif

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <math.h>
+#include <time.h>
 
+#include "proxy/base/clock.h"
 #include "proxy/base/json.h"
 
 struct json_writer
@@ -212,4 +214,51 @@ json_put_value(struct json_writer *w, struct json v)
     default:
         json_put_null(w);
     }
+}
+
+void
+json_put_time(struct json_writer *w, int64_t wall_us)
+{
+    time_t seconds = (time_t)(wall_us / USEC_PER_SEC);
+    struct tm tm;
+    char text[40];
+    size_t len;
+    unsigned ms = (unsigned)(wall_us % USEC_PER_SEC / 1000);
+
+    gmtime_r(&seconds, &tm);
+    len = strftime(text, sizeof(text) - 5, "%Y-%m-%dT%H:%M:%S", &tm);
+    text[len++] = '.';
+    text[len++] = (char)('0' + ms / 100);
+    text[len++] = (char)('0' + ms / 10 % 10);
+    text[len++] = (char)('0' + ms % 10);
+    text[len++] = 'Z';
+    json_put_str(w, str_make(text, len));
+}
+
+void
+json_member_str(struct json_writer *w, const char *key, struct str value)
+{
+    json_key(w, key);
+    json_put_str(w, value);
+}
+
+void
+json_member_u64(struct json_writer *w, const char *key, uint64_t value)
+{
+    json_key(w, key);
+    json_put_u64(w, value);
+}
+
+void
+json_member_double(struct json_writer *w, const char *key, double value, int decimals)
+{
+    json_key(w, key);
+    json_put_double(w, value, decimals);
+}
+
+void
+json_member_bool(struct json_writer *w, const char *key, bool value)
+{
+    json_key(w, key);
+    json_put_bool(w, value);
 }

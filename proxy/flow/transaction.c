@@ -100,6 +100,7 @@ record_caller(struct transaction *t)
     rule = t->op.collection.len ? partition_map_rule(t->fleet->world->map, t->op.collection) : NULL;
     r->hide_address = rule && rule->strict;
     metrics_add(t->edge->metrics, METRIC_PLACES, t->caller.place.source, 1);
+    metrics_add(t->edge->metrics, METRIC_CALLERS, metrics_country(t->caller.place.country), 1);
 }
 
 /* --- the decision ------------------------------------------------------------------------------------------------ */

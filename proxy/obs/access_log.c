@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "proxy/base/clock.h"
@@ -71,26 +70,6 @@ access_log_reopen(struct access_log *log)
         dup3(fd, atomic_load(&log->fd), O_CLOEXEC);
         close(fd);
     }
-}
-
-static void
-put_time(struct json_writer *w, int64_t wall_us)
-{
-    time_t seconds = (time_t)(wall_us / USEC_PER_SEC);
-    struct tm tm;
-    char text[40];
-    size_t len;
-    unsigned ms = (unsigned)(wall_us % USEC_PER_SEC / 1000);
-
-    gmtime_r(&seconds, &tm);
-    len = strftime(text, sizeof(text) - 5, "%Y-%m-%dT%H:%M:%S", &tm);
-    text[len++] = '.';
-    text[len++] = (char)('0' + ms / 100);
-    text[len++] = (char)('0' + ms / 10 % 10);
-    text[len++] = (char)('0' + ms % 10);
-    text[len++] = 'Z';
-    json_key(w, "time");
-    json_put_str(w, str_make(text, len));
 }
 
 static void
@@ -176,7 +155,8 @@ access_log_format(const struct access_record *r, struct buf *out)
     struct json_writer w = json_writer(out);
 
     json_begin_object(&w);
-    put_time(&w, r->wall_us);
+    json_key(&w, "time");
+    json_put_time(&w, r->wall_us);
     put_texts(&w, r);
     put_number(&w, "status", (uint64_t)r->status);
     if (r->fail)

@@ -12,7 +12,7 @@
 #include "proxy/base/fail.h"
 #include "proxy/base/mem.h"
 
-enum labels { L_ONE, L_CLUSTER, L_CLUSTER_KIND, L_CLUSTER_KIND_CLASS, L_FAIL, L_SOURCE };
+enum labels { L_ONE, L_CLUSTER, L_CLUSTER_KIND, L_CLUSTER_KIND_CLASS, L_FAIL, L_SOURCE, L_COUNTRY };
 enum type { T_COUNTER, T_HISTOGRAM, T_GAUGE };
 
 /* Upper bounds in microseconds. */
@@ -53,6 +53,8 @@ n_combinations(enum labels labels)
         return FAIL_COUNT;
     case L_SOURCE:
         return METRICS_SOURCES;
+    case L_COUNTRY:
+        return METRICS_COUNTRIES;
     default:
         return 1;
     }
@@ -124,6 +126,13 @@ sum(struct metrics *const *sets, unsigned n, enum metric_id id, size_t at)
     return total;
 }
 
+uint64_t
+metrics_total(struct metrics *const *sets, unsigned n, enum metric_id id, unsigned cell)
+{
+    assert(infos[id].type == T_COUNTER && cell < n_combinations(infos[id].labels));
+    return sum(sets, n, id, cell);
+}
+
 void
 metrics_print_label(struct buf *out, const char *name, struct str value)
 {
@@ -145,6 +154,7 @@ put_labels(struct buf *out, enum labels kind, unsigned cell, const struct metric
 {
     static const char *const classes[] = { "none", "1xx", "2xx", "3xx", "4xx", "5xx" };
     unsigned class = 0, op = 0;
+    char country[3];
 
     if (kind == L_FAIL) {
         metrics_print_label(out, "code", str_from(fail_info((enum fail)cell)->code));
@@ -152,6 +162,11 @@ put_labels(struct buf *out, enum labels kind, unsigned cell, const struct metric
     }
     if (kind == L_SOURCE) {
         metrics_print_label(out, "source", str_from(names->sources[cell]));
+        return;
+    }
+    if (kind == L_COUNTRY) {
+        metrics_country_code(cell, country);
+        metrics_print_label(out, "country", cell ? str_from(country) : STR("none"));
         return;
     }
     if (kind == L_ONE)

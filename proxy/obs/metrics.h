@@ -10,6 +10,7 @@
 #include "proxy/base/buf.h"
 
 enum { METRICS_CLUSTERS = 65, METRICS_KINDS = 6, METRICS_CLASSES = 6, METRICS_SOURCES = 5, METRICS_NO_CLUSTER = 64 };
+enum { METRICS_COUNTRIES = 1 + 26 * 26 }; /* the first is "no country" */
 
 enum metric_id {
 #define COUNTER(id, labels, name, help) METRIC_##id,
@@ -44,6 +45,25 @@ metrics_cluster_kind_class(unsigned slot, unsigned kind, int status)
 
     return (slot * METRICS_KINDS + kind) * METRICS_CLASSES + class;
 }
+
+static inline unsigned
+metrics_country(const char *code)
+{
+    bool is_code = code[0] >= 'A' && code[0] <= 'Z' && code[1] >= 'A' && code[1] <= 'Z';
+
+    return is_code ? 1 + (unsigned)(code[0] - 'A') * 26 + (unsigned)(code[1] - 'A') : 0;
+}
+/* The reverse; "" for the first. */
+static inline void
+metrics_country_code(unsigned cell, char ret_code[3])
+{
+    ret_code[0] = cell ? (char)('A' + (cell - 1) / 26) : '\0';
+    ret_code[1] = cell ? (char)('A' + (cell - 1) % 26) : '\0';
+    ret_code[2] = '\0';
+}
+
+/* A counter's cell, summed over the sets. */
+uint64_t metrics_total(struct metrics *const *sets, unsigned n, enum metric_id id, unsigned cell);
 
 /* Names for label values; entries may be NULL where a slot is not in use. */
 struct metrics_labels {

@@ -65,6 +65,16 @@ check_words(const struct conf *conf, struct conf_issues *issues)
             "Qdrant closes idle connections after 5 s: keeping them as long costs failed requests");
 }
 
+static void
+keep_warnings(struct world *w, const struct conf_issues *issues)
+{
+    struct buf text = { 0 };
+
+    conf_issues_print(issues, &text);
+    w->warnings = arena_str(&w->arena, buf_str(&text));
+    buf_fini(&text);
+}
+
 struct world *
 world_load(char **environ, uint64_t generation, struct conf_issues *issues)
 {
@@ -81,8 +91,10 @@ world_load(char **environ, uint64_t generation, struct conf_issues *issues)
     check_words(w->conf, issues);
     load_default_place(w, issues);
     load_geo(w, issues);
-    if (issues->n_errors == 0)
+    if (issues->n_errors == 0) {
+        keep_warnings(w, issues);
         return w;
+    }
     world_unref(w);
     return NULL;
 }

@@ -24,6 +24,7 @@ struct world {
     struct geo_db *geo; /* NULL: none */
     bool has_default_place;
     struct place default_place;
+    struct str warnings; /* of the configuration, one a line */
 };
 
 /* Read everything from the environment and files. Blocking. Always collects all issues; NULL when one is an error. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
 
@@ -43,6 +44,25 @@ warn_restart(const struct server *s, const struct world *fresh)
     buf_fini(&names);
 }
 
+/* Were the databases replaced? Then say by what. */
+static void
+tell_geo(const struct world *old, const struct world *fresh)
+{
+    const struct geo_db_info *was = NULL, *is = NULL;
+    unsigned n_was = old->geo ? geo_db_files(old->geo, &was) : 0, n = fresh->geo ? geo_db_files(fresh->geo, &is) : 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        bool is_same = i < n_was && was[i].build_epoch == is[i].build_epoch && was[i].networks == is[i].networks &&
+                       str_eq(was[i].path, is[i].path);
+
+        if (!is_same)
+            events_add(EVENT_GEO, STR_NONE, "geo database " STR_FMT " is in use, %llu networks", STR_ARG(is[i].path),
+                (unsigned long long)is[i].networks);
+    }
+    if (n == 0 && n_was)
+        events_add(EVENT_GEO, STR_NONE, "no geo database is in use any more");
+}
+
 static void
 adopt(struct server *s, struct world *fresh)
 {
@@ -57,7 +77,22 @@ adopt(struct server *s, struct world *fresh)
     server_publish(s);
     server_watch_files(s);
     log_info("reload: configuration %llu is in use", (unsigned long long)fresh->generation);
+    events_add(EVENT_RELOAD, STR_NONE, "configuration %llu is in use: %u clusters, %u lines in the partition map",
+        (unsigned long long)fresh->generation, fresh->topology->n_clusters, fresh->map->n_rules);
+    tell_geo(old, fresh);
     world_unref(old);
+}
+
+/* The first mistake stands for all: the log has the others. */
+static void
+tell_refused(struct str issues)
+{
+    struct str rest = issues, line;
+
+    do
+        str_cut(rest, '\n', &line, &rest);
+    while (rest.len && !memmem(line.p, line.len, ": error: ", 9));
+    events_add(EVENT_RELOAD_REFUSED, STR_NONE, "the old configuration stays in use. " STR_FMT, STR_ARG(line));
 }
 
 static void
@@ -88,6 +123,7 @@ on_loaded(void *arg)
         s->reloads_failed++;
         s->last_reload_error = buf_str(&s->reload_error_text);
         log_error("reload: refused, the old configuration stays in use");
+        tell_refused(s->last_reload_error);
     }
     free_load(l);
     if (s->must_reload)

@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
 
@@ -50,17 +52,74 @@ on_findings(void *arg)
     server_publish(arg);
 }
 
+/* A verdict fell or was lifted: in words, on the control thread, which knows the endpoint's name. */
+struct news {
+    struct server *server;
+    struct backend *backend; /* a reference */
+    enum health_state to;
+};
+
+static void
+put_name(const struct fleet *f, const struct backend *b, struct buf *out)
+{
+    for (unsigned i = 0; i < f->n_clusters; i++) {
+        for (unsigned j = 0; j < f->clusters[i].n_backends; j++) {
+            if (f->clusters[i].backends[j].backend != b)
+                continue;
+            buf_printf(out, "%s/%u", f->clusters[i].cluster->name, f->clusters[i].backends[j].endpoint);
+            return;
+        }
+    }
+    buf_add(out, str_from(b->url)); /* of a fleet that was replaced meanwhile */
+}
+
+static void
+on_news(void *arg)
+{
+    struct news *news = arg;
+    struct buf name = { 0 }, reason = { 0 };
+
+    put_name(news->server->fleet, news->backend, &name);
+    backend_print_failure(news->backend, &reason);
+    buf_putc(&reason, '\0');
+    if (health_is_usable(news->to))
+        events_add(EVENT_ENDPOINT_UP, buf_str(&name), "in use again (%s)", news->backend->text);
+    else if (news->to == HEALTH_EJECTED)
+        events_add(EVENT_ENDPOINT_EJECTED, buf_str(&name), "ejected, as requests to it fail: %s (%s)",
+            buf_str(&reason).p, news->backend->text);
+    else
+        events_add(EVENT_ENDPOINT_DOWN, buf_str(&name), "down, as its probes fail: %s (%s)", buf_str(&reason).p,
+            news->backend->text);
+    buf_fini(&name);
+    buf_fini(&reason);
+    backend_unref(news->backend);
+    mem_free(news);
+}
+
+static void
+tell(struct server *s, struct backend *b, enum health_state to)
+{
+    struct news *news = MEM_NEW(struct news);
+
+    news->server = s;
+    news->backend = backend_ref(b);
+    news->to = to;
+    loop_post(s->loop, on_news, news);
+}
+
 static void
 on_verdict(void *arg, struct backend *b, enum health_state from, enum health_state to)
 {
     struct server *s = arg;
+    bool was_usable = health_is_usable(from);
 
-    if (health_is_usable(from) == health_is_usable(to)) {
+    if (was_usable == health_is_usable(to))
         log_debug("endpoint %s (%s): %s after %s", b->url, b->text, health_state_name(to), health_state_name(from));
-        return;
-    }
-    log_warning("endpoint %s (%s): %s after %s", b->url, b->text, health_state_name(to), health_state_name(from));
-    if (health_is_usable(to))
+    else
+        log_warning("endpoint %s (%s): %s after %s", b->url, b->text, health_state_name(to), health_state_name(from));
+    if (was_usable != health_is_usable(to) || (from == HEALTH_EJECTED && to == HEALTH_DOWN))
+        tell(s, b, to);
+    if (!was_usable || health_is_usable(to))
         return;
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_post_fallen(s->workers[i], b);
@@ -100,6 +159,8 @@ on_stop_signal(int signal, void *arg)
         return;
     }
     log_info("ending: accepting for another %lld ms", (long long)s->world->conf->drain_delay);
+    events_add(EVENT_DRAIN, STR_NONE, "%s: accepting for another %lld ms, then %lld ms for what runs",
+        strsignal(signal), (long long)s->world->conf->drain_delay, (long long)s->world->conf->drain_timeout);
     atomic_store(&s->shared.is_draining, true);
     timer_set(&s->drain, s->world->conf->drain_delay * USEC_PER_MSEC);
 }
@@ -282,6 +343,8 @@ server_run(struct world *world, char **environ)
     code = start(s);
     if (code == 0) {
         log_info("ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers,
+            world->topology->n_clusters, world->map->n_rules);
+        events_add(EVENT_START, STR_NONE, "ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers,
             world->topology->n_clusters, world->map->n_rules);
         loop_run(s->loop);
         log_info("ended");

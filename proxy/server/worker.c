@@ -3,6 +3,7 @@
 
 #include "proxy/base/mem.h"
 #include "proxy/flow/session.h"
+#include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/route/answer.h"
 
@@ -60,6 +61,7 @@ static void
 on_trouble(void *arg, int error)
 {
     log_warning("accepting pauses: %s", strerrordesc_np(error));
+    events_add(EVENT_ACCEPT_PAUSED, STR_NONE, "accepting pauses: %s", strerrordesc_np(error));
 }
 
 void

@@ -101,6 +101,27 @@ backend_report(struct backend *b, enum health_event event, int64_t now_us)
         change_fn(change_arg, b, before, after);
 }
 
+void
+backend_report_failure(struct backend *b, enum health_event event, enum fail fail, int status, int64_t now_us)
+{
+    /* Two threads at once may mix theirs: both are reasons. */
+    atomic_store_explicit(&b->shared.last_fail, (int)fail, memory_order_relaxed);
+    atomic_store_explicit(&b->shared.last_status, status, memory_order_relaxed);
+    backend_report(b, event, now_us);
+}
+
+void
+backend_print_failure(const struct backend *b, struct buf *out)
+{
+    enum fail fail = (enum fail)atomic_load_explicit(&b->shared.last_fail, memory_order_relaxed);
+    int status = atomic_load_explicit(&b->shared.last_status, memory_order_relaxed);
+
+    if (fail != FAIL_NONE)
+        buf_add(out, str_from(fail_info(fail)->sentence));
+    else if (status)
+        buf_printf(out, "the endpoint answered %d", status);
+}
+
 struct health
 backend_health(struct backend *b)
 {

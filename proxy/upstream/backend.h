@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "conf/topology.h"
+#include "proxy/base/fail.h"
 #include "proxy/upstream/balance.h"
 #include "proxy/upstream/health.h"
 
@@ -30,6 +31,8 @@ struct backend {
         atomic_uint outstanding, connections;
         atomic_ulong latency_us;   /* EWMA of first-byte times */
         atomic_llong last_byte_us; /* when anything came from it */
+        atomic_int last_fail;      /* enum fail of the latest failure that counted; FAIL_NONE: it answered... */
+        atomic_int last_status;    /* ...with this status; 0: it never failed */
         struct {
             atomic_ulong collection; /* hash */
             atomic_llong until_us;
@@ -56,6 +59,10 @@ backend_state(const struct backend *b)
 }
 /* Tell the verdict machine. Successes cost one atomic read while nothing is wrong. */
 void backend_report(struct backend *b, enum health_event event, int64_t now_us);
+/* The same for a failure, and what it was: `status` counts when `fail` is FAIL_NONE. */
+void backend_report_failure(struct backend *b, enum health_event event, enum fail fail, int status, int64_t now_us);
+void backend_print_failure(
+    const struct backend *b, struct buf *out); /* the latest, in words; nothing if there is none */
 struct health backend_health(struct backend *b);
 double backend_share(struct backend *b, int64_t now_us);
 void backend_latency(struct backend *b, int64_t us); /* a first byte came after so long */

@@ -69,7 +69,7 @@ report(struct exchange *x, enum fail fail)
         return;
     }
     if (fail != FAIL_NONE || (status >= 502 && status <= 504))
-        backend_report(x->p.backend, HEALTH_TRAFFIC_FAIL, exchange_now_us(x));
+        backend_report_failure(x->p.backend, HEALTH_TRAFFIC_FAIL, fail, status, exchange_now_us(x));
     else
         backend_report(x->p.backend, HEALTH_TRAFFIC_OK, exchange_now_us(x));
 }

@@ -80,6 +80,15 @@ on_room(void *arg)
 }
 
 static void
+report(struct target *t, bool is_ok, enum fail fail, int status)
+{
+    if (is_ok)
+        backend_report(t->backend, HEALTH_PROBE_OK, now_us(t->prober));
+    else
+        backend_report_failure(t->backend, HEALTH_PROBE_FAIL, fail, status, now_us(t->prober));
+}
+
+static void
 on_done(void *arg, enum fail fail)
 {
     struct shot *shot = arg;
@@ -93,7 +102,7 @@ on_done(void *arg, enum fail fail)
     if (fail == FAIL_UPSTREAM_STALE)
         timer_set(&t->timer, 0);
     else if (fail != FAIL_INTERNAL)
-        backend_report(t->backend, is_ok ? HEALTH_PROBE_OK : HEALTH_PROBE_FAIL, now_us(t->prober));
+        report(t, is_ok, fail, shot->status);
 }
 
 static const struct exchange_events events = { on_head, on_body, on_room, on_done };
