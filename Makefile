@@ -105,6 +105,10 @@ soak: all fuzz
 options: $(BUILD)/options_md
 	$(BUILD)/options_md >conf/OPTIONS.md.new && mv conf/OPTIONS.md.new conf/OPTIONS.md
 
+# The page of metrics, from the table of metrics.
+metrics-doc: $(BUILD)/metrics_md
+	$(BUILD)/metrics_md >docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
+
 # The default country database: see scripts/geo.sh.
 geo: $(BUILD)/geodb
 	scripts/geo.sh $(GEO_DB) $(BUILD)/geodb
@@ -128,5 +132,5 @@ bench: $(BENCHES)
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: options all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
+.PHONY: options metrics-doc all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
 -include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

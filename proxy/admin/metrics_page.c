@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admin/admin.h"
 #include "proxy/base/clock.h"
+#include "proxy/obs/process.h"
 #include "proxy/route/operation.h"
 
-static struct metrics_labels
-labels_of(const struct fleet *f)
+struct metrics_labels
+admin_metrics_labels(const struct fleet *f)
 {
     struct metrics_labels l = { .clusters = { NULL } };
 
-    for (unsigned i = 0; i < f->n_clusters; i++)
+    for (unsigned i = 0; f && i < f->n_clusters; i++)
         l.clusters[f->clusters[i].cluster->slot] = f->clusters[i].cluster->name;
     l.clusters[METRICS_NO_CLUSTER] = "none";
     for (unsigned k = 0; k < METRICS_KINDS; k++)
@@ -67,6 +68,12 @@ value_outstanding(const struct fleet_cluster *fc, const struct cluster_view *v)
 }
 
 static double
+value_waiting(const struct fleet_cluster *fc, const struct cluster_view *v)
+{
+    return atomic_load(&fc->cluster->shared.waiting);
+}
+
+static double
 value_connections(const struct fleet_cluster *fc, const struct cluster_view *v)
 {
     double total = 0;
@@ -76,12 +83,26 @@ value_connections(const struct fleet_cluster *fc, const struct cluster_view *v)
     return total;
 }
 
+typedef double backend_value_fn(const struct backend *b);
+
+static double
+value_usable(const struct backend *b)
+{
+    return health_is_usable(backend_state(b));
+}
+
+static double
+value_falls(const struct backend *b)
+{
+    return (double)atomic_load(&b->shared.falls);
+}
+
 static void
-print_endpoints(const struct fleet *f, struct buf *out)
+print_endpoints(const struct fleet *f, enum metric_id id, backend_value_fn *value, struct buf *out)
 {
     struct buf labels = { 0 };
 
-    metrics_print_head(METRIC_UP, out);
+    metrics_print_head(id, out);
     for (unsigned i = 0; i < f->n_clusters; i++) {
         for (unsigned j = 0; j < f->clusters[i].n_backends; j++) {
             const struct fleet_backend *fb = &f->clusters[i].backends[j];
@@ -91,7 +112,7 @@ print_endpoints(const struct fleet *f, struct buf *out)
             buf_printf(&labels, ",endpoint=\"%u\",", fb->endpoint);
             metrics_print_label(&labels, "address", str_from(fb->backend->text));
             buf_putc(&labels, '\0');
-            metrics_print_gauge(METRIC_UP, buf_str(&labels).p, health_is_usable(backend_state(fb->backend)), out);
+            metrics_print_gauge(id, buf_str(&labels).p, value(fb->backend), out);
         }
     }
     buf_fini(&labels);
@@ -110,7 +131,7 @@ print_geo(const struct world *w, struct buf *out)
             double age = (double)clock_wall_us() / 1e6 - (double)infos[i].build_epoch;
 
             buf_clear(&labels);
-            metrics_print_label(&labels, "source", infos[i].path);
+            metrics_print_label(&labels, "file", infos[i].path);
             buf_putc(&labels, ',');
             metrics_print_label(&labels, "type", infos[i].type);
             buf_putc(&labels, '\0');
@@ -151,26 +172,71 @@ print_one(enum metric_id id, const char *labels, double value, struct buf *out)
     metrics_print_gauge(id, labels, value, out);
 }
 
+static void
+print_clients(const struct admin_view *view, struct buf *out)
+{
+    const struct conf *conf = (*view->fleet)->world->conf;
+
+    print_one(METRIC_CLIENTS_OPEN, "", atomic_load(&view->shared->connections), out);
+    print_one(METRIC_CLIENTS_LIMIT, "", (double)conf->max_connections, out);
+    print_one(METRIC_REPLAY_BYTES, "", (double)atomic_load(&view->shared->replay_bytes), out);
+    print_one(METRIC_REPLAY_LIMIT, "", (double)conf->replay_total, out);
+    print_one(METRIC_OUTSTANDING_LIMIT, "", (double)conf->cluster_requests, out);
+    print_one(METRIC_POOL_LIMIT, "", (double)conf->cluster_connections, out);
+}
+
+static void
+print_config(const struct admin_view *view, struct buf *out)
+{
+    const struct fleet *f = *view->fleet;
+
+    print_one(METRIC_GENERATION, "", (double)f->world->generation, out);
+    print_one(METRIC_RELOADS_FAILED, "", (double)*view->reloads_failed, out);
+    print_one(METRIC_RELOAD_OK, "", view->last_reload_error->len == 0, out);
+    print_one(METRIC_RELOAD_TIME, "", (double)*view->reloaded_wall_us / 1e6, out);
+    print_one(METRIC_NAMES_FAILING, "", names_failing(view->names), out);
+    print_geo(f->world, out);
+}
+
+static void
+print_process(const struct admin_view *view, struct buf *out)
+{
+    struct process_stat stat;
+    bool is_ready = atomic_load(&view->shared->is_ready) && !atomic_load(&view->shared->is_draining);
+
+    print_one(METRIC_BUILD, "version=\"" SEXTANT_VERSION "\"", 1, out);
+    print_one(METRIC_READY, "", is_ready, out);
+    print_one(METRIC_WORKERS, "", view->n_residency, out);
+    if (!process_stat_read(&stat))
+        return;
+    print_one(METRIC_CPU, "", stat.cpu_seconds, out);
+    print_one(METRIC_RSS, "", stat.resident_bytes, out);
+    print_one(METRIC_VSIZE, "", stat.virtual_bytes, out);
+    print_one(METRIC_FDS, "", stat.open_fds, out);
+    print_one(METRIC_FDS_LIMIT, "", stat.max_fds, out);
+    print_one(METRIC_THREADS, "", stat.threads, out);
+    print_one(METRIC_START_TIME, "", stat.start_time_seconds, out);
+}
+
 bool
 admin_page_metrics(const struct admin_view *view, struct str query, struct buf *out)
 {
     const struct fleet *f = *view->fleet;
-    struct metrics_labels labels = labels_of(f);
+    struct metrics_labels labels = admin_metrics_labels(f);
 
     metrics_print(view->metrics, view->n_metrics, &labels, out);
-    print_endpoints(f, out);
+    print_endpoints(f, METRIC_UP, value_usable, out);
+    print_endpoints(f, METRIC_FALLS, value_falls, out);
     print_clusters(f, METRIC_CLUSTER_UP, value_up, out);
     print_clusters(f, METRIC_RTT, value_rtt, out);
     print_clusters(f, METRIC_COST, value_cost, out);
     print_clusters(f, METRIC_OUTSTANDING, value_outstanding, out);
+    print_clusters(f, METRIC_WAITING, value_waiting, out);
     print_clusters(f, METRIC_POOL, value_connections, out);
-    print_one(METRIC_CLIENTS_OPEN, "", atomic_load(&view->shared->connections), out);
-    print_one(METRIC_GENERATION, "", (double)f->world->generation, out);
-    print_one(METRIC_RELOADS_FAILED, "", (double)*view->reloads_failed, out);
-    print_geo(f->world, out);
-    print_one(METRIC_REPLAY_BYTES, "", (double)atomic_load(&view->shared->replay_bytes), out);
+    print_clients(view, out);
+    print_config(view, out);
     metrics_print_head(METRIC_RESIDENCY, out);
     residency_each(view->residency, view->n_residency, print_row, out);
-    print_one(METRIC_BUILD, "version=\"" SEXTANT_VERSION "\"", 1, out);
+    print_process(view, out);
     return true;
 }

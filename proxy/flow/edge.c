@@ -11,7 +11,7 @@ flush_log(void *arg)
 {
     struct edge *e = arg;
 
-    access_log_flush(e->log, &e->log_lines);
+    metrics_add(e->metrics, METRIC_LOG_DROPPED, 0, access_log_flush(e->log, &e->log_lines));
 }
 
 struct edge *

@@ -182,9 +182,20 @@ access_log_is_full(const struct buf *lines)
     return buf_len(lines) >= FULL_BYTES;
 }
 
-void
+static unsigned
+count_lines(struct str s)
+{
+    unsigned n = 0;
+
+    for (size_t i = 0; i < s.len; i++)
+        n += s.p[i] == '\n';
+    return n;
+}
+
+unsigned
 access_log_flush(struct access_log *log, struct buf *lines)
 {
+    unsigned dropped = 0;
     int fd = log ? atomic_load(&log->fd) : -1;
 
     while (fd >= 0 && buf_len(lines)) {
@@ -192,9 +203,12 @@ access_log_flush(struct access_log *log, struct buf *lines)
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
-            break; /* a full disk or a closed pipe must not stop the traffic */
+        if (n <= 0) {
+            dropped = count_lines(buf_str(lines)); /* a full disk or a closed pipe must not stop the traffic */
+            break;
+        }
         buf_consume(lines, (size_t)n);
     }
     buf_clear(lines);
+    return dropped;
 }

@@ -46,6 +46,7 @@ void access_log_reopen(struct access_log *log); /* files only; any thread */
 
 void access_log_format(const struct access_record *record, struct buf *out); /* one line */
 bool access_log_is_full(const struct buf *lines);
-void access_log_flush(struct access_log *log, struct buf *lines); /* one write; lines is empty afterwards */
+/* One write; lines is empty afterwards. How many of them could not be written, the one cut in two included. */
+unsigned access_log_flush(struct access_log *log, struct buf *lines);
 
 #endif

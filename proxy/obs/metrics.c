@@ -7,31 +7,41 @@
 
 #include <assert.h>
 #include <stdatomic.h>
-#include <stdio.h>
 
 #include "proxy/base/fail.h"
 #include "proxy/base/mem.h"
-
-enum labels { L_ONE, L_CLUSTER, L_CLUSTER_KIND, L_CLUSTER_KIND_CLASS, L_FAIL, L_SOURCE, L_COUNTRY };
-enum type { T_COUNTER, T_HISTOGRAM, T_GAUGE };
+#include "proxy/obs/metrics_impl.h"
 
 /* Upper bounds in microseconds. */
 static const int64_t bounds[] = { 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000,
     2500000, 5000000, 10000000, 30000000, 60000000 };
 enum { N_BOUNDS = sizeof(bounds) / sizeof(bounds[0]), HISTOGRAM_CELLS = N_BOUNDS + 2 }; /* and +Inf, sum */
 
-static const struct info {
-    enum type type;
-    enum labels labels;
-    const char *name, *help;
-} infos[METRIC_COUNT] = {
-#define COUNTER(id, labels, name, help) [METRIC_##id] = { T_COUNTER, L_##labels, name, help },
-#define HISTOGRAM(id, labels, name, help) [METRIC_##id] = { T_HISTOGRAM, L_##labels, name, help },
-#define GAUGE(id, name, help) [METRIC_##id] = { T_GAUGE, L_ONE, name, help },
+const struct metric_info metric_infos[METRIC_COUNT] = {
+#define GROUP(title)
+#define COUNTER(id, labels, name, help, worry) [METRIC_##id] = { METRIC_COUNTER, LABELS_##labels, name, help, worry },
+#define LEVEL(id, labels, name, help, worry) [METRIC_##id] = { METRIC_LEVEL, LABELS_##labels, name, help, worry },
+#define HISTOGRAM(id, labels, name, help, worry) \
+    [METRIC_##id] = { METRIC_HISTOGRAM, LABELS_##labels, name, help, worry },
+#define GAUGE(id, labels, name, help, worry) [METRIC_##id] = { METRIC_GAUGE, LABELS_##labels, name, help, worry },
+#define TOTAL(id, labels, name, help, worry) [METRIC_##id] = { METRIC_TOTAL, LABELS_##labels, name, help, worry },
 #include "proxy/obs/metrics.def"
+#undef GROUP
 #undef COUNTER
+#undef LEVEL
 #undef HISTOGRAM
 #undef GAUGE
+#undef TOTAL
+};
+
+const char *const metric_type_names[] = { "counter", "gauge", "histogram", "gauge", "counter" };
+
+static const unsigned n_combinations[] = {
+#define LABELS(id, combinations, names) combinations,
+#define LABEL(name, values)
+#include "proxy/obs/metrics_labels.def"
+#undef LABELS
+#undef LABEL
 };
 
 struct metrics {
@@ -39,33 +49,20 @@ struct metrics {
     atomic_ulong cells[];
 };
 
-static unsigned
-n_combinations(enum labels labels)
+/* Is it counted by threads? */
+static bool
+has_cells(enum metric_type type)
 {
-    switch (labels) {
-    case L_CLUSTER:
-        return METRICS_CLUSTERS;
-    case L_CLUSTER_KIND:
-        return METRICS_CLUSTERS * METRICS_KINDS;
-    case L_CLUSTER_KIND_CLASS:
-        return METRICS_CLUSTERS * METRICS_KINDS * METRICS_CLASSES;
-    case L_FAIL:
-        return FAIL_COUNT;
-    case L_SOURCE:
-        return METRICS_SOURCES;
-    case L_COUNTRY:
-        return METRICS_COUNTRIES;
-    default:
-        return 1;
-    }
+    return type == METRIC_COUNTER || type == METRIC_LEVEL || type == METRIC_HISTOGRAM;
 }
 
 static unsigned
-n_cells(const struct info *info)
+n_cells(const struct metric_info *info)
 {
-    if (info->type == T_GAUGE)
+    if (!has_cells(info->type))
         return 0;
-    return n_combinations(info->labels) * (info->type == T_HISTOGRAM ? (unsigned)HISTOGRAM_CELLS : 1);
+    assert(n_combinations[info->labels] > 0);
+    return n_combinations[info->labels] * (info->type == METRIC_HISTOGRAM ? (unsigned)HISTOGRAM_CELLS : 1);
 }
 
 struct metrics *
@@ -75,11 +72,11 @@ metrics_new(void)
     size_t total = 0, at = 0;
 
     for (unsigned i = 0; i < METRIC_COUNT; i++)
-        total += n_cells(&infos[i]);
+        total += n_cells(&metric_infos[i]);
     m = mem_alloc(sizeof(*m) + total * sizeof(m->cells[0]));
     for (unsigned i = 0; i < METRIC_COUNT; i++) {
         m->start[i] = m->cells + at;
-        at += n_cells(&infos[i]);
+        at += n_cells(&metric_infos[i]);
     }
     return m;
 }
@@ -99,8 +96,15 @@ count(atomic_ulong *cell, uint64_t n)
 void
 metrics_add(struct metrics *m, enum metric_id id, unsigned cell, uint64_t n)
 {
-    assert(infos[id].type == T_COUNTER && cell < n_combinations(infos[id].labels));
+    assert(metric_infos[id].type == METRIC_COUNTER && cell < n_combinations[metric_infos[id].labels]);
     count(m->start[id] + cell, n);
+}
+
+void
+metrics_move(struct metrics *m, enum metric_id id, unsigned cell, int by)
+{
+    assert(metric_infos[id].type == METRIC_LEVEL && cell < n_combinations[metric_infos[id].labels]);
+    count(m->start[id] + cell, (uint64_t)(int64_t)by);
 }
 
 void
@@ -109,7 +113,7 @@ metrics_observe_us(struct metrics *m, enum metric_id id, unsigned cell, int64_t 
     atomic_ulong *start = m->start[id] + (size_t)cell * HISTOGRAM_CELLS;
     unsigned b = 0;
 
-    assert(infos[id].type == T_HISTOGRAM && cell < n_combinations(infos[id].labels));
+    assert(metric_infos[id].type == METRIC_HISTOGRAM && cell < n_combinations[metric_infos[id].labels]);
     while (b < N_BOUNDS && us > bounds[b])
         b++;
     count(start + b, 1);
@@ -129,7 +133,7 @@ sum(struct metrics *const *sets, unsigned n, enum metric_id id, size_t at)
 uint64_t
 metrics_total(struct metrics *const *sets, unsigned n, enum metric_id id, unsigned cell)
 {
-    assert(infos[id].type == T_COUNTER && cell < n_combinations(infos[id].labels));
+    assert(metric_infos[id].type == METRIC_COUNTER && cell < n_combinations[metric_infos[id].labels]);
     return sum(sets, n, id, cell);
 }
 
@@ -150,63 +154,95 @@ metrics_print_label(struct buf *out, const char *name, struct str value)
 
 /* Labels of a combination, e.g. `cluster="eu",kind="read"`. */
 static void
-put_labels(struct buf *out, enum labels kind, unsigned cell, const struct metrics_labels *names)
+put_labels(struct buf *out, enum metric_labels kind, unsigned cell, const struct metrics_labels *names)
 {
     static const char *const classes[] = { "none", "1xx", "2xx", "3xx", "4xx", "5xx" };
     unsigned class = 0, op = 0;
     char country[3];
 
-    if (kind == L_FAIL) {
+    if (kind == LABELS_FAIL) {
         metrics_print_label(out, "code", str_from(fail_info((enum fail)cell)->code));
         return;
     }
-    if (kind == L_SOURCE) {
+    if (kind == LABELS_SOURCE) {
         metrics_print_label(out, "source", str_from(names->sources[cell]));
         return;
     }
-    if (kind == L_COUNTRY) {
+    if (kind == LABELS_COUNTRY) {
         metrics_country_code(cell, country);
         metrics_print_label(out, "country", cell ? str_from(country) : STR("none"));
         return;
     }
-    if (kind == L_ONE)
+    if (kind == LABELS_ONE)
         return;
-    if (kind == L_CLUSTER_KIND_CLASS) {
+    if (kind == LABELS_CLUSTER_KIND_CLASS) {
         class = cell % METRICS_CLASSES;
         cell /= METRICS_CLASSES;
     }
-    if (kind != L_CLUSTER) {
+    if (kind != LABELS_CLUSTER) {
         op = cell % METRICS_KINDS;
         cell /= METRICS_KINDS;
     }
-    metrics_print_label(out, "cluster", names->clusters[cell] ? str_from(names->clusters[cell]) : STR("gone"));
-    if (kind != L_CLUSTER) {
+    metrics_print_label(out, "cluster", str_from(names->clusters[cell]));
+    if (kind != LABELS_CLUSTER) {
         buf_putc(out, ',');
         metrics_print_label(out, "kind", str_from(names->kinds[op]));
     }
-    if (kind == L_CLUSTER_KIND_CLASS) {
+    if (kind == LABELS_CLUSTER_KIND_CLASS) {
         buf_putc(out, ',');
         metrics_print_label(out, "status", str_from(classes[class]));
     }
+}
+
+/* Of clusters that a reload took away no series remains: two of them could not be told apart. */
+static bool
+has_name(enum metric_labels labels, unsigned cell, const struct metrics_labels *names)
+{
+    switch (labels) {
+    case LABELS_CLUSTER:
+        return names->clusters[cell] != NULL;
+    case LABELS_CLUSTER_KIND:
+        return names->clusters[cell / METRICS_KINDS] != NULL;
+    case LABELS_CLUSTER_KIND_CLASS:
+        return names->clusters[cell / METRICS_KINDS / METRICS_CLASSES] != NULL;
+    default:
+        return true;
+    }
+}
+
+static bool
+is_shown(enum metric_id id, unsigned cell, uint64_t value, const struct metrics_labels *names)
+{
+    enum metric_labels labels = metric_infos[id].labels;
+
+    return (value || labels == LABELS_ONE || metric_infos[id].type == METRIC_LEVEL) && has_name(labels, cell, names);
 }
 
 static void
 print_counter(
     struct buf *out, enum metric_id id, struct metrics *const *sets, unsigned n, const struct metrics_labels *names)
 {
-    for (unsigned cell = 0; cell < n_combinations(infos[id].labels); cell++) {
+    for (unsigned cell = 0; cell < n_combinations[metric_infos[id].labels]; cell++) {
         uint64_t value = sum(sets, n, id, cell);
 
-        if (value == 0 && infos[id].labels != L_ONE)
+        if (!is_shown(id, cell, value, names))
             continue;
-        buf_add(out, str_from(infos[id].name));
-        if (infos[id].labels != L_ONE) {
+        buf_add(out, str_from(metric_infos[id].name));
+        if (metric_infos[id].labels != LABELS_ONE) {
             buf_putc(out, '{');
-            put_labels(out, infos[id].labels, cell, names);
+            put_labels(out, metric_infos[id].labels, cell, names);
             buf_putc(out, '}');
         }
-        buf_printf(out, " %lu\n", (unsigned long)value);
+        buf_printf(out, " %ld\n", (long)value);
     }
+}
+
+static void
+print_sample(struct buf *out, const char *name, const char *suffix, struct str labels)
+{
+    buf_printf(out, "%s%s", name, suffix);
+    if (labels.len)
+        buf_printf(out, "{" STR_FMT "}", STR_ARG(labels));
 }
 
 static void
@@ -215,20 +251,21 @@ print_histogram_cell(
 {
     size_t at = (size_t)cell * HISTOGRAM_CELLS;
     uint64_t total = 0;
-    const char *name = infos[id].name;
+    const char *name = metric_infos[id].name;
 
     for (unsigned b = 0; b <= N_BOUNDS; b++) {
         total += sum(sets, n, id, at + b);
-        buf_printf(out, "%s_bucket{" STR_FMT ",le=\"", name, STR_ARG(labels));
+        buf_printf(out, "%s_bucket{" STR_FMT "%sle=\"", name, STR_ARG(labels), labels.len ? "," : "");
         if (b < N_BOUNDS)
             buf_printf(out, "%g", (double)bounds[b] / 1e6);
         else
             buf_add(out, STR("+Inf"));
         buf_printf(out, "\"} %lu\n", (unsigned long)total);
     }
-    buf_printf(
-        out, "%s_sum{" STR_FMT "} %.6f\n", name, STR_ARG(labels), (double)sum(sets, n, id, at + N_BOUNDS + 1) / 1e6);
-    buf_printf(out, "%s_count{" STR_FMT "} %lu\n", name, STR_ARG(labels), (unsigned long)total);
+    print_sample(out, name, "_sum", labels);
+    buf_printf(out, " %.6f\n", (double)sum(sets, n, id, at + N_BOUNDS + 1) / 1e6);
+    print_sample(out, name, "_count", labels);
+    buf_printf(out, " %lu\n", (unsigned long)total);
 }
 
 static bool
@@ -244,17 +281,15 @@ is_empty(enum metric_id id, struct metrics *const *sets, unsigned n, unsigned ce
 void
 metrics_print_head(enum metric_id id, struct buf *out)
 {
-    static const char *const types[] = { "counter", "histogram", "gauge" };
-    struct str name = str_from(infos[id].name);
-    const char *type = infos[id].type == T_GAUGE && str_ends(name, STR("_total")) ? "counter" : types[infos[id].type];
+    const struct metric_info *info = &metric_infos[id];
 
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", name.p, infos[id].help, name.p, type);
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", info->name, info->help, info->name, metric_type_names[info->type]);
 }
 
 void
 metrics_print_gauge(enum metric_id id, const char *labels, double value, struct buf *out)
 {
-    buf_add(out, str_from(infos[id].name));
+    buf_add(out, str_from(metric_infos[id].name));
     if (*labels)
         buf_printf(out, "{%s}", labels);
     buf_printf(out, " %.15g\n", value);
@@ -266,18 +301,18 @@ metrics_print(struct metrics *const *sets, unsigned n, const struct metrics_labe
     struct buf text = { 0 };
 
     for (unsigned id = 0; id < METRIC_COUNT; id++) {
-        if (infos[id].type == T_GAUGE)
+        if (!has_cells(metric_infos[id].type))
             continue;
         metrics_print_head((enum metric_id)id, out);
-        if (infos[id].type == T_COUNTER) {
+        if (metric_infos[id].type != METRIC_HISTOGRAM) {
             print_counter(out, (enum metric_id)id, sets, n, labels);
             continue;
         }
-        for (unsigned cell = 0; cell < n_combinations(infos[id].labels); cell++) {
-            if (is_empty((enum metric_id)id, sets, n, cell))
+        for (unsigned cell = 0; cell < n_combinations[metric_infos[id].labels]; cell++) {
+            if (!has_name(metric_infos[id].labels, cell, labels) || is_empty((enum metric_id)id, sets, n, cell))
                 continue;
             buf_clear(&text);
-            put_labels(&text, infos[id].labels, cell, labels);
+            put_labels(&text, metric_infos[id].labels, cell, labels);
             print_histogram_cell(out, (enum metric_id)id, sets, n, cell, buf_str(&text));
         }
     }

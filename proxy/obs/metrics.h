@@ -13,13 +13,19 @@ enum { METRICS_CLUSTERS = 65, METRICS_KINDS = 6, METRICS_CLASSES = 6, METRICS_SO
 enum { METRICS_COUNTRIES = 1 + 26 * 26 }; /* the first is "no country" */
 
 enum metric_id {
-#define COUNTER(id, labels, name, help) METRIC_##id,
-#define HISTOGRAM(id, labels, name, help) METRIC_##id,
-#define GAUGE(id, name, help) METRIC_##id,
+#define GROUP(title)
+#define COUNTER(id, labels, name, help, worry) METRIC_##id,
+#define LEVEL(id, labels, name, help, worry) METRIC_##id,
+#define HISTOGRAM(id, labels, name, help, worry) METRIC_##id,
+#define GAUGE(id, labels, name, help, worry) METRIC_##id,
+#define TOTAL(id, labels, name, help, worry) METRIC_##id,
 #include "proxy/obs/metrics.def"
+#undef GROUP
 #undef COUNTER
+#undef LEVEL
 #undef HISTOGRAM
 #undef GAUGE
+#undef TOTAL
     METRIC_COUNT
 };
 
@@ -30,6 +36,7 @@ void metrics_free(struct metrics *m);
 
 /* Only the set's own thread may count. The cell of a label combination is built with the inline functions below. */
 void metrics_add(struct metrics *m, enum metric_id id, unsigned cell, uint64_t n);
+void metrics_move(struct metrics *m, enum metric_id id, unsigned cell, int by); /* of a LEVEL: up or down */
 void metrics_observe_us(struct metrics *m, enum metric_id id, unsigned cell, int64_t us);
 
 static inline unsigned
@@ -72,12 +79,15 @@ struct metrics_labels {
     const char *sources[METRICS_SOURCES];
 };
 
-/* All counters and histograms in Prometheus' text format, summed over the sets; zero cells are left out. */
+/* All that is counted, in Prometheus' text format, summed over the sets. Counters that are zero are left out, and so is what
+ * was counted for a slot without a name. */
 void metrics_print(struct metrics *const *sets, unsigned n, const struct metrics_labels *labels, struct buf *out);
-/* "# HELP" and "# TYPE" of a gauge; then metrics_print_gauge() for each sample, labels as `name="value",...` or "". */
+/* "# HELP" and "# TYPE" of what is read; then metrics_print_gauge() for each sample, labels as `name="value",...` or "". */
 void metrics_print_head(enum metric_id id, struct buf *out);
 void metrics_print_gauge(enum metric_id id, const char *labels, double value, struct buf *out);
 /* Append value with the escapes of a label value. */
 void metrics_print_label(struct buf *out, const char *name, struct str value);
+/* docs/metrics.md. Names that are NULL are not listed. */
+void metrics_print_markdown(const struct metrics_labels *labels, struct buf *out);
 
 #endif

@@ -109,7 +109,9 @@ server_listen(struct server *s)
         .n_metrics = s->n_workers + 1,
         .n_residency = s->n_workers,
         .shared = &s->shared,
+        .names = s->names,
         .reloads_failed = &s->reloads_failed,
+        .reloaded_wall_us = &s->reloaded_wall_us,
         .last_reload_error = &s->last_reload_error,
         .started_wall_us = clock_wall_us(),
     };

@@ -71,6 +71,7 @@ adopt(struct server *s, struct world *fresh)
     warn_restart(s, fresh);
     s->world = fresh;
     s->generation = fresh->generation;
+    s->reloaded_wall_us = clock_wall_us();
     s->last_reload_error = STR_NONE;
     log_set_level(fresh->conf->log_level);
     names_follow(s->names, fresh->topology, fresh->conf->dns_refresh * USEC_PER_MSEC);

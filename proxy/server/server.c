@@ -17,7 +17,7 @@
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
 
-enum { DRAIN_POLL_US = 50 * 1000 };
+enum { DRAIN_POLL_US = 50 * 1000, LAG_EVERY_US = 1000 * 1000 };
 
 /* --- fleets ------------------------------------------------------------------------------------------------------ */
 
@@ -180,6 +180,18 @@ on_usr1(int signal, void *arg)
     log_info("logs reopened");
 }
 
+/* --- looking after the workers ----------------------------------------------------------------------------------- */
+
+static void
+on_lag(void *arg)
+{
+    struct server *s = arg;
+
+    for (unsigned i = 0; i < s->n_started; i++)
+        worker_post_lag(s->workers[i]);
+    timer_set(&s->lag, LAG_EVERY_US);
+}
+
 /* --- starting ---------------------------------------------------------------------------------------------------- */
 
 static unsigned
@@ -282,6 +294,8 @@ start(struct server *s)
     s->loop = loop_new();
     watch_signals(s);
     timer_init(&s->drain, s->loop, on_drain, s);
+    timer_init(&s->lag, s->loop, on_lag, s);
+    timer_set(&s->lag, LAG_EVERY_US);
     s->registry = registry_new();
     s->metrics = metrics_new();
     s->names = names_new(s->loop, on_names, s);
@@ -324,6 +338,7 @@ finish(struct server *s)
     for (unsigned i = 0; i < 4; i++)
         signal_watch_free(s->signals[i]);
     timer_fini(&s->drain);
+    timer_fini(&s->lag);
     loop_free(s->loop);
     state_close(&s->state);
     world_unref(s->world);
@@ -338,6 +353,7 @@ server_run(struct world *world, char **environ)
     s->environ = environ;
     s->world = world;
     s->generation = world->generation;
+    s->reloaded_wall_us = clock_wall_us();
     log_set_level(world->conf->log_level);
     raise_descriptor_limit();
     code = start(s);

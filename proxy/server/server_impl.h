@@ -33,13 +33,14 @@ struct server {
     struct metrics *metric_sets[WORKERS_MAX + 1];
     struct residency *residencies[WORKERS_MAX];
     uint64_t generation, reloads_failed;
+    int64_t reloaded_wall_us;
     struct str last_reload_error;
     struct buf reload_error_text;
     struct file_watch *watch;
     bool is_loading, must_reload, is_ending;
     pthread_t loader;
     struct signal_watch *signals[4];
-    struct timer drain;
+    struct timer drain, lag;
     int64_t drain_until_us;
     unsigned n_stops;
     struct { /* bound addresses, for ports.json and the log */

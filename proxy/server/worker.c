@@ -127,6 +127,7 @@ struct order {
     struct worker *worker;
     struct fleet *fleet;
     struct backend *backend;
+    int64_t posted_us;
 };
 
 static void
@@ -181,4 +182,22 @@ void
 worker_post_close_listeners(struct worker *w)
 {
     loop_post(w->loop, close_listeners, w);
+}
+
+static void
+take_lag(void *arg)
+{
+    struct order *o = arg;
+
+    metrics_observe_us(o->worker->metrics, METRIC_LOOP_LAG, 0, clock_mono_us() - o->posted_us);
+    mem_free(o);
+}
+
+void
+worker_post_lag(struct worker *w)
+{
+    struct order *o = MEM_NEW(struct order);
+
+    *o = (struct order){ .worker = w, .posted_us = clock_mono_us() };
+    loop_post(w->loop, take_lag, o);
 }

@@ -39,5 +39,6 @@ void worker_free(struct worker *w);
 void worker_post_fleet(struct worker *w, struct fleet *fleet);
 void worker_post_fallen(struct worker *w, struct backend *b);
 void worker_post_close_listeners(struct worker *w); /* and idle connections */
+void worker_post_lag(struct worker *w);             /* measure how long it takes until the worker gets round to it */
 
 #endif

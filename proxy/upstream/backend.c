@@ -93,6 +93,8 @@ backend_report(struct backend *b, enum health_event event, int64_t now_us)
     before = b->shared.health.state;
     health_step(&b->shared.health, &b->shared.conf, event, now_us);
     after = b->shared.health.state;
+    if (health_is_usable(before) && !health_is_usable(after))
+        atomic_fetch_add_explicit(&b->shared.falls, 1, memory_order_relaxed);
     is_clean = after == HEALTH_UP && b->shared.health.traffic_fails == 0;
     atomic_store_explicit(&b->shared.is_clean, is_clean, memory_order_relaxed);
     atomic_store_explicit(&b->shared.state, (int)after, memory_order_release);

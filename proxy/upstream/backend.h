@@ -29,6 +29,7 @@ struct backend {
         atomic_int state;     /* enum health_state, as published */
         atomic_bool is_clean; /* no failure since the last success: nothing to forgive */
         atomic_uint outstanding, connections;
+        atomic_ulong falls;        /* times that it was taken out of use */
         atomic_ulong latency_us;   /* EWMA of first-byte times */
         atomic_llong last_byte_us; /* when anything came from it */
         atomic_int last_fail;      /* enum fail of the latest failure that counted; FAIL_NONE: it answered... */

@@ -314,6 +314,7 @@ begin_connection(struct exchange *x)
         }
     }
     x->conn->exchange = x;
+    x->conn->slot = x->p.slot;
     stream_on_event(x->conn->stream, pump, x);
     h1_reset(x->conn->parser, x->answer, x->p.head->method);
 }

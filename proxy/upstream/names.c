@@ -160,6 +160,17 @@ names_follow(struct names *n, const struct topology *t, int64_t max_us)
 }
 
 unsigned
+names_failing(const struct names *n)
+{
+    const struct name *name;
+    unsigned failing = 0;
+
+    LIST_FOREACH (name, &n->list, entry)
+        failing += name->is_failing;
+    return failing;
+}
+
+unsigned
 names_get(void *names, struct str host, struct addr *ret_addrs, unsigned room)
 {
     const struct name *name = find(names, host);

@@ -15,6 +15,7 @@ struct names *names_new(struct loop *loop, void (*on_change)(void *arg), void *a
 void names_free(struct names *n);
 /* Follow the hosts of this topology, forget others. max_us bounds the time between look-ups. */
 void names_follow(struct names *n, const struct topology *t, int64_t max_us);
+unsigned names_failing(const struct names *n);                                           /* whose last look-up failed */
 unsigned names_get(void *names, struct str host, struct addr *ret_addrs, unsigned room); /* a registry_resolve_fn */
 
 #endif

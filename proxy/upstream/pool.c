@@ -29,11 +29,18 @@ pool_of(struct upstream *up, struct backend *b)
     return p;
 }
 
+static void
+count_idle(const struct conn *c, int by)
+{
+    c->pool->n_idle += (unsigned)by;
+    metrics_move(c->pool->up->metrics, METRIC_POOL_IDLE, c->slot, by);
+}
+
 void
 conn_close(struct conn *c)
 {
-    if (!c->exchange)
-        c->pool->n_idle -= c->idle_since_us != 0;
+    if (!c->exchange && c->idle_since_us)
+        count_idle(c, -1);
     LIST_REMOVE(c, entry);
     stream_close(&c->stream);
     h1_parser_free(c->parser);
@@ -66,7 +73,7 @@ pool_take_idle(struct pool *p, int64_t max_idle_us)
     LIST_REMOVE(c, entry);
     LIST_INSERT_HEAD(&p->busy, c, entry);
     c->idle_since_us = 0;
-    p->n_idle--;
+    count_idle(c, -1);
     return c;
 }
 
@@ -114,7 +121,7 @@ conn_give_back(struct conn *c)
     LIST_INSERT_HEAD(&p->idle, c, entry);
     c->exchange = NULL;
     c->idle_since_us = loop_now_us(p->up->loop);
-    p->n_idle++;
+    count_idle(c, 1);
     stream_on_event(c->stream, on_idle_event, c);
 }
 

@@ -17,6 +17,7 @@ struct conn {
     struct exchange *exchange; /* NULL while idle */
     int64_t idle_since_us;
     unsigned served; /* exchanges finished on it */
+    unsigned slot;   /* of the cluster that it last worked for, for metrics */
 };
 
 struct pool {

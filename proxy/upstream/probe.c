@@ -97,6 +97,8 @@ on_done(void *arg, enum fail fail)
 
     if (is_ok)
         sample_rtt(t, exchange_timing(shot->exchange));
+    metrics_add(t->prober->up->metrics, METRIC_PROBES, t->cluster->slot, 1);
+    metrics_add(t->prober->up->metrics, METRIC_PROBE_FAILURES, t->cluster->slot, is_ok ? 0 : 1);
     shot->exchange = NULL;
     arena_reset(&shot->arena);
     if (fail == FAIL_UPSTREAM_STALE)
