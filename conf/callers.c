@@ -43,6 +43,14 @@ parse_address(struct str address, struct listen_conf *l)
 }
 
 static bool
+is_loopback(const struct addr *a)
+{
+    static const struct addr loopback6 = { .family = 6, .bytes = { [15] = 1 } };
+
+    return (a->family == 4 && a->bytes[0] == 127) || addr_eq(a, &loopback6);
+}
+
+static bool
 parse_listen(const struct scan *scan, struct word item, struct listen_conf *l)
 {
     struct str address, suffix;
@@ -51,8 +59,10 @@ parse_listen(const struct scan *scan, struct word item, struct listen_conf *l)
     *l = (struct listen_conf){ .text = item.text };
     if (has_suffix && !parse_suffix(scan, item, suffix, l))
         return false;
-    if (parse_address(address, l))
+    if (parse_address(address, l)) {
+        l->is_private = is_loopback(&l->addr);
         return true;
+    }
     scan_error(scan, item, "\"" STR_FMT "\" is not a listening address: expected such as 0.0.0.0:6333 or [::]:6333",
         STR_ARG(item.text));
     return false;
@@ -103,22 +113,14 @@ listen_parse(struct str source, struct str text, unsigned *ret_n, struct arena *
     return parse_list(&scan, ret_n, &words, arena);
 }
 
-static bool
-is_loopback(const struct addr *a)
-{
-    static const struct addr loopback6 = { .family = 6, .bytes = { [15] = 1 } };
-
-    return (a->family == 4 && a->bytes[0] == 127) || addr_eq(a, &loopback6);
-}
-
 static void
-check_admin(const struct scan *scan, struct word at, const struct listen_conf *admin, const struct listeners *l)
+check_admin(const struct scan *scan, struct word at, const struct listen_conf *admin, const struct listeners *l,
+    const struct conf *conf)
 {
-    if (!is_loopback(&admin->addr))
+    if (!admin->is_private && conf->admin_token.len == 0 && !conf_origin(conf, "admin_token")->is_bad)
         scan_error(scan, at,
-            "the admin listener is for loopback only in this version: whoever reaches it reads configuration and "
-            "traffic, and "
-            "there is no key for it yet; expected such as 127.0.0.1:6390 or [::1]:6390");
+            "whoever reaches the admin listener reads configuration and traffic and gives orders: beyond loopback it "
+            "needs SEXTANT_ADMIN_TOKEN");
     if (admin->proxy_protocol)
         scan_error(scan, at, "the admin listener does not speak the PROXY protocol");
     for (unsigned i = 0; i < l->n; i++) {
@@ -142,7 +144,7 @@ listeners_parse(const struct conf *conf, struct arena *arena, struct conf_issues
         conf_option_issue(issues, true, conf, "listen", "expected an address such as 0.0.0.0:6333");
     l->admin = parse_list(&admin_scan, &l->n_admin, &words, arena);
     for (unsigned i = 0; i < l->n_admin; i++)
-        check_admin(&admin_scan, words[i], &l->admin[i], l);
+        check_admin(&admin_scan, words[i], &l->admin[i], l, conf);
     if (l->n_admin > 1)
         scan_error(&admin_scan, words[1], "there may be one admin listener");
     return l;

@@ -3,6 +3,8 @@
 
 #include "conf/option_table.h"
 
+enum { TOKEN_MIN = 16 };
+
 /* Both of one type, sizes or durations. */
 static const struct pair {
     const char *small, *large, *why;
@@ -39,6 +41,19 @@ tell(const struct conf *conf, struct conf_issues *issues, const struct pair *p, 
     arena_fini(&a);
 }
 
+static void
+check_token(const struct conf *conf, struct conf_issues *issues)
+{
+    struct str token = conf->admin_token;
+    bool is_visible = true;
+
+    for (size_t i = 0; i < token.len; i++)
+        is_visible &= token.p[i] > ' ' && token.p[i] < 0x7f;
+    if (token.len && (token.len < TOKEN_MIN || !is_visible))
+        conf_option_issue(issues, true, conf, "admin_token",
+            "expected at least %d visible ASCII characters, such as of openssl rand -hex 32", TOKEN_MIN);
+}
+
 void
 conf_check(const struct conf *conf, struct conf_issues *issues)
 {
@@ -48,6 +63,7 @@ conf_check(const struct conf *conf, struct conf_issues *issues)
         if (number(conf, small) > number(conf, large))
             tell(conf, issues, &pairs[i], small, large);
     }
+    check_token(conf, issues);
     if (conf->client_idle <= 10000)
         conf_option_issue(issues, false, conf, "client_idle",
             "some clients send on connections that have been idle for 10 s: keep them longer");

@@ -63,6 +63,7 @@ struct listen_conf {
     struct addr addr;
     uint16_t port;
     bool proxy_protocol; /* required */
+    bool is_private;     /* only this machine reaches it */
 };
 
 /* What is believed of callers. */
@@ -84,8 +85,8 @@ struct overrides {
 
 struct listen_conf *listen_parse(
     struct str source, struct str text, unsigned *ret_n, struct arena *arena, struct conf_issues *issues);
-/* Both lists, and what must hold for them: at least one address for clients, the admin one (if any) on loopback, nothing
- * bound twice. */
+/* Both lists, and what must hold for them: at least one address for clients, the admin one (if any) on loopback or behind
+ * a token, nothing bound twice. */
 struct listeners {
     struct listen_conf *items, *admin;
     unsigned n, n_admin; /* n_admin is 0 or 1 */

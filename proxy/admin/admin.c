@@ -1,29 +1,51 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One request a connection, small heads, no bodies, a few seconds of patience: enough for people and scrapers, and little
- * to get wrong.
+ * One request a connection, small heads, small bodies, a few seconds of patience: enough for people and scrapers, and
+ * little to get wrong.
+ *
+ *   head -> may they? -> page ----------------------> answer -> end
+ *             |    \---- body (orders) -> order -----^
+ *             |                            \-> wait --^  (a reload)
+ *             \---- no ------------------------------^
  */
 #include "proxy/admin/admin.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "proxy/admin/traffic.h"
 #include "proxy/base/clock.h"
+#include "proxy/admin/access.h"
 #include "proxy/base/mem.h"
 #include "proxy/http/h1.h"
+#include "proxy/obs/log.h"
 
-enum { PATIENCE_US = 10 * 1000 * 1000, HEAD_BYTES = 8192, CONNECTIONS_MAX = 64 };
+enum {
+    PATIENCE_US = 10 * 1000 * 1000,
+    LINGER_US = 2 * 1000 * 1000,
+    WAIT_PATIENCE_US = 300 * 1000 * 1000,
+    HEAD_BYTES = 8192,
+    BODY_BYTES = 16384,
+    BY_BYTES = 160,
+    CONNECTIONS_MAX = 64
+};
 
 static const struct route {
     const char *path;
-    admin_page_fn *page;
+    enum access access;
+    admin_page_fn *page; /* by GET, or */
+    admin_order_fn *order;
+    int refusal;
     struct str content_type;
     const char *help;
 } routes[] = {
-#define ROUTE(path, function, content_type, help) \
-    { path, admin_page_##function, { content_type, sizeof(content_type) - 1 }, help },
+#define ROUTE(path, access, function, refusal, content_type, help) \
+    { path, ACCESS_##access, admin_page_##function, NULL, refusal, { content_type, sizeof(content_type) - 1 }, help },
+#define ORDER(path, function, help) \
+    { path, ACCESS_WRITE, NULL, admin_order_##function, 400, { "application/json", 16 }, help },
 #include "proxy/admin/admin_routes.def"
 #undef ROUTE
+#undef ORDER
 };
 enum { N_ROUTES = sizeof(routes) / sizeof(routes[0]) };
 
@@ -34,8 +56,11 @@ struct visit {
     struct h1_parser *parser;
     struct message request;
     struct arena arena;
+    const struct route *order; /* its body is being read */
+    struct buf body;
+    struct admin_wait wait;
     struct buf out;
-    bool has_answer;
+    bool has_answer, is_lingering;
     struct timer timer;
     struct task end;
 };
@@ -54,7 +79,7 @@ admin_page_index(const struct admin_view *view, struct str query, struct buf *ou
 {
     buf_printf(out, "Sextant %s\n\n", SEXTANT_VERSION);
     for (unsigned i = 0; i < N_ROUTES; i++)
-        buf_printf(out, "%-12s %s\n", routes[i].path, routes[i].help);
+        buf_printf(out, "%-4s %-12s %s\n", routes[i].order ? "POST" : "GET", routes[i].path, routes[i].help);
     return true;
 }
 
@@ -113,6 +138,8 @@ visit_free(void *arg)
     h1_parser_free(v->parser);
     timer_fini(&v->timer);
     task_cancel(&v->end);
+    admin_wait_cancel(&v->wait);
+    buf_fini(&v->body);
     buf_fini(&v->out);
     arena_fini(&v->arena);
     mem_free(v);
@@ -139,34 +166,30 @@ answer_with(struct visit *v, int status, struct str content_type, struct str bod
     m.keep_alive = false;
     message_add(&m, STR("content-type"), content_type);
     message_add(&m, STR("cache-control"), STR("no-store"));
+    message_add(&m, STR("x-content-type-options"), STR("nosniff"));
+    if (status == 401)
+        message_add(&m, STR("www-authenticate"), STR("Bearer realm=\"sextant admin\""));
+    if (status == 405)
+        message_add(&m, STR("allow"), v->order ? STR("POST") : STR("GET, HEAD"));
     h1_write_response(&v->out, &m, v->request.minor);
     if (v->request.method != METHOD_HEAD)
         buf_add(&v->out, body);
     v->has_answer = true;
 }
 
+/* Pages and scrapers read text; whoever gave an order reads JSON. */
 static void
-answer(struct visit *v)
+answer_error(struct visit *v, int status, const char *sentence)
 {
-    struct str path, query;
     struct buf body = { 0 };
 
-    str_cut(v->request.target, '?', &path, &query);
-    for (unsigned i = 0; i < N_ROUTES; i++) {
-        bool ok;
-
-        if (!str_eq(path, str_from(routes[i].path)))
-            continue;
-        if (v->request.method != METHOD_GET && v->request.method != METHOD_HEAD) {
-            answer_with(v, 405, STR("text/plain"), STR("only GET here\n"));
-            return;
-        }
-        ok = routes[i].page(&v->admin->view, query, &body);
-        answer_with(v, ok ? 200 : 400, ok ? routes[i].content_type : STR("text/plain"), buf_str(&body));
-        buf_fini(&body);
-        return;
-    }
-    answer_with(v, 404, STR("text/plain"), STR("no such page; / lists them\n"));
+    if (v->request.method == METHOD_POST)
+        admin_put_error(&body, "%s", sentence);
+    else
+        buf_printf(&body, "%s\n", sentence);
+    answer_with(
+        v, status, v->request.method == METHOD_POST ? STR("application/json") : STR("text/plain"), buf_str(&body));
+    buf_fini(&body);
 }
 
 static bool
@@ -186,18 +209,174 @@ flush(struct visit *v)
     return !v->has_answer;
 }
 
+/* Closing while input is unread would reset the connection, and the answer might never be read. */
+static void
+linger(struct visit *v)
+{
+    char input[HEAD_BYTES];
+    ssize_t n;
+
+    do
+        n = stream_read(v->stream, input, sizeof(input));
+    while (n > 0);
+    if (n != -EAGAIN)
+        end_visit(v);
+}
+
+static void
+end_answer(struct visit *v)
+{
+    if (!v->is_lingering && flush(v))
+        return;
+    if (!v->is_lingering) {
+        v->is_lingering = true;
+        stream_shutdown(v->stream);
+        timer_set(&v->timer, LINGER_US);
+    }
+    linger(v);
+}
+
+/* --- pages and orders -------------------------------------------------------------------------------------------- */
+
+/* The route of this path for this method; else one for another method, so that it can be said. */
+static const struct route *
+find_route(struct str path, bool is_order, bool *ret_is_method)
+{
+    const struct route *found = NULL;
+
+    *ret_is_method = false;
+    for (unsigned i = 0; i < N_ROUTES && !*ret_is_method; i++) {
+        if (!str_eq(path, str_from(routes[i].path)))
+            continue;
+        found = &routes[i];
+        *ret_is_method = (routes[i].order != NULL) == is_order;
+    }
+    return found;
+}
+
+static void
+answer_page(struct visit *v, const struct route *route, struct str query)
+{
+    struct buf body = { 0 };
+    bool ok = route->page(&v->admin->view, query, &body);
+
+    answer_with(v, ok ? 200 : route->refusal, ok ? route->content_type : STR("text/plain"), buf_str(&body));
+    buf_fini(&body);
+}
+
+static enum access_verdict
+may(struct visit *v, const struct route *route)
+{
+    struct access_rules rules = {
+        .token = (*v->admin->view.fleet)->world->conf->admin_token,
+        .is_private = v->admin->view.is_private,
+    };
+
+    return access_decide(route->access, &rules, &v->request);
+}
+
+/* The head is there: a refusal or a page at once, an order when its body is. */
+static void
+take_head(struct visit *v)
+{
+    enum method method = v->request.method;
+    bool is_method;
+    struct str path, query;
+    const struct route *route;
+    enum access_verdict verdict;
+
+    str_cut(v->request.target, '?', &path, &query);
+    route = find_route(path, method == METHOD_POST, &is_method);
+    if (!route) {
+        answer_error(v, 404, "no such page; / lists them");
+        return;
+    }
+    v->order = route->order ? route : NULL;
+    verdict = may(v, route);
+    if (verdict != ACCESS_GRANTED)
+        answer_error(v, access_status(verdict), access_sentence(verdict));
+    else if (!is_method || (method != METHOD_GET && method != METHOD_HEAD && method != METHOD_POST))
+        answer_error(v, 405, route->order ? "only POST here" : "only GET here");
+    else if (!route->order)
+        answer_page(v, route, query);
+}
+
+static void
+on_reloaded(void *arg, const struct admin_reload *outcome)
+{
+    struct visit *v = arg;
+    struct buf body = { 0 };
+    int status = admin_reload_answer(outcome, &body);
+
+    answer_with(v, status, STR("application/json"), buf_str(&body));
+    buf_fini(&body);
+    end_answer(v);
+}
+
+/* "anna@host, 127.0.0.1": the name is what the one who asks says of himself. */
+static const char *
+who(const struct visit *v, struct json body, char text[BY_BYTES])
+{
+    struct str by = json_string(json_get(body, "by"));
+    char address[ADDR_TEXT_MAX];
+
+    if (by.len > 64)
+        by.len = 64;
+    snprintf(text, BY_BYTES, STR_FMT "%s%s", STR_ARG(by), by.len ? ", " : "",
+        addr_print(stream_peer(v->stream, NULL), -1, address));
+    return text;
+}
+
+static void
+take_order(struct visit *v)
+{
+    struct json_doc *doc = json_parse(buf_len(&v->body) ? buf_str(&v->body) : STR("{}"), NULL, NULL);
+    struct admin_order order = { .wait = &v->wait };
+    struct buf out = { 0 };
+    char by[BY_BYTES];
+    int status;
+
+    if (!doc || json_type(json_root(doc)) != JSON_OBJECT) {
+        answer_error(v, 400, "the body is no JSON object");
+        json_free(doc);
+        return;
+    }
+    order.body = json_root(doc);
+    order.by = who(v, order.body, by);
+    v->wait.fn = on_reloaded;
+    v->wait.arg = v;
+    status = v->order->order(&v->admin->view, &order, &out);
+    json_free(doc);
+    if (status)
+        answer_with(v, status, v->order->content_type, buf_str(&out));
+    else
+        timer_set(&v->timer, WAIT_PATIENCE_US);
+    buf_fini(&out);
+}
+
 static void
 take_input(struct visit *v, struct str input)
 {
-    size_t used;
-    struct str body;
-    enum fail fail;
-    enum h1_event event = h1_parse(v->parser, input, &used, &body, &fail);
+    enum h1_event event = H1_HEAD;
 
-    if (event == H1_HEAD)
-        answer(v);
-    else if (event == H1_ERROR)
-        answer_with(v, fail_info(fail)->status, STR("text/plain"), STR("not a valid request\n"));
+    while (event != H1_MORE && event != H1_DONE && !v->has_answer) {
+        size_t used;
+        struct str piece;
+        enum fail fail;
+
+        event = h1_parse(v->parser, input, &used, &piece, &fail);
+        input = str_skip(input, used);
+        if (event == H1_HEAD)
+            take_head(v);
+        else if (event == H1_ERROR)
+            answer_error(v, fail_info(fail)->status, "not a valid request");
+        else if (event == H1_BODY && buf_len(&v->body) + piece.len > BODY_BYTES)
+            answer_error(v, 413, "the body is too long");
+        else if (event == H1_BODY)
+            buf_add(&v->body, piece);
+        else if (event == H1_DONE && v->order)
+            take_order(v);
+    }
 }
 
 static void
@@ -215,12 +394,10 @@ on_event(void *arg)
             end_visit(v);
             return;
         }
-        take_input(v, str_make(input, (size_t)n));
+        if (!v->wait.is_waiting)
+            take_input(v, str_make(input, (size_t)n));
     }
-    if (!flush(v)) {
-        stream_shutdown(v->stream);
-        end_visit(v);
-    }
+    end_answer(v);
 }
 
 static void

@@ -2,6 +2,17 @@
 #include "proxy/admin/admin.h"
 #include "proxy/admin/explain_query.h"
 
+/* --- health ------------------------------------------------------------------------------------------------------ */
+
+bool
+admin_page_health(const struct admin_view *view, struct str query, struct buf *out)
+{
+    bool is_draining = atomic_load(&view->shared->is_draining), is_ready = atomic_load(&view->shared->is_ready);
+
+    buf_add(out, is_draining ? STR("draining\n") : is_ready ? STR("ok\n") : STR("starting\n"));
+    return is_ready && !is_draining;
+}
+
 /* --- config ------------------------------------------------------------------------------------------------------ */
 
 bool

@@ -23,6 +23,19 @@ str_eq_nocase(struct str a, struct str b)
 }
 
 bool
+str_eq_secret(struct str secret, struct str given)
+{
+    volatile unsigned char difference = secret.len != given.len;
+    size_t at = 0;
+
+    for (size_t i = 0; i < given.len; i++) {
+        difference |= (unsigned char)(given.p[i] ^ secret.p[at]);
+        at = at + 1 < secret.len ? at + 1 : 0;
+    }
+    return difference == 0;
+}
+
+bool
 str_starts(struct str s, struct str prefix)
 {
     return s.len >= prefix.len && str_eq(str_make(s.p, prefix.len), prefix);

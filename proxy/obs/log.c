@@ -26,6 +26,12 @@ log_set_level(struct str name)
     return false;
 }
 
+const char *
+log_level_name(void)
+{
+    return level_names[atomic_load(&current_level)];
+}
+
 bool
 log_is_on(enum log_level level)
 {

@@ -10,6 +10,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 
 /* False and no change if the name is none of error, warning, info, debug. */
 bool log_set_level(struct str name);
+const char *log_level_name(void); /* the one in use */
 bool log_is_on(enum log_level level);
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

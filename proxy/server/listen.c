@@ -102,6 +102,8 @@ write_ports(struct server *s)
 int
 server_listen(struct server *s)
 {
+    const struct listeners *l = s->world->listeners;
+    static const struct admin_ops ops = { .reload = server_order_reload };
     struct admin_view view = {
         .fleet = &s->fleet,
         .metrics = s->metric_sets,
@@ -114,8 +116,10 @@ server_listen(struct server *s)
         .reloaded_wall_us = &s->reloaded_wall_us,
         .last_reload_error = &s->last_reload_error,
         .started_wall_us = clock_wall_us(),
+        .is_private = l->n_admin && l->admin[0].is_private,
+        .ops = &ops,
+        .ops_arg = s,
     };
-    const struct listeners *l = s->world->listeners;
     int code = 0;
 
     if (l->n > LISTENERS_MAX) {

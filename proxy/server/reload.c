@@ -96,6 +96,47 @@ tell_refused(struct str issues)
     events_add(EVENT_RELOAD_REFUSED, STR_NONE, "the old configuration stays in use. " STR_FMT, STR_ARG(line));
 }
 
+/* --- those who wait ---------------------------------------------------------------------------------------------- */
+
+static void
+answer_waits(struct server *s, bool is_accepted, struct str issues)
+{
+    struct admin_reload outcome = { is_accepted, s->generation, issues };
+    struct admin_wait *w;
+
+    while ((w = LIST_FIRST(&s->waits))) {
+        admin_wait_cancel(w);
+        w->fn(w->arg, &outcome);
+    }
+}
+
+/* Not answered by the load under way: it may have read the files before they were changed. */
+void
+server_order_reload(void *server, struct admin_wait *wait, const char *why)
+{
+    struct server *s = server;
+
+    wait->is_waiting = true;
+    if (s->is_loading)
+        LIST_INSERT_HEAD(&s->waits_next, wait, entry);
+    else
+        LIST_INSERT_HEAD(&s->waits, wait, entry);
+    server_begin_reload(s, why);
+}
+
+static void
+promote_waits(struct server *s)
+{
+    struct admin_wait *w;
+
+    while ((w = LIST_FIRST(&s->waits_next))) {
+        LIST_REMOVE(w, entry);
+        LIST_INSERT_HEAD(&s->waits, w, entry);
+    }
+}
+
+/* --- loading ----------------------------------------------------------------------------------------------------- */
+
 static void
 free_load(struct load *l)
 {
@@ -126,9 +167,12 @@ on_loaded(void *arg)
         log_error("reload: refused, the old configuration stays in use");
         tell_refused(s->last_reload_error);
     }
+    answer_waits(s, l->world != NULL, buf_str(&s->reload_error_text));
     free_load(l);
-    if (s->must_reload)
+    if (s->must_reload) {
+        promote_waits(s);
         server_begin_reload(s, "asked for meanwhile");
+    }
 }
 
 static void *
@@ -139,6 +183,12 @@ load(void *arg)
     l->world = world_load(l->server->environ, l->generation, &l->issues);
     loop_post(l->server->loop, on_loaded, l);
     return NULL;
+}
+
+static void
+on_no_thread(void *arg)
+{
+    answer_waits(arg, false, STR("no thread could be had to read it"));
 }
 
 void
@@ -162,6 +212,7 @@ server_begin_reload(struct server *s, const char *why)
     log_error("reload: no thread for it: %s", strerrordesc_np(error));
     s->is_loading = false;
     mem_free(l);
+    loop_post(s->loop, on_no_thread, s);
 }
 
 static void

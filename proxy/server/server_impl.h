@@ -38,6 +38,7 @@ struct server {
     struct buf reload_error_text;
     struct file_watch *watch;
     bool is_loading, must_reload, is_ending;
+    struct admin_waits waits, waits_next; /* for the load under way, and for the one after it */
     pthread_t loader;
     struct signal_watch *signals[4];
     struct timer drain, lag;
@@ -54,6 +55,7 @@ struct server {
 int server_listen(struct server *s);
 /* reload.c */
 void server_begin_reload(struct server *s, const char *why);
+void server_order_reload(void *server, struct admin_wait *wait, const char *why);
 void server_watch_files(struct server *s);
 void server_reload_fini(struct server *s);
 /* server.c: build a fleet from the current world and hand it to everybody. */

@@ -176,7 +176,9 @@ class Edge(Process):
                          "SEXTANT_PROBE_INTERVAL": "500ms"})
         if partition_map:
             self.env["SEXTANT_PARTITION_MAP"] = partition_map
-        self.env.update({f"SEXTANT_{k.upper()}": str(v) for k, v in options.items()})
+        self.env.update({f"SEXTANT_{k.upper()}": str(v) for k, v in options.items() if v is not None})
+        for name in (k for k, v in options.items() if v is None):
+            self.env.pop(f"SEXTANT_{name.upper()}", None)
         self.port = self.admin_port = 0
 
     @property

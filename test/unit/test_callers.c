@@ -24,13 +24,15 @@ test_listeners(void **state)
     assert_int_equal(l->items[2].port, 0);
     assert_int_equal(l->n_admin, 1);
     assert_int_equal(l->admin[0].port, 6390);
+    assert_true(l->admin[0].is_private);
+    assert_true(l->items[0].is_private);
+    assert_false(l->items[1].is_private);
     fixture_fini(&f);
 }
 
 #define NOT_LOOPBACK \
-    "the admin listener is for loopback only in this version: whoever reaches it reads configuration and traffic, " \
-    "and " \
-    "there is no key for it yet; expected such as 127.0.0.1:6390 or [::1]:6390\n"
+    "whoever reaches the admin listener reads configuration and traffic and gives orders: beyond loopback it needs " \
+    "SEXTANT_ADMIN_TOKEN\n"
 #define LISTEN_HINT " is not a listening address: expected such as 0.0.0.0:6333 or [::]:6333\n"
 
 static void
@@ -56,6 +58,7 @@ test_mistakes_in_listeners(void **state)
         { "", "SEXTANT_ADMIN_LISTEN=0.0.0.0:1", "SEXTANT_ADMIN_LISTEN:1:1: error: " NOT_LOOPBACK },
         { "", "SEXTANT_ADMIN_LISTEN=10.0.0.1:1", "SEXTANT_ADMIN_LISTEN:1:1: error: " NOT_LOOPBACK },
         { "", "SEXTANT_ADMIN_LISTEN=[::]:1", "SEXTANT_ADMIN_LISTEN:1:1: error: " NOT_LOOPBACK },
+        { "SEXTANT_ADMIN_TOKEN=0123456789abcdef", "SEXTANT_ADMIN_LISTEN=10.0.0.1:1", "" },
         { "", "SEXTANT_ADMIN_LISTEN=127.9.9.9:1", "" },
         { "", "SEXTANT_ADMIN_LISTEN=127.0.0.1:6333",
             "SEXTANT_ADMIN_LISTEN:1:1: error: 127.0.0.1:6333 conflicts with 0.0.0.0:6333 of SEXTANT_LISTEN\n" },
