@@ -197,6 +197,17 @@ listener_resume(struct listener *l)
 }
 
 void
+listener_drain(struct listener *l)
+{
+    l->is_accepting = true;
+    while (!l->is_freed && accept_one(l))
+        ;
+    l->is_accepting = false;
+    if (l->is_freed)
+        release(l);
+}
+
+void
 listener_on_trouble(struct listener *l, void (*fn)(void *arg, int error), void *arg)
 {
     l->on_trouble = fn;

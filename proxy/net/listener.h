@@ -21,6 +21,8 @@ struct listener *listener_new(struct loop *loop, int fd, listener_fn *fn, void *
 void listener_pause(struct listener *l); /* connections wait in the kernel's queue */
 void listener_resume(struct listener *l);
 void listener_free(struct listener *l); /* NULL is fine */
+/* Accept all that waits in the kernel's queue: closing resets it. Not from within the callback. */
+void listener_drain(struct listener *l);
 /* Out of descriptors or memory: accepting pauses by itself for 100 ms and fn(arg, errno) is told, if set. */
 void listener_on_trouble(struct listener *l, void (*fn)(void *arg, int error), void *arg);
 
