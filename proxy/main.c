@@ -2,14 +2,19 @@
  *
  * Arguments and subcommands. Exit codes: 0 done, 1 something was in the way, 2 the configuration or the command line is wrong.
  */
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proxy/admin/explain_query.h"
 #include "proxy/server/server.h"
 
 extern char **environ;
+
+static const char *program_name;
 
 static void
 print(FILE *to, struct buf *text)
@@ -37,12 +42,52 @@ load(void)
     return w;
 }
 
+/* The file that SIGUSR2 starts: as it was called, so that a link that leads elsewhere by then is followed; the file itself
+ * when that is no path to it. */
+static const char *
+program(void)
+{
+    static char path[PATH_MAX];
+    struct stat mine, called;
+    ssize_t n;
+
+    if (strchr(program_name, '/') && stat("/proc/self/exe", &mine) == 0 && stat(program_name, &called) == 0 &&
+        mine.st_ino == called.st_ino && mine.st_dev == called.st_dev) {
+        const char *dir = program_name[0] == '/' ? "" : getcwd(path, sizeof(path));
+        size_t len = dir ? strlen(dir) : sizeof(path);
+
+        if (len + strlen(program_name) + 2 <= sizeof(path)) {
+            snprintf(path + len, sizeof(path) - len, "%s%s", len ? "/" : "", program_name);
+            return path;
+        }
+    }
+    n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+    path[n > 0 ? n : 0] = '\0';
+    return path;
+}
+
+/* "--successor FD [--kept]" is how a process starts the next one. */
 static int
 serve(int argc, char **argv)
 {
-    struct world *w = load();
+    struct server_start how = { .environ = environ, .program = program(), .predecessor_fd = -1 };
+    struct world *w;
+    uint64_t fd;
 
-    return w ? server_run(w, environ) : 2;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--kept") == 0) {
+            how.is_kept = true;
+        } else if (strcmp(argv[i], "--successor") == 0 && i + 1 < argc && str_to_u64(str_from(argv[i + 1]), &fd) &&
+                   fd <= INT_MAX && fcntl((int)fd, F_SETFD, FD_CLOEXEC) == 0) {
+            how.predecessor_fd = (int)fd;
+            i++;
+        } else {
+            fprintf(stderr, "sextant serve: %s is not understood; it takes no arguments\n", argv[i]);
+            return 2;
+        }
+    }
+    w = load();
+    return w ? server_run(w, &how) : 2;
 }
 
 static int
@@ -161,6 +206,7 @@ main(int argc, char **argv)
     } commands[] = { { "serve", serve }, { "check", check }, { "explain", explain }, { "--help", help },
         { "help", help }, { "-h", help }, { "--version", version } };
 
+    program_name = argc ? argv[0] : "";
     if (argc < 2)
         return serve(0, NULL);
     for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -450,6 +450,15 @@ admin_new(struct loop *loop, int listen_fd, const struct admin_view *view)
 }
 
 void
+admin_stop_accepting(struct admin *a)
+{
+    if (!a)
+        return;
+    listener_free(a->listener);
+    a->listener = NULL;
+}
+
+void
 admin_free(struct admin *a)
 {
     if (!a)

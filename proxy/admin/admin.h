@@ -64,6 +64,7 @@ struct admin_view {
 struct admin;
 
 struct admin *admin_new(struct loop *loop, int listen_fd, const struct admin_view *view);
+void admin_stop_accepting(struct admin *a); /* visits that are there are served; NULL is fine */
 void admin_free(struct admin *a);
 
 /* Pages; also for tests. False: the route's refusal, `out` says why. */

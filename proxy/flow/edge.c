@@ -64,6 +64,6 @@ edge_close_idle(struct edge *e)
     for (s = LIST_FIRST(&e->sessions); s; s = next) {
         next = session_next(s);
         if (session_is_idle(s))
-            session_free(s);
+            session_leave_idle(s);
     }
 }

@@ -17,6 +17,7 @@ struct edge_shared {
     atomic_uint connections;   /* client connections open */
     atomic_ulong replay_bytes; /* request bodies kept for sending again */
     atomic_bool is_draining;   /* SIGTERM came: readyz says 503, answers say Connection: close */
+    atomic_bool has_successor; /* draining as another process serves: readyz goes on to say 200 */
     atomic_bool is_ready;      /* configured and listening */
 };
 

@@ -398,6 +398,17 @@ session_pump(void *arg)
         session_arm(s);
 }
 
+void
+session_leave_idle(struct session *s)
+{
+    session_pump(s);
+    if (!session_is_idle(s))
+        return;
+    if (s->n_requests == 0 && session_now_us(s) - s->since_us < FIRST_REQUEST_US)
+        return;
+    session_free(s);
+}
+
 struct session *
 session_new(struct edge *edge, struct stream *stream, bool proxy_protocol)
 {

@@ -12,5 +12,8 @@ struct session *session_new(struct edge *edge, struct stream *stream, bool proxy
 void session_free(struct session *s); /* cuts whatever is under way */
 struct session *session_next(const struct session *s);
 bool session_is_idle(const struct session *s); /* between requests, nothing left to write */
+/* Close an idle one, unless a request has come meanwhile: unread, it would be reset. A connection that has not had its first
+ * request yet gets a second for it. */
+void session_leave_idle(struct session *s);
 
 #endif

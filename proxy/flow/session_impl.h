@@ -13,7 +13,8 @@ enum {
     OUT_LOW = 64 * 1024,
     GATHER_BYTES = 16 * 1024,
     READS_PER_TURN = 16,
-    LINGER_US = 2 * 1000 * 1000
+    LINGER_US = 2 * 1000 * 1000,
+    FIRST_REQUEST_US = 1000 * 1000
 };
 
 enum session_state { IDLE, HEAD, BODY, ANSWER, LINGER, GONE };

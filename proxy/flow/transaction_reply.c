@@ -143,7 +143,9 @@ void
 transaction_answer_here(struct transaction *t)
 {
     struct buf body = { 0 };
-    bool is_ready = atomic_load(&t->edge->shared->is_ready) && !atomic_load(&t->edge->shared->is_draining);
+    const struct edge_shared *shared = t->edge->shared;
+    bool is_ready = atomic_load(&shared->is_ready) &&
+                    (!atomic_load(&shared->is_draining) || atomic_load(&shared->has_successor));
     int status = 200;
     struct str type = answer_local(&body, &t->op, is_ready, t->fleet->version, &status);
 

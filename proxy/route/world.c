@@ -60,6 +60,9 @@ check_words(const struct conf *conf, struct conf_issues *issues)
             "expected error, warning, info or debug, not \"" STR_FMT "\"", STR_ARG(conf->log_level));
     if (!str_starts(conf->probe_path, STR("/")))
         conf_option_issue(issues, true, conf, "probe_path", "expected a path that begins with /");
+    if (conf->handover.len && !str_eq(conf->handover, STR("off")) && conf->handover.p[0] != '/' &&
+        (conf->handover.p[0] != '@' || conf->handover.len < 2))
+        conf_option_issue(issues, true, conf, "handover", "expected a path that begins with /, @name or off");
     if (conf->upstream_idle >= 5000)
         conf_option_issue(issues, false, conf, "upstream_idle",
             "Qdrant closes idle connections after 5 s: keeping them as long costs failed requests");

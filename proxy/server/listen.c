@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,26 +37,60 @@ is_free(const struct listen_conf *l)
     return 0;
 }
 
+/* A socket for each worker at least. Where no more can be bound beside those of others (the service manager's are without
+ * SO_REUSEPORT), workers share them. */
+static int
+fill_group(struct socket_group *g, const struct listen_conf *l, unsigned want)
+{
+    unsigned n_given = g->n;
+
+    while (g->n < want) {
+        int fd = listen_open(&l->addr, g->port, true);
+
+        if (fd < 0 && n_given)
+            fd = fcntl(g->fds[g->n % n_given], F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+            return fd;
+        g->fds[g->n++] = fd;
+        if (g->port == 0)
+            g->port = listen_port(fd);
+    }
+    return 0;
+}
+
+/* The group that was handed over for this address, or a new one; among the sockets of this process. */
+static struct socket_group *
+find_group(struct server *s, const struct listen_conf *l, bool is_admin)
+{
+    struct socket_group *g = sockets_take(&s->inherited, l, is_admin);
+
+    if (g)
+        s->sockets.groups[s->sockets.n++] = g;
+    else
+        g = sockets_add(&s->sockets, &l->addr, l->port);
+    g->is_admin = is_admin;
+    g->text[0] = '\0';
+    if (l->text.len < sizeof(g->text))
+        snprintf(g->text, sizeof(g->text), STR_FMT, STR_ARG(l->text));
+    return g;
+}
+
 static int
 open_listener(struct server *s, const struct listen_conf *l)
 {
-    uint16_t port = l->port;
-    int error = is_free(l);
+    struct socket_group *g = find_group(s, l, false);
+    unsigned n_given = g->n;
+    int error = n_given ? 0 : is_free(l);
 
-    for (unsigned i = 0; i < s->n_workers && error == 0; i++) {
-        int fd = listen_open(&l->addr, port, true);
-
-        if (fd < 0) {
-            error = fd;
-            break;
-        }
-        port = listen_port(fd);
-        worker_add_listener(s->workers[i], fd, l->proxy_protocol);
-    }
+    if (error == 0)
+        error = fill_group(g, l, s->n_workers);
     if (error)
         return say_no(l, "SEXTANT_LISTEN", error);
-    addr_print(&l->addr, port, s->bound[s->n_bound].text);
-    log_info("listening on %s%s", s->bound[s->n_bound].text, l->proxy_protocol ? " (PROXY protocol required)" : "");
+    for (unsigned i = 0; i < g->n; i++)
+        worker_add_listener(s->workers[i % s->n_workers], g->fds[i], l->proxy_protocol);
+    addr_print(&l->addr, g->port, s->bound[s->n_bound].text);
+    log_info("listening on %s%s%s", s->bound[s->n_bound].text, l->proxy_protocol ? " (PROXY protocol required)" : "",
+        n_given ? ", sockets taken over" : "");
     s->n_bound++;
     return 0;
 }
@@ -62,19 +98,25 @@ open_listener(struct server *s, const struct listen_conf *l)
 static int
 open_admin(struct server *s, const struct listen_conf *l, const struct admin_view *view)
 {
-    int fd = listen_open(&l->addr, l->port, false);
+    struct socket_group *g = find_group(s, l, true);
 
-    if (fd < 0)
-        return say_no(l, "SEXTANT_ADMIN_LISTEN", fd);
-    addr_print(&l->addr, listen_port(fd), s->admin_bound);
-    s->admin = admin_new(s->loop, fd, view);
+    if (g->n == 0) {
+        int fd = listen_open(&l->addr, l->port, false);
+
+        if (fd < 0)
+            return say_no(l, "SEXTANT_ADMIN_LISTEN", fd);
+        g->fds[g->n++] = fd;
+        g->port = listen_port(fd);
+    }
+    addr_print(&g->addr, g->port, s->admin_bound);
+    s->admin = admin_new(s->loop, g->fds[0], view);
     log_info("admin pages on http://%s/", s->admin_bound);
     return 0;
 }
 
 /* Where this edge listens, for programs that let it choose a port. */
-static void
-write_ports(struct server *s)
+void
+server_write_ports(struct server *s)
 {
     struct buf text = { 0 };
     struct json_writer w = json_writer(&text);
@@ -130,7 +172,5 @@ server_listen(struct server *s)
         code = open_listener(s, &l->items[i]);
     if (code == 0 && l->n_admin)
         code = open_admin(s, &l->admin[0], &view);
-    if (code == 0)
-        write_ports(s);
     return code;
 }

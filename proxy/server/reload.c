@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/base/thread.h"
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
@@ -206,10 +207,10 @@ server_begin_reload(struct server *s, const char *why)
     l->generation = s->generation + 1;
     l->issues.arena = &l->arena;
     s->is_loading = true;
-    error = pthread_create(&s->loader, NULL, load, l);
+    error = thread_start(&s->loader, "loader", load, l);
     if (error == 0)
         return;
-    log_error("reload: no thread for it: %s", strerrordesc_np(error));
+    log_error("reload: no thread for it: %s", strerrordesc_np(-error));
     s->is_loading = false;
     mem_free(l);
     loop_post(s->loop, on_no_thread, s);

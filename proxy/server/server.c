@@ -7,6 +7,7 @@
 #include "proxy/server/server.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
 
-enum { DRAIN_POLL_US = 50 * 1000, LAG_EVERY_US = 1000 * 1000 };
+enum { WARM_UP_US = 5 * 1000 * 1000, LOCK_TRIES = 60, LOCK_PAUSE_MS = 50, LAG_EVERY_US = 1000 * 1000 };
 
 /* --- fleets ------------------------------------------------------------------------------------------------------ */
 
@@ -39,10 +40,24 @@ server_publish(struct server *s)
     fleet_unref(old);
 }
 
+static bool
+is_warm(const struct server *s)
+{
+    for (unsigned i = 0; i < s->fleet->n_clusters; i++) {
+        if (s->fleet->clusters[i].n_backends == 0)
+            return false;
+    }
+    return true;
+}
+
 static void
 on_names(void *arg)
 {
-    server_publish(arg);
+    struct server *s = arg;
+
+    server_publish(s);
+    if (s->n_started == 0 && is_warm(s))
+        timer_set(&s->warm_up, 0);
 }
 
 /* Version or aliases: the same backends, so nothing but the snapshot changes. */
@@ -125,50 +140,23 @@ on_verdict(void *arg, struct backend *b, enum health_state from, enum health_sta
         worker_post_fallen(s->workers[i], b);
 }
 
-/* --- ending ------------------------------------------------------------------------------------------------------ */
-
-static void
-on_drain(void *arg)
-{
-    struct server *s = arg;
-    unsigned open = atomic_load(&s->shared.connections);
-
-    if (s->drain_until_us == 0) { /* the delay is over: no more connections */
-        s->drain_until_us = loop_now_us(s->loop) + s->world->conf->drain_timeout * USEC_PER_MSEC;
-        log_info("draining: no more connections, %u open", open);
-    }
-    for (unsigned i = 0; i < s->n_workers; i++)
-        worker_post_close_listeners(s->workers[i]);
-    if (open == 0 || loop_now_us(s->loop) >= s->drain_until_us) {
-        if (open)
-            log_warning("draining: time is over, %u connections are cut", open);
-        loop_stop(s->loop);
-        return;
-    }
-    timer_set(&s->drain, DRAIN_POLL_US);
-}
+/* --- signals ----------------------------------------------------------------------------------------------------- */
 
 static void
 on_stop_signal(int signal, void *arg)
 {
-    struct server *s = arg;
-
-    if (s->n_stops++ > 0) {
-        log_warning("a second signal: ending at once");
-        loop_stop(s->loop);
-        return;
-    }
-    log_info("ending: accepting for another %lld ms", (long long)s->world->conf->drain_delay);
-    events_add(EVENT_DRAIN, STR_NONE, "%s: accepting for another %lld ms, then %lld ms for what runs",
-        strsignal(signal), (long long)s->world->conf->drain_delay, (long long)s->world->conf->drain_timeout);
-    atomic_store(&s->shared.is_draining, true);
-    timer_set(&s->drain, s->world->conf->drain_delay * USEC_PER_MSEC);
+    server_stop(arg, signal);
 }
 
 static void
 on_hup(int signal, void *arg)
 {
-    server_begin_reload(arg, "SIGHUP");
+    struct server *s = arg;
+
+    if (s->handover.is_done)
+        handover_pass_on(s, signal);
+    else
+        server_begin_reload(s, "SIGHUP");
 }
 
 static void
@@ -176,8 +164,29 @@ on_usr1(int signal, void *arg)
 {
     struct server *s = arg;
 
+    if (s->handover.is_done)
+        handover_pass_on(s, signal);
     access_log_reopen(s->log);
     log_info("logs reopened");
+}
+
+static void
+on_usr2(int signal, void *arg)
+{
+    struct server *s = arg;
+
+    if (s->handover.is_done)
+        handover_pass_on(s, signal);
+    else if (s->n_stops)
+        log_warning("hand-over: not while ending");
+    else
+        handover_spawn(s);
+}
+
+static void
+on_child(int signal, void *arg)
+{
+    handover_on_child(arg);
 }
 
 /* --- looking after the workers ----------------------------------------------------------------------------------- */
@@ -248,28 +257,22 @@ start_workers(struct server *s)
 static void
 watch_signals(struct server *s)
 {
+    static const struct {
+        int signal;
+        void (*fn)(int signal, void *arg);
+    } watched[SIGNALS] = { { SIGTERM, on_stop_signal }, { SIGINT, on_stop_signal }, { SIGHUP, on_hup },
+        { SIGUSR1, on_usr1 }, { SIGUSR2, on_usr2 }, { SIGCHLD, on_child } };
+
     signal(SIGPIPE, SIG_IGN);
-    s->signals[0] = signal_watch_new(s->loop, SIGTERM, on_stop_signal, s);
-    s->signals[1] = signal_watch_new(s->loop, SIGINT, on_stop_signal, s);
-    s->signals[2] = signal_watch_new(s->loop, SIGHUP, on_hup, s);
-    s->signals[3] = signal_watch_new(s->loop, SIGUSR1, on_usr1, s);
+    for (unsigned i = 0; i < SIGNALS; i++)
+        s->signals[i] = signal_watch_new(s->loop, watched[i].signal, watched[i].fn, s);
 }
 
-/* Two that write to one directory would undo each other's changes. */
 static int
-open_state(struct server *s)
+say_in_use(const struct server *s, int error, pid_t pid)
 {
     struct str dir = s->world->conf->state_dir;
-    pid_t pid = 0;
-    int error;
 
-    if (dir.len == 0)
-        return 0;
-    error = state_open(dir, &s->state);
-    if (error == 0)
-        error = state_lock(s->state, &pid);
-    if (error == 0)
-        return 0;
     if (error == -EWOULDBLOCK)
         log_error("SEXTANT_STATE_DIR " STR_FMT " is in use by another sextant (process %d): give each its own",
             STR_ARG(dir), (int)pid);
@@ -278,22 +281,116 @@ open_state(struct server *s)
     return 1;
 }
 
+/* Two that write to one directory would undo each other's changes: it is this process's own, or that of the process before,
+ * which will hand it over. When it is neither, another process may be between the two: it is asked again for a while. */
 static int
-start(struct server *s)
+find_place(struct server *s)
+{
+    struct str dir = s->world->conf->state_dir;
+    pid_t pid = 0;
+    int error = dir.len ? state_open(dir, &s->state) : 0;
+
+    if (error)
+        return say_in_use(s, error, 0);
+    for (int tries = 0;; tries++) {
+        int code = succession_begin(s);
+
+        if (code || s->predecessor_fd >= 0)
+            return code;
+        error = s->state ? state_lock(s->state, &pid) : 0;
+        if (error == 0 && (s->state || !s->has_lost_predecessor || tries == LOCK_TRIES))
+            return 0;
+        if (error && (error != -EWOULDBLOCK || tries == LOCK_TRIES || !succession_is_wanted(s)))
+            return say_in_use(s, error, pid);
+        poll(NULL, 0, LOCK_PAUSE_MS);
+    }
+}
+
+void
+server_seal_state(struct server *s)
+{
+    if (s->state)
+        state_unlock(s->state);
+}
+
+void
+server_on_state(struct server *s)
+{
+    handover_listen(s);
+    server_write_ports(s);
+}
+
+/* --- serving ----------------------------------------------------------------------------------------------------- */
+
+static int
+begin_serving(struct server *s)
+{
+    int code;
+
+    timer_clear(&s->warm_up);
+    atomic_store(&s->shared.is_ready, true); /* the first connection may be there at once */
+    code = start_workers(s);
+    if (code)
+        return code;
+    log_info("ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers,
+        s->world->topology->n_clusters, s->world->map->n_rules);
+    events_add(EVENT_START, STR_NONE, "ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers,
+        s->world->topology->n_clusters, s->world->map->n_rules);
+    succession_ready(s);
+    return 0;
+}
+
+static void
+on_warm(void *arg)
+{
+    struct server *s = arg;
+
+    if (s->n_started)
+        return;
+    s->code = begin_serving(s);
+    if (s->code)
+        loop_stop(s->loop);
+}
+
+/* While the process before this one serves there is time to look names up: nobody should get a 503 that it would not have
+ * given. Otherwise the sooner the better. */
+static int
+begin_serving_when_warm(struct server *s)
+{
+    if (s->predecessor_fd < 0 || is_warm(s))
+        return begin_serving(s);
+    timer_set(&s->warm_up, WARM_UP_US);
+    return 0;
+}
+
+static int
+start_front(struct server *s)
 {
     const struct conf *conf = s->world->conf;
-    int error = 0, code = open_state(s);
+    int error = 0, code = find_place(s);
 
     if (code)
         return code;
     s->log = access_log_open(conf->access_log, &error);
-    if (!s->log) {
-        log_error("cannot open the access log " STR_FMT ": %s", STR_ARG(conf->access_log), strerrordesc_np(-error));
-        return 1;
-    }
+    if (s->log)
+        return 0;
+    log_error("cannot open the access log " STR_FMT ": %s", STR_ARG(conf->access_log), strerrordesc_np(-error));
+    return 1;
+}
+
+static int
+start(struct server *s)
+{
+    const struct conf *conf = s->world->conf;
+    int code = start_front(s);
+
+    if (code)
+        return code;
     s->loop = loop_new();
     watch_signals(s);
-    timer_init(&s->drain, s->loop, on_drain, s);
+    server_drain_init(s);
+    handover_init(s);
+    timer_init(&s->warm_up, s->loop, on_warm, s);
     timer_init(&s->lag, s->loop, on_lag, s);
     timer_set(&s->lag, LAG_EVERY_US);
     s->registry = registry_new();
@@ -310,10 +407,7 @@ start(struct server *s)
     s->prober = prober_new(s->up, on_findings, s);
     prober_follow(s->prober, s->fleet);
     server_watch_files(s);
-    code = start_workers(s);
-    if (code == 0)
-        atomic_store(&s->shared.is_ready, true);
-    return code;
+    return begin_serving_when_warm(s);
 }
 
 static void
@@ -335,37 +429,55 @@ finish(struct server *s)
     registry_free(s->registry);
     metrics_free(s->metrics);
     access_log_close(s->log);
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < SIGNALS; i++)
         signal_watch_free(s->signals[i]);
-    timer_fini(&s->drain);
-    timer_fini(&s->lag);
+    if (s->loop) {
+        timer_fini(&s->drain);
+        timer_fini(&s->warm_up);
+        timer_fini(&s->lag);
+        handover_fini(s);
+    }
+    succession_fini(s);
     loop_free(s->loop);
+    sockets_fini(&s->sockets);
     state_close(&s->state);
     world_unref(s->world);
 }
 
+bool
+server_must_stay(const struct server *s)
+{
+    return s->handover.is_done && s->handover.child_group > 0 && !s->is_kept && !s->notify;
+}
+
 int
-server_run(struct world *world, char **environ)
+server_run(struct world *world, const struct server_start *how)
 {
     struct server *s = MEM_NEW(struct server);
+    pid_t group = 0;
     int code;
 
-    s->environ = environ;
+    s->environ = how->environ;
+    s->program = how->program;
+    s->is_kept = how->is_kept;
+    s->predecessor_fd = how->predecessor_fd;
+    s->handover.fd = s->handover.listen_fd = -1;
     s->world = world;
     s->generation = world->generation;
     s->reloaded_wall_us = clock_wall_us();
     log_set_level(world->conf->log_level);
     raise_descriptor_limit();
-    code = start(s);
-    if (code == 0) {
-        log_info("ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers,
-            world->topology->n_clusters, world->map->n_rules);
-        events_add(EVENT_START, STR_NONE, "ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers,
-            world->topology->n_clusters, world->map->n_rules);
+    s->code = start(s);
+    if (s->code == 0) {
         loop_run(s->loop);
         log_info("ended");
     }
+    if (server_must_stay(s)) {
+        group = s->handover.child_group;
+        keeper_block();
+    }
+    code = s->code;
     finish(s);
     mem_free(s);
-    return code;
+    return group ? keeper_run(group) : code;
 }

@@ -6,16 +6,23 @@
 
 #include "proxy/admin/admin.h"
 #include "proxy/net/file_watch.h"
+#include "proxy/server/handover.h"
+#include "proxy/server/keeper.h"
 #include "proxy/server/server.h"
+#include "proxy/server/sockets.h"
 #include "proxy/server/state.h"
 #include "proxy/server/worker.h"
 #include "proxy/upstream/names.h"
 #include "proxy/upstream/probe.h"
 
-enum { WORKERS_MAX = 256 };
+enum { WORKERS_MAX = 256, SIGNALS = 6 };
 
 struct server {
     char **environ;
+    const char *program;
+    bool is_kept;
+    void *notify; /* NULL */
+    int code;     /* to exit with */
     struct loop *loop;
     struct world *world; /* a reference */
     struct fleet *fleet; /* a reference; the current one */
@@ -40,8 +47,15 @@ struct server {
     bool is_loading, must_reload, is_ending;
     struct admin_waits waits, waits_next; /* for the load under way, and for the one after it */
     pthread_t loader;
-    struct signal_watch *signals[4];
-    struct timer drain, lag;
+    struct signal_watch *signals[SIGNALS];
+    struct sockets sockets;   /* served by this process; the workers own the descriptors */
+    struct sockets inherited; /* not yet served; empty once it is ready */
+    struct handover handover; /* to the next process */
+    int predecessor_fd;       /* -1: none */
+    struct fd_watch *predecessor_watch;
+    bool has_lost_predecessor; /* it was there, and went away before it had given anything */
+    struct timer warm_up, claim, drain, lag;
+    bool was_late, is_keeping;
     int64_t drain_until_us;
     unsigned n_stops;
     struct { /* bound addresses, for ports.json and the log */
@@ -53,6 +67,12 @@ struct server {
 
 /* listen.c: open all listeners, give them to the workers; 0 or an exit code after saying what is in the way. */
 int server_listen(struct server *s);
+void server_write_ports(struct server *s);
+/* drain.c */
+void server_drain_init(struct server *s);
+void server_stop(struct server *s, int signal);
+bool server_must_stay(const struct server *s); /* somebody waits for this very process, and another one serves */
+void server_hand_over(struct server *s);       /* another process serves: stop accepting, drain, end */
 /* reload.c */
 void server_begin_reload(struct server *s, const char *why);
 void server_order_reload(void *server, struct admin_wait *wait, const char *why);
@@ -60,5 +80,8 @@ void server_watch_files(struct server *s);
 void server_reload_fini(struct server *s);
 /* server.c: build a fleet from the current world and hand it to everybody. */
 void server_publish(struct server *s);
+/* The state directory is this process's own, or there is none: read what the process before may have written last. */
+void server_on_state(struct server *s);
+void server_seal_state(struct server *s); /* the last write is made */
 
 #endif

@@ -2,6 +2,7 @@
 #include "proxy/server/worker.h"
 
 #include "proxy/base/mem.h"
+#include "proxy/base/thread.h"
 #include "proxy/flow/session.h"
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
@@ -67,8 +68,9 @@ on_trouble(void *arg, int error)
 void
 worker_add_listener(struct worker *w, int fd, bool proxy_protocol)
 {
-    struct worker_door *door = &w->doors[w->n_doors++];
+    struct worker_door *door = MEM_NEW(struct worker_door);
 
+    SLIST_INSERT_HEAD(&w->doors, door, entry);
     door->worker = w;
     door->proxy_protocol = proxy_protocol;
     door->listener = listener_new(w->loop, fd, on_accept, door);
@@ -87,7 +89,7 @@ run(void *arg)
 int
 worker_start(struct worker *w)
 {
-    return -pthread_create(&w->thread, NULL, run, w);
+    return thread_start(&w->thread, "worker", run, w);
 }
 
 void
@@ -100,9 +102,13 @@ worker_join(struct worker *w)
 static void
 close_doors(struct worker *w)
 {
-    for (unsigned i = 0; i < w->n_doors; i++)
-        listener_free(w->doors[i].listener);
-    w->n_doors = 0;
+    struct worker_door *door;
+
+    while ((door = SLIST_FIRST(&w->doors))) {
+        SLIST_REMOVE_HEAD(&w->doors, entry);
+        listener_free(door->listener);
+        mem_free(door);
+    }
 }
 
 void
@@ -168,20 +174,37 @@ worker_post_fallen(struct worker *w, struct backend *b)
     loop_post(w->loop, take_fallen, o);
 }
 
+/* What waits in the queues would be reset: it is taken in first. */
 static void
-close_listeners(void *arg)
+drain_doors(void *arg)
+{
+    struct worker *w = arg;
+    struct worker_door *door;
+
+    SLIST_FOREACH (door, &w->doors, entry)
+        listener_drain(door->listener);
+    close_doors(w);
+}
+
+static void
+close_idle(void *arg)
 {
     struct worker *w = arg;
 
-    close_doors(w);
     if (w->edge)
         edge_close_idle(w->edge);
 }
 
 void
-worker_post_close_listeners(struct worker *w)
+worker_post_close_doors(struct worker *w)
 {
-    loop_post(w->loop, close_listeners, w);
+    loop_post(w->loop, drain_doors, w);
+}
+
+void
+worker_post_close_idle(struct worker *w)
+{
+    loop_post(w->loop, close_idle, w);
 }
 
 static void

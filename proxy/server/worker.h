@@ -6,11 +6,17 @@
  * fleets, which are handed over by posts to its loop. */
 
 #include <pthread.h>
+#include <sys/queue.h>
 
 #include "proxy/flow/edge.h"
 #include "proxy/net/listener.h"
 
-enum { LISTENERS_MAX = 16 };
+struct worker_door {
+    SLIST_ENTRY(worker_door) entry;
+    struct worker *worker;
+    struct listener *listener;
+    bool proxy_protocol;
+};
 
 struct worker {
     pthread_t thread;
@@ -19,13 +25,8 @@ struct worker {
     struct edge *edge;
     struct metrics *metrics;
     struct residency *residency;
-    struct worker_door {
-        struct worker *worker;
-        struct listener *listener;
-        bool proxy_protocol;
-    } doors[LISTENERS_MAX];
-    unsigned n_doors;
-    atomic_uint sessions; /* as last counted, while draining */
+    SLIST_HEAD(, worker_door) doors; /* more than addresses when it took over the sockets of several workers */
+    atomic_uint sessions;            /* as last counted, while draining */
 };
 
 /* Everything is made in the caller's thread; worker_start() begins to serve. */
@@ -38,7 +39,8 @@ void worker_free(struct worker *w);
 /* From the control thread: */
 void worker_post_fleet(struct worker *w, struct fleet *fleet);
 void worker_post_fallen(struct worker *w, struct backend *b);
-void worker_post_close_listeners(struct worker *w); /* and idle connections */
-void worker_post_lag(struct worker *w);             /* measure how long it takes until the worker gets round to it */
+void worker_post_close_doors(struct worker *w); /* after what waits in their queues has been accepted */
+void worker_post_close_idle(struct worker *w);  /* connections that wait for a request */
+void worker_post_lag(struct worker *w);         /* measure how long it takes until the worker gets round to it */
 
 #endif

@@ -15,7 +15,7 @@ def serve(env):
 
 def test_two_cannot_share_a_directory(regions, edge):
     one = edge(regions, "* *=eu")
-    code, text = serve(one.env)
+    code, text = serve({**one.env, "SEXTANT_HANDOVER": "off"})
     assert code == 1
     assert f"is in use by another sextant (process {one.process.pid})" in text
     assert one.call("GET", "/healthz")[0] == 200

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One process takes over from another: no request fails, and whatever goes wrong, the old one goes on."""
+import copy
+import os
+import re
+import signal
+import socket
+import threading
+
+import pytest
+from load import Load
+from sextant import CALLERS, SEXTANT, request, wait_for
+
+VECTORS = {"vectors": {"size": 2, "distance": "Dot"}}
+
+
+class NewConnections:
+    """Every request on a connection of its own, from a few threads; what failed is noted."""
+
+    def __init__(self, port, threads=3):
+        self.port, self.end, self.failed, self.count = port, threading.Event(), [], 0
+        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(threads)]
+
+    def run(self):
+        while not self.end.wait(0.01):
+            try:
+                status = request(self.port, "GET", "/readyz")[0]
+                if status != 200:
+                    self.failed.append(status)
+            except OSError as error:
+                self.failed.append(repr(error))
+            self.count += 1
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *args):
+        self.end.set()
+        for thread in self.threads:
+            thread.join(15)
+
+
+@pytest.fixture
+def successor():
+    """A function that starts one more process beside an edge, with the same environment but for some options."""
+    started = []
+
+    def start(one, **options):
+        fresh = copy.copy(one)
+        fresh.process, fresh.env = None, {**one.env, **{f"SEXTANT_{k.upper()}": str(v) for k, v in options.items()}}
+        started.append(fresh)
+        fresh.spawn([SEXTANT], fresh.env)
+        return fresh
+    yield start
+    for fresh in started:
+        fresh.stop()
+
+
+def pids(text):
+    return [int(n) for n in re.findall(r"hand-over: process (\d+) is ready", text)]
+
+
+def has_taken_over(one, fresh):
+    """The old one has let go, and its state is the new one's."""
+    def check():
+        assert fresh.process.poll() is None, fresh.output()[-3000:]
+        lock = os.path.join(one.env["SEXTANT_STATE_DIR"], "lock")
+        with open(lock, encoding="utf-8") as file:
+            return fresh.process.pid in pids(one.output()) and file.read().strip() == str(fresh.process.pid)
+    return check
+
+
+def test_twenty_restarts_under_load(regions, edge, successor):
+    one = edge(regions[:1], drain_timeout="20s", max_connections=1000)
+    assert one.call("PUT", "/collections/c", VECTORS)[0] == 200
+    olds = []
+    with Load(one.port, "c", CALLERS["DE"], rate=150, threads=12) as load, NewConnections(one.port) as new:
+        current = one
+        for turn in range(20):
+            fresh = successor(current, workers=(1, 4, 2, 3)[turn % 4])
+            wait_for(has_taken_over(current, fresh), 30, f"hand-over {turn}")
+            asked, connected = len(load.answers), new.count
+            wait_for(lambda: len(load.answers) > asked + 20 and new.count > connected + 20, 30, "traffic")
+            olds.append(current)
+            current = fresh
+        for old in olds:
+            old.process.wait(30)
+    bad = [a for a in load.answers if a.status != 200]
+    assert not bad, bad[:5]
+    assert not new.failed, new.failed[:5]
+    assert new.count > 400 and len(load.answers) > 400
+    assert [old.process.returncode for old in olds] == [0] * 20
+    assert "connections are cut" not in one.output()
+    assert current.status()["ready"]
+
+
+def test_idle_connection_lives_on(regions, edge, successor):
+    """Closing it could meet the client's next request half way: it is told with its answer instead."""
+    one = edge(regions[:1])
+    connection = socket.create_connection(("127.0.0.1", one.port), 10)
+    stream = connection.makefile("rb")
+    ask = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
+
+    def answer():
+        connection.sendall(ask)
+        head = b"".join(iter(stream.readline, b"\r\n"))
+        stream.read(int(re.search(rb"(?i)content-length: (\d+)", head).group(1)))
+        return head.lower()
+    assert b"connection: close" not in answer()
+    fresh = successor(one)
+    wait_for(has_taken_over(one, fresh), 30, "the hand-over")
+    head = answer()
+    assert head.startswith(b"http/1.1 200") and b"connection: close" in head
+    assert stream.read() == b""
+    assert one.process.wait(15) == 0
+
+
+def test_killed_before_ready(regions, edge, successor):
+    """It has its sockets, and is gone."""
+    one = edge(regions[:1])
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+        s.connect(os.path.join(one.directory, "handover"))
+        s.send(b"sextant-handover 1 9.9.9")
+        assert s.recv(1000).startswith(b"welcome 1 ")
+        s.send(b"next")
+        message, fds, _, _ = socket.recv_fds(s, 1000, 64)
+        assert message.startswith(f"client 127.0.0.1:{one.port} ".encode()) and len(fds) == 2
+        for fd in fds:
+            os.close(fd)
+    wait_for(lambda: "ended before it was ready" in one.output(), 10, "the notice")
+    for _ in range(20):
+        assert one.call("GET", "/readyz")[0] == 200
+    wait_for(has_taken_over(one, successor(one)), 30, "the hand-over")
+
+
+def test_wrong_configuration(regions, edge, successor):
+    one = edge(regions[:1])
+    wrong = successor(one, probe_fall="none")
+    assert wrong.process.wait(30) == 2
+    busy = socket.create_server(("127.0.0.1", 0))
+    taken = successor(one, listen=f"127.0.0.1:0,127.0.0.1:{busy.getsockname()[1]}")
+    assert taken.process.wait(30) == 1
+    assert "is in use by another program" in taken.output()
+    wait_for(lambda: "ended before it was ready" in one.output(), 10, "the notice")
+    other = successor(one, listen="127.0.0.1:1")
+    assert other.process.wait(30) == 1
+    assert f"another sextant runs here and serves 127.0.0.1:{one.port}" in other.output()
+    assert one.call("GET", "/readyz")[0] == 200
+
+
+def test_other_protocol_and_other_words(regions, edge):
+    one = edge(regions[:1])
+    for words, answer in (([b"sextant-handover 2 9.9.9"], b"refused sextant "), ([b"next"], b""),
+                          ([b"sextant-handover 1 x", b"ready 1"], b"")):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.settimeout(10)
+            s.connect(os.path.join(one.directory, "handover"))
+            got = b""
+            for word in words:
+                s.send(word)
+                got = s.recv(1000)
+            assert got.startswith(answer) and bool(got) == bool(answer), (words, got)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as second:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as first:
+            for s in first, second:
+                s.settimeout(10)
+                s.connect(os.path.join(one.directory, "handover"))
+                s.send(b"sextant-handover 1 9.9.9")
+            assert first.recv(1000).startswith(b"welcome ")
+            second.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                second.recv(1000)
+        second.settimeout(10)
+        assert second.recv(1000).startswith(b"welcome ")  # its turn
+    assert one.call("GET", "/readyz")[0] == 200
+
+
+def test_stale_socket_file(regions, edge):
+    one = edge(regions[:1])
+    one.kill()
+    assert os.path.exists(os.path.join(one.directory, "handover"))
+    one.start()
+    assert one.call("GET", "/readyz")[0] == 200
+
+
+def test_sigterm_during_the_handover(regions, edge, successor):
+    """The old one is told to end while the new one starts: the new one serves all the same."""
+    one = edge(regions[:1], drain_delay="20s")
+    fresh = successor(one, drain_delay=0)
+    one.signal(signal.SIGTERM)
+    wait_for(has_taken_over(one, fresh), 30, "the hand-over")
+    assert one.process.wait(15) == 0
+    for _ in range(20):
+        assert request(one.port, "GET", "/readyz")[0] == 200
+
+
+def test_reload_and_handover_in_one(regions, edge, successor):
+    one = edge(regions[:1], drain_delay="20s")
+    one.signal(signal.SIGHUP)
+    fresh = successor(one, drain_delay=0)
+    wait_for(has_taken_over(one, fresh), 30, "the hand-over")
+    assert one.process.wait(15) == 0  # without the delay: somebody else accepts
+    fresh.signal(signal.SIGHUP)
+    wait_for(lambda: fresh.status()["generation"] == 2, 20, "the reload")
+
+
+def test_queue_is_served_at_the_end(regions, edge):
+    """What waits in a listener's queue when it closes is accepted first, not reset."""
+    one = edge(regions[:1], workers=1, drain_delay="0", drain_timeout="10s")
+    one.signal(signal.SIGSTOP)
+    waiting = []
+    for _ in range(20):
+        s = socket.create_connection(("127.0.0.1", one.port), 10)
+        s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        waiting.append(s)
+    one.signal(signal.SIGTERM)
+    one.signal(signal.SIGCONT)
+    for s in waiting:
+        assert s.makefile("rb").read().startswith(b"HTTP/1.1 200"), one.output()[-2000:]
+        s.close()
+    assert one.process.wait(15) == 0
+
+
+def current_pid(one):
+    found = pids(one.output())
+    return found[-1] if found else None
+
+
+def test_sigusr2_starts_the_program_anew(regions, edge):
+    """Nobody is told of another process: the first one stays for whoever waits for it, and passes signals on."""
+    one = edge(regions[:1], drain_timeout="10s")
+    with NewConnections(one.port) as new:
+        for turn in range(3):
+            one.signal(signal.SIGUSR2)
+            wait_for(lambda t=turn: len(pids(one.output())) == t + 1, 30, "the hand-over")
+            wait_for(lambda t=turn: one.output().count("ended") == t + 1, 30, "the end of the old one")
+            assert one.process.poll() is None
+    assert not new.failed, new.failed[:5]
+    pid = current_pid(one)
+    assert pid != one.process.pid
+    wait_for(lambda: request(one.port, "GET", "/readyz")[0] == 200)
+    one.signal(signal.SIGTERM)
+    assert one.process.wait(30) == 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_sigusr2_with_a_mistake(regions, edge, tmp_path):
+    """The environment file has a mistake by now: the new process ends, the old one goes on."""
+    file = tmp_path / "env"
+    file.write_text("SEXTANT_LOG_LEVEL=info\n")
+    one = edge(regions[:1], env_file=file)
+    file.write_text("SEXTANT_LOG_LEVEL=loud\n")
+    one.signal(signal.SIGUSR2)
+    wait_for(lambda: re.search(r"hand-over: process \d+ ended with 2", one.output()), 30, "the refusal")
+    assert one.call("GET", "/readyz")[0] == 200
+    file.write_text("SEXTANT_LOG_LEVEL=info\n")
+    one.signal(signal.SIGUSR2)
+    wait_for(lambda: pids(one.output()), 30, "the hand-over")
+    wait_for(lambda: request(one.port, "GET", "/readyz")[0] == 200)
