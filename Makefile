@@ -20,7 +20,7 @@ PKGS := libevent_core:2.1.12 libllhttp:9.2.1 yyjson:0.10.0 libmaxminddb:1.7.1 li
         zlib:1.2.13 libbrotlidec:1.0.9 libzstd:1.5.4 libssl:3.0.0 libcrypto:3.0.0
 PKG_NAMES := $(foreach p,$(PKGS),$(firstword $(subst :, ,$p)))
 
-ifneq ($(if $(MAKECMDGOALS),$(filter-out clean help format check,$(MAKECMDGOALS)),all),)
+ifneq ($(if $(MAKECMDGOALS),$(filter-out clean help format check dashboard,$(MAKECMDGOALS)),all),)
 missing := $(foreach p,$(PKGS),$(shell pkg-config --atleast-version=$(lastword $(subst :, ,$p)) \
         $(firstword $(subst :, ,$p)) 2>/dev/null || echo '$(firstword $(subst :, ,$p))>=$(lastword $(subst :, ,$p))'))
 ifneq ($(strip $(missing)),)
@@ -109,6 +109,10 @@ options: $(BUILD)/options_md
 metrics-doc: $(BUILD)/metrics_md
 	$(BUILD)/metrics_md >docs/metrics.md.new && mv docs/metrics.md.new docs/metrics.md
 
+# The Grafana dashboard, from its list of panels.
+dashboard:
+	python3 scripts/dashboard.py >conf/grafana/sextant.json.new && mv conf/grafana/sextant.json.new conf/grafana/sextant.json
+
 # The default country database: see scripts/geo.sh.
 geo: $(BUILD)/geodb
 	scripts/geo.sh $(GEO_DB) $(BUILD)/geodb
@@ -132,5 +136,5 @@ bench: $(BENCHES)
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan
 
-.PHONY: options metrics-doc all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
+.PHONY: options metrics-doc dashboard all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
 -include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

@@ -214,8 +214,19 @@ static bool
 is_shown(enum metric_id id, unsigned cell, uint64_t value, const struct metrics_labels *names)
 {
     enum metric_labels labels = metric_infos[id].labels;
+    bool may_be_zero = labels == LABELS_FAIL ? cell != FAIL_NONE
+                                             : labels != LABELS_CLUSTER || cell != METRICS_NO_CLUSTER;
 
-    return (value || labels == LABELS_ONE || metric_infos[id].type == METRIC_LEVEL) && has_name(labels, cell, names);
+    switch (labels) {
+    case LABELS_CLUSTER_KIND:
+    case LABELS_CLUSTER_KIND_CLASS:
+    case LABELS_COUNTRY:
+        may_be_zero = false; /* most of them never happen */
+        break;
+    default:
+        break;
+    }
+    return (value || may_be_zero) && has_name(labels, cell, names);
 }
 
 static void

@@ -79,8 +79,9 @@ struct metrics_labels {
     const char *sources[METRICS_SOURCES];
 };
 
-/* All that is counted, in Prometheus' text format, summed over the sets. Counters that are zero are left out, and so is what
- * was counted for a slot without a name. */
+/* All that is counted, in Prometheus' text format, summed over the sets. Counters of few combinations are there from the
+ * start, so that their first step shows as one; others while they are not zero. What was counted for a slot without a name is
+ * left out. */
 void metrics_print(struct metrics *const *sets, unsigned n, const struct metrics_labels *labels, struct buf *out);
 /* "# HELP" and "# TYPE" of what is read; then metrics_print_gauge() for each sample, labels as `name="value",...` or "". */
 void metrics_print_head(enum metric_id id, struct buf *out);

@@ -99,9 +99,11 @@ metrics_print_markdown(const struct metrics_labels *labels, struct buf *out)
         STR("# Metrics\n\nMade from `proxy/obs/metrics.def` by `make metrics-doc`; do not edit.\n\n"
             "`/metrics` of the admin listener gives them in Prometheus' text format, version 0.0.4. Scrape it every 15 "
             "s; one scrape\ncosts a few milliseconds of the control thread and nothing on the way of requests. "
-            "Counters with labels appear when they\nare first counted; they start at 0 with the process, and those of "
-            "a "
-            "cluster end when a reload takes it away.\n"));
+            "Counters start at 0 with\nthe process; those by kind of operation, status or country appear when they are "
+            "first counted, and those of a cluster\nend when a reload takes it away. Alerts that use them stand in "
+            "[conf/prometheus/alerts.yml](../conf/prometheus/alerts.yml), with what to do in\n"
+            "[alerts.md](alerts.md); a dashboard in "
+            "[conf/grafana/sextant.json](../conf/grafana/sextant.json).\n"));
     for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         if (lines[i].group)
             buf_printf(out, "\n## %s\n\n| metric | type | labels | meaning | when to worry |\n|---|---|---|---|---|\n",
