@@ -8,7 +8,7 @@
  * 2. While an answer is held nothing of it has been told, so the leg may still move on; from the release on it may not.
  * 3. A place at a cluster is held from before the exchange until after it, and given back exactly once.
  */
-#include "proxy/upstream/leg.h"
+#include "proxy/upstream/leg_impl.h"
 
 #include "proxy/base/mem.h"
 
@@ -17,22 +17,10 @@ enum { WAIT_POLL_US = 10 * 1000, FRESH_FOR_WRITES_US = 1000 * 1000 };
 static void step(void *arg);
 static void try_again(struct leg *leg, enum fail fail);
 
-static int64_t
-now_us(const struct leg *leg)
-{
-    return loop_now_us(leg->up->loop);
-}
-
 unsigned
 leg_cluster(const struct leg *leg)
 {
     return leg->spec.candidates[leg->at];
-}
-
-static const struct fleet_cluster *
-fleet_cluster(const struct leg *leg)
-{
-    return &leg->fleet->clusters[leg_cluster(leg)];
 }
 
 /* --- places ------------------------------------------------------------------------------------------------------ */
@@ -43,7 +31,7 @@ take_place(struct leg *leg)
     const struct conf *conf = leg->fleet->world->conf;
     uint64_t limit = conf->cluster_requests < conf->cluster_connections ? conf->cluster_requests
                                                                         : conf->cluster_connections;
-    struct cluster *c = fleet_cluster(leg)->cluster;
+    struct cluster *c = leg_fleet_cluster(leg)->cluster;
 
     if (atomic_fetch_add_explicit(&c->shared.outstanding, 1, memory_order_relaxed) < limit)
         return leg->has_place = true;
@@ -58,14 +46,14 @@ stop_waiting(struct leg *leg)
         return;
     leg->is_waiting = false;
     timer_clear(&leg->wait);
-    TAILQ_REMOVE(&leg->up->queues[fleet_cluster(leg)->cluster->slot], leg, entry);
-    atomic_fetch_sub_explicit(&fleet_cluster(leg)->cluster->shared.waiting, 1, memory_order_relaxed);
+    TAILQ_REMOVE(&leg->up->queues[leg_fleet_cluster(leg)->cluster->slot], leg, entry);
+    atomic_fetch_sub_explicit(&leg_fleet_cluster(leg)->cluster->shared.waiting, 1, memory_order_relaxed);
 }
 
 static void
 give_place(struct leg *leg)
 {
-    struct cluster *c = fleet_cluster(leg)->cluster;
+    struct cluster *c = leg_fleet_cluster(leg)->cluster;
     struct leg *next = TAILQ_FIRST(&leg->up->queues[c->slot]);
 
     if (!leg->has_place)
@@ -81,7 +69,7 @@ on_wait(void *arg)
 {
     struct leg *leg = arg;
 
-    if (now_us(leg) < leg->wait_until_us) {
+    if (leg_now_us(leg) < leg->wait_until_us) {
         timer_set(&leg->wait, WAIT_POLL_US);
         step(leg);
         return;
@@ -94,7 +82,7 @@ static void
 begin_waiting(struct leg *leg)
 {
     const struct conf *conf = leg->fleet->world->conf;
-    struct cluster *c = fleet_cluster(leg)->cluster;
+    struct cluster *c = leg_fleet_cluster(leg)->cluster;
 
     if (leg->is_waiting)
         return;
@@ -105,80 +93,10 @@ begin_waiting(struct leg *leg)
         return;
     }
     leg->is_waiting = true;
-    leg->wait_until_us = now_us(leg) + conf->queue_timeout * USEC_PER_MSEC;
+    leg->wait_until_us = leg_now_us(leg) + conf->queue_timeout * USEC_PER_MSEC;
     TAILQ_INSERT_TAIL(&leg->up->queues[c->slot], leg, entry);
     metrics_add(leg->up->metrics, METRIC_QUEUED, c->slot, 1);
     timer_set(&leg->wait, WAIT_POLL_US);
-}
-
-/* --- choosing a backend ------------------------------------------------------------------------------------------ */
-
-enum { BACKENDS_PER_CLUSTER = 64 };
-
-/* The strictness of the choice: first usable ones that are not penalised for the collection, then those too, then any. */
-enum choosing { CHOOSE_GOOD, CHOOSE_USABLE, CHOOSE_ANY };
-
-static bool
-is_eligible(const struct leg *leg, const struct fleet_backend *fb, enum choosing how)
-{
-    enum health_state state = backend_state(fb->backend);
-
-    if (how == CHOOSE_ANY)
-        return leg->spec.try_down || state == HEALTH_EJECTED;
-    if (!health_is_usable(state))
-        return false;
-    return how == CHOOSE_USABLE || !backend_is_penalised(fb->backend, leg->spec.op->collection, now_us(leg));
-}
-
-static int
-pick_how(const struct leg *leg, enum choosing how)
-{
-    const struct fleet_cluster *fc = fleet_cluster(leg);
-    struct choice choices[BACKENDS_PER_CLUSTER];
-    unsigned n = fc->n_backends < BACKENDS_PER_CLUSTER ? fc->n_backends : BACKENDS_PER_CLUSTER;
-
-    for (unsigned i = 0; i < n; i++) {
-        const struct fleet_backend *fb = &fc->backends[i];
-
-        choices[i] = (struct choice){
-            .is_eligible = !(leg->tried >> i & 1) && is_eligible(leg, fb, how),
-            .outstanding = atomic_load_explicit(&fb->backend->shared.outstanding, memory_order_relaxed),
-            .latency_us = (double)atomic_load_explicit(&fb->backend->shared.latency_us, memory_order_relaxed),
-            .weight = fb->weight * backend_share(fb->backend, now_us(leg)),
-        };
-    }
-    return balance_pick(choices, n, n > 1 ? upstream_random(leg->up) : 0);
-}
-
-static int
-pick_pinned(const struct leg *leg)
-{
-    const struct fleet_cluster *fc = fleet_cluster(leg);
-    unsigned number = leg->spec.endpoint ? leg->spec.endpoint : 1;
-
-    for (unsigned i = 0; i < fc->n_backends && i < BACKENDS_PER_CLUSTER; i++) {
-        if (fc->backends[i].endpoint == number)
-            return leg->tried >> i & 1 ? -1 : (int)i;
-    }
-    return -1;
-}
-
-static int
-pick(const struct leg *leg)
-{
-    int chosen = -1;
-
-    if (leg->spec.is_pinned)
-        return pick_pinned(leg);
-    for (int how = CHOOSE_GOOD; how <= CHOOSE_ANY && chosen < 0; how++)
-        chosen = pick_how(leg, (enum choosing)how);
-    return chosen;
-}
-
-static bool
-has_endpoint(const struct leg *leg)
-{
-    return !leg->spec.is_pinned && pick(leg) >= 0;
 }
 
 /* --- one exchange ------------------------------------------------------------------------------------------------ */
@@ -255,7 +173,7 @@ static void
 tell_try(struct leg *leg, enum fail fail)
 {
     struct leg_try t = {
-        .cluster = fleet_cluster(leg)->cluster->name,
+        .cluster = leg_fleet_cluster(leg)->cluster->name,
         .endpoint = leg->current->endpoint,
         .fail = fail,
         .status = leg->answer ? leg->answer->status : 0,
@@ -302,7 +220,7 @@ start_exchange(struct leg *leg)
     bool is_safe = leg->spec.op->info->resend == RESEND_SAFE;
     struct exchange_params params = {
         .backend = leg->current->backend,
-        .slot = fleet_cluster(leg)->cluster->slot,
+        .slot = leg_fleet_cluster(leg)->cluster->slot,
         .head = leg->spec.head,
         .arena = leg->spec.arena,
         .collection = leg->spec.op->collection,
@@ -312,7 +230,7 @@ start_exchange(struct leg *leg)
         .progress_us = leg->spec.progress_us,
         .deadline_is_clients = leg->spec.deadline_is_clients,
         .is_movable = is_safe && !leg->spec.body->is_window,
-        .has_elsewhere = leg_has_next(leg) || has_endpoint(leg),
+        .has_elsewhere = leg_has_next(leg) || leg_has_endpoint(leg),
     };
 
     if (leg->is_fresh_next)
@@ -324,7 +242,7 @@ start_exchange(struct leg *leg)
     if (leg->tries++)
         metrics_add(leg->up->metrics, METRIC_RETRIES, params.slot, 1);
     else
-        budget_request(&leg->up->budget, now_us(leg));
+        budget_request(&leg->up->budget, leg_now_us(leg));
     leg->exchange = exchange_start(leg->up, &params, &exchange_events, leg);
     if (leg->is_paused)
         exchange_pause(leg->exchange);
@@ -344,13 +262,13 @@ step(void *arg)
     }
     stop_waiting(leg);
     if (!leg->is_fresh_next || !leg->current) {
-        chosen = pick(leg);
+        chosen = leg_pick(leg);
         if (chosen < 0) {
-            try_again(leg, fleet_cluster(leg)->n_backends ? FAIL_NO_HEALTHY_CLUSTER : FAIL_NAME_UNRESOLVED);
+            try_again(leg, leg_fleet_cluster(leg)->n_backends ? FAIL_NO_HEALTHY_CLUSTER : FAIL_NAME_UNRESOLVED);
             return;
         }
         leg->tried |= UINT64_C(1) << chosen;
-        leg->current = &fleet_cluster(leg)->backends[chosen];
+        leg->current = &leg_fleet_cluster(leg)->backends[chosen];
     }
     start_exchange(leg);
 }
@@ -371,9 +289,9 @@ facts_of(const struct leg *leg, enum fail fail)
         .sent_before = leg->sent_something,
         .answer_began = leg->answer_began,
         .has_body = !s->body->is_window || s->body->base == 0,
-        .has_endpoint = has_endpoint(leg),
+        .has_endpoint = leg_has_endpoint(leg),
         .has_cluster = leg_has_next(leg),
-        .has_time = !s->deadline_us || now_us(leg) < s->deadline_us,
+        .has_time = !s->deadline_us || leg_now_us(leg) < s->deadline_us,
         .tries = leg->tries,
         .free_moves = leg->free_moves,
         .op = s->op,
@@ -408,7 +326,7 @@ pay(struct leg *leg, const struct leg_decision *d)
         leg->free_moves++;
         return true;
     }
-    if (budget_retry(&leg->up->budget, conf->retry_percent, conf->retry_min, now_us(leg)))
+    if (budget_retry(&leg->up->budget, conf->retry_percent, conf->retry_min, leg_now_us(leg)))
         return true;
     metrics_add(leg->up->metrics, METRIC_RETRIES_REFUSED, 0, 1);
     return false;
