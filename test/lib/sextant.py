@@ -15,6 +15,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SEXTANT = os.environ.get("SEXTANT_BIN", os.path.join(ROOT, "build", "sextant"))
 QDRANT = os.environ.get("QDRANT_BIN")
+REAL_KEYS = {"rw": "API_KEY", "alt": "ALT_API_KEY", "ro": "READ_ONLY_API_KEY"}
 PLACES = {"eu": "aws:eu-central-1", "us": "aws:us-east-1", "ap": "aws:ap-southeast-1"}
 # Documentation networks stand for callers of three countries.
 OVERRIDES = "192.0.2.0/25=DE,198.51.100.0/24=US,203.0.113.0/24=JP"
@@ -101,8 +102,9 @@ class Process:
 class Region(Process):
     """One Qdrant in one region."""
 
-    def __init__(self, name, directory, latency=0.0):
+    def __init__(self, name, directory, latency=0.0, keys=None, tokens=False):
         super().__init__(directory)
+        self.keys, self.tokens = keys or {}, tokens  # {"rw": …, "ro": …, "alt": …}; jwt_rbac
         self.name, self.latency, self.port, self.control_port = name, latency, 0, 0
         self.is_real = bool(QDRANT)
 
@@ -122,7 +124,9 @@ class Region(Process):
         if os.path.exists(file):
             os.remove(file)
         self.spawn([sys.executable, os.path.join(HERE, "qdrant_standin.py"), "--port", str(self.port), "--port-file", file,
-                    "--state-dir", os.path.join(self.directory, "snapshots"), "--latency", str(self.latency)], dict(os.environ))
+                    "--state-dir", os.path.join(self.directory, "snapshots"), "--latency", str(self.latency),
+                    *(f"--key={kind}={key}" for kind, key in self.keys.items()), *(["--tokens"] if self.tokens else [])],
+                   dict(os.environ))
         wait_for(lambda: os.path.exists(file) or self.process.poll() is not None, 20, f"the start of {self.name}")
         assert self.process.poll() is None, self.output()
         with open(file, encoding="utf-8") as ports:
@@ -133,6 +137,8 @@ class Region(Process):
         self.port = self.port or free_port()
         env = {**os.environ, "QDRANT__SERVICE__HOST": "127.0.0.1", "QDRANT__SERVICE__HTTP_PORT": str(self.port),
                "QDRANT__SERVICE__GRPC_PORT": str(free_port()), "QDRANT__TELEMETRY_DISABLED": "true",
+               "QDRANT__SERVICE__JWT_RBAC": str(self.tokens).lower(),
+               **{f"QDRANT__SERVICE__{REAL_KEYS[kind]}": key for kind, key in self.keys.items()},
                "QDRANT__STORAGE__STORAGE_PATH": os.path.join(self.directory, "storage"),
                "QDRANT__STORAGE__SNAPSHOTS_PATH": os.path.join(self.directory, "snapshots")}
         self.spawn([QDRANT], env)

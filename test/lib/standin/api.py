@@ -6,6 +6,7 @@ import urllib.parse
 
 from . import points_api
 from .errors import STANDALONE, ApiError, bad_json
+from .rbac import Keys
 from .snapshots import Snapshots
 from .store import Storage, check_vector_params
 from .values import parse_json
@@ -26,8 +27,9 @@ class Reply:
 class Call:
     """One request on its way to a handler."""
 
-    def __init__(self, api, method, path, query, headers, body, args):
-        self.api, self.method, self.path, self.headers, self.raw, self.args = api, method, path, headers, body, args
+    def __init__(self, api, access, method, path, query, headers, body, args):
+        self.api, self.access = api, access
+        self.method, self.path, self.headers, self.raw, self.args = method, path, headers, body, args
         self.params = dict(urllib.parse.parse_qsl(query, keep_blank_values=True))
         self.storage = api.storage
 
@@ -56,10 +58,10 @@ def route(method, pattern):
 
 
 class Api:
-    def __init__(self, state_dir, keys=None):
+    def __init__(self, state_dir, keys=None, has_tokens=False):
         self.storage = Storage()
         self.snapshots = Snapshots(state_dir)
-        self.keys = keys or {}
+        self.keys = Keys(keys or {}, has_tokens, self.storage)
         self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         ROUTES.sort(key=lambda r: r[3])
 
@@ -76,35 +78,6 @@ class Api:
             if wanted == method and match:
                 return handler, {k: v.replace("\x01", "/") for k, v in match.groupdict().items()}
         return None, {}
-
-    def authorise(self, method, path, headers, handler):
-        """None, or a Reply that refuses."""
-        if not self.keys or path in ("/", "/healthz") or path.startswith(("/readyz", "/livez")):
-            return None
-        key = headers.get("api-key")
-        if key is None and headers.get("authorization", "").startswith("Bearer "):
-            key = headers["authorization"][7:]
-        if key is None:
-            return Reply(401, b"Must provide an API key or an Authorization bearer token", None)
-        if key == self.keys.get("rw"):
-            return None
-        if key != self.keys.get("ro"):
-            return Reply(401, b"Invalid API key or JWT", None)
-        need = getattr(handler, "need", None) if handler else None
-        if need:
-            raise ApiError(403, f"Forbidden: {need}")
-        return None
-
-
-def needs(text):
-    def mark(handler):
-        handler.need = text
-        return handler
-    return mark
-
-
-MANAGE = "Global manage access is required"
-WRITE = "Global write access is required"
 
 
 # --- service ------------------------------------------------------------------------------------------------------------
@@ -152,7 +125,6 @@ def issues(call):
 
 
 @route("DELETE", "/issues")
-@needs(MANAGE)
 def clear_issues(call):
     return True
 
@@ -172,7 +144,6 @@ def slow_requests(call):
 @route("PUT", "/collections/{c}/shards")
 @route("POST", "/collections/{c}/shards/delete")
 @route("POST", "/collections/{c}/cluster")
-@needs(MANAGE)
 def standalone(call):
     raise STANDALONE
 
@@ -181,12 +152,13 @@ def standalone(call):
 
 @route("GET", "/collections")
 def list_collections(call):
-    return {"collections": [{"name": n} for n in sorted(call.storage.collections)]}
+    return {"collections": [{"name": n} for n in sorted(call.storage.collections) if call.access.covers(n)]}
 
 
 @route("GET", "/aliases")
 def list_aliases(call):
-    return {"aliases": [{"alias_name": a, "collection_name": c} for a, c in sorted(call.storage.aliases.items())]}
+    return {"aliases": [{"alias_name": a, "collection_name": c} for a, c in sorted(call.storage.aliases.items())
+                        if call.access.covers(a) and call.access.covers(c)]}
 
 
 @route("GET", "/collections/{c}")
@@ -195,7 +167,6 @@ def get_collection(call):
 
 
 @route("PUT", "/collections/{c}")
-@needs(MANAGE)
 def create_collection(call):
     body = call.json()
     call.storage.create(call.args["c"], body, len(call.raw))
@@ -203,14 +174,12 @@ def create_collection(call):
 
 
 @route("PATCH", "/collections/{c}")
-@needs(MANAGE)
 def update_collection(call):
     call.collection().patch(call.json())
     return True
 
 
 @route("DELETE", "/collections/{c}")
-@needs(MANAGE)
 def delete_collection(call):
     return call.storage.delete(call.args["c"])
 
@@ -249,7 +218,6 @@ def optimizations(call):
 
 
 @route("POST", "/collections/aliases")
-@needs(MANAGE)
 def change_aliases(call):
     body = call.json()
     if "actions" not in body:
@@ -259,7 +227,6 @@ def change_aliases(call):
 
 
 @route("PUT", "/collections/{c}/index")
-@needs(WRITE)
 def create_index(call):
     body = call.json()
     schema = body.get("field_schema")
@@ -272,7 +239,6 @@ def create_index(call):
 
 
 @route("DELETE", "/collections/{c}/index/{f}")
-@needs(WRITE)
 def delete_index(call):
     collection = call.collection()
     collection.indexes.pop(call.args["f"], None)
@@ -280,7 +246,6 @@ def delete_index(call):
 
 
 @route("PUT", "/collections/{c}/vectors/{v}")
-@needs(WRITE)
 def create_vector(call):
     collection, name, body = call.collection(), call.args["v"], call.json()
     into = collection.dense if "dense" in body else collection.sparse
@@ -292,7 +257,6 @@ def create_vector(call):
 
 
 @route("DELETE", "/collections/{c}/vectors/{v}")
-@needs(WRITE)
 def delete_vector(call):
     collection, name = call.collection(), call.args["v"]
     collection.dense.pop(name, None)
@@ -305,13 +269,11 @@ def delete_vector(call):
 # --- snapshots ----------------------------------------------------------------------------------------------------------
 
 @route("GET", "/snapshots")
-@needs(MANAGE)
 def list_storage_snapshots(call):
     return call.api.snapshots.list("")
 
 
 @route("POST", "/snapshots")
-@needs(MANAGE)
 def create_storage_snapshot(call):
     return call.api.snapshots.create("", call.storage)
 
@@ -322,7 +284,6 @@ def list_snapshots(call):
 
 
 @route("POST", "/collections/{c}/snapshots")
-@needs(WRITE)
 def create_snapshot(call):
     made = call.api.snapshots.create(call.collection().name, call.collection())
     return made if call.flag("wait", True) else Reply(202, b'{"status":"accepted","time":0.0}')
@@ -342,21 +303,18 @@ def get_snapshot(call):
 
 @route("DELETE", "/snapshots/{n}")
 @route("DELETE", "/collections/{c}/snapshots/{n}")
-@needs(WRITE)
 def delete_snapshot(call):
     call.api.snapshots.delete(call.collection().name if "c" in call.args else "", call.args["n"])
     return True
 
 
 @route("POST", "/collections/{c}/snapshots/upload")
-@needs(MANAGE)
 def upload_snapshot(call):
     call.storage.collections[call.args["c"]] = call.api.snapshots.restore(call.args["c"], call.raw)
     return True
 
 
 @route("PUT", "/collections/{c}/snapshots/recover")
-@needs(MANAGE)
 def recover_snapshot(call):
     location = call.json()["location"]
     call.storage.collections[call.args["c"]] = call.api.snapshots.recover(call.args["c"], location)
@@ -370,13 +328,5 @@ def get_point(call):
     return points_api.get_point(call)
 
 
-def _bind(method, pattern, handler, need=None):
-    def run(call):
-        return handler(call)
-    if need:
-        run.need = need
-    route(method, pattern)(run)
-
-
-for _method, _pattern, _handler, _is_write in points_api.ROUTES:
-    _bind(_method, "/collections/{c}/" + _pattern, _handler, WRITE if _is_write else None)
+for _method, _pattern, _handler, _ in points_api.ROUTES:
+    route(_method, "/collections/{c}/" + _pattern)(_handler)

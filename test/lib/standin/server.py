@@ -11,6 +11,7 @@ import zlib
 from .api import Api, Reply
 from .errors import ApiError
 from .faults import Faults
+from .rbac import Refused
 from .values import dump
 
 HEAD_MAX, FIELDS_MAX, BODY_MAX, IDLE = 128 * 1024, 96, 32 * 1024 * 1024, 5.0
@@ -311,9 +312,9 @@ def error_reply(status, text, headers=None):
 
 
 class Server:
-    def __init__(self, state_dir, keys=None):
+    def __init__(self, state_dir, keys=None, has_tokens=False):
         self.faults = Faults()
-        self.api = Api(state_dir, keys)
+        self.api = Api(state_dir, keys, has_tokens)
         self.api.faults = self.faults
         self.log, self.long_bodies, self.n_requests = [], 0, 0
         self.listener = None
@@ -333,10 +334,12 @@ class Server:
             return Reply(200, b"", None, preflight(head))
         handler, args = self.api.find(head.method, head.path)
         try:
-            refused = self.api.authorise(head.method, head.path, head.headers, handler)
-            if refused or handler is None:
-                return refused or Reply(404, b"", None)
-            result = handler(Call(self.api, head.method, head.path, head.query, head.headers, body, args))
+            access = self.api.keys.authorise(head.method, head.path, head.headers, body, args)
+            if handler is None:
+                return Reply(404, b"", None)
+            result = handler(Call(self.api, access, head.method, head.path, head.query, head.headers, body, args))
+        except Refused as refusal:
+            return Reply(refusal.status, refusal.text.encode(), None)
         except ApiError as error:
             return error_reply(error.status, error.text, error.headers)
         except (KeyError, TypeError, AttributeError, ValueError) as error:

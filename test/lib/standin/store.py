@@ -69,8 +69,9 @@ class Collection:
         config = {"params": params, "hnsw_config": {**hnsw, **self.config.get("hnsw_config", {})},
                   "optimizer_config": {**optimizer, **self.config.get("optimizers_config", {})},
                   "wal_config": {"wal_capacity_mb": 32, "wal_segments_ahead": 0, "wal_retain_closed": 1},
-                  "quantization_config": self.config.get("quantization_config"),
-                  "strict_mode_config": self.config.get("strict_mode_config", {"enabled": False})}
+                  "quantization_config": self.config.get("quantization_config")}
+        if "strict_mode_config" in self.config:
+            config["strict_mode_config"] = self.config["strict_mode_config"]
         if self.metadata:
             config["metadata"] = self.metadata
         schema = {f: {"data_type": d["type"] if isinstance(d, dict) else d,
