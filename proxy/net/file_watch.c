@@ -230,6 +230,16 @@ file_watch_new(struct loop *loop, const char *const *paths, size_t n, void (*fn)
     return error;
 }
 
+bool
+file_watch_is_of(const struct file_watch *w, const char *const *paths, size_t n)
+{
+    for (size_t i = 0; i < n && n == w->n; i++) {
+        if (strcmp(w->files[i].path, paths[i]) != 0)
+            return false;
+    }
+    return n == w->n;
+}
+
 void
 file_watch_free(struct file_watch *w)
 {

@@ -14,6 +14,7 @@ struct file_watch;
  * give (limits of inotify); then nothing is watched and *ret_watch is left alone. */
 int file_watch_new(struct loop *loop, const char *const *paths, size_t n, void (*fn)(void *arg), void *arg,
     struct file_watch **ret_watch);
-void file_watch_free(struct file_watch *w); /* NULL is fine */
+bool file_watch_is_of(const struct file_watch *w, const char *const *paths, size_t n); /* of these, in this order? */
+void file_watch_free(struct file_watch *w);                                            /* NULL is fine */
 
 #endif

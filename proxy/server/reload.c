@@ -231,6 +231,11 @@ server_watch_files(struct server *s)
 
     for (unsigned i = 0; i < conf->n_files; i++)
         paths[i] = conf->files[i].p;
+    /* The one that runs has seen what changed while the files were read; a fresh one would not. */
+    if (s->watch && file_watch_is_of(s->watch, paths, conf->n_files)) {
+        mem_free(paths);
+        return;
+    }
     file_watch_free(s->watch);
     s->watch = NULL;
     if (conf->n_files) {
