@@ -4,6 +4,7 @@
  */
 #include "conf/cluster_options.h"
 
+#include <assert.h>
 #include <stdarg.h>
 
 #include "conf/option_table.h"
@@ -75,18 +76,31 @@ cluster_options_parse(const struct conf *conf, struct topology *t, struct arena 
         give(t, &conf->cluster_settings[i], arena, issues);
 }
 
+static const struct conf_origin *
+origin_of(const struct cluster_conf *c, const char *field)
+{
+    for (unsigned i = 0; i < n_cluster_options; i++) {
+        if (strcmp(cluster_option_table[i].name, field) == 0)
+            return &c->origins[i];
+    }
+    assert(!"an option of this name");
+    return NULL;
+}
+
+bool
+cluster_option_is_given(const struct cluster_conf *c, const char *field)
+{
+    return origin_of(c, field)->is_given;
+}
+
 void
 cluster_option_issue(
     struct conf_issues *issues, bool is_error, const struct cluster_conf *c, const char *field, const char *format, ...)
 {
     struct buf text = { 0 };
-    const struct conf_origin *at = c->origins;
+    const struct conf_origin *at = origin_of(c, field);
     va_list args;
 
-    for (unsigned i = 0; i < n_cluster_options; i++) {
-        if (strcmp(cluster_option_table[i].name, field) == 0)
-            at = &c->origins[i];
-    }
     va_start(args, format);
     buf_vprintf(&text, format, args);
     va_end(args);

@@ -54,6 +54,7 @@ int topology_find(const struct topology *t, struct str cluster_name); /* index o
 /* An issue with an option of a cluster (a field of cluster_options.def), where its value begins. */
 void cluster_option_issue(struct conf_issues *issues, bool is_error, const struct cluster_conf *c, const char *field,
     const char *format, ...) __attribute__((format(printf, 5, 6)));
+bool cluster_option_is_given(const struct cluster_conf *c, const char *field);
 /* "; did you mean eu?" or "", for messages. */
 struct str topology_suggest(const struct topology *t, struct str wrong, struct arena *arena);
 

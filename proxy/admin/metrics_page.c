@@ -2,7 +2,7 @@
 #include "proxy/admin/admin.h"
 #include "proxy/base/clock.h"
 #include "proxy/obs/process.h"
-#include "proxy/route/operation.h"
+#include "proxy/route/auth.h"
 
 struct metrics_labels
 admin_metrics_labels(const struct fleet *f)
@@ -14,6 +14,8 @@ admin_metrics_labels(const struct fleet *f)
     l.clusters[METRICS_NO_CLUSTER] = "none";
     for (unsigned k = 0; k < METRICS_KINDS; k++)
         l.kinds[k] = op_kind_name((enum op_kind)k);
+    for (unsigned k = 0; k < METRICS_KEYS; k++)
+        l.keys[k] = auth_kind_name((enum auth_kind)k);
     for (unsigned s = 0; s < METRICS_SOURCES; s++)
         l.sources[s] = place_source_name((enum place_source)s);
     return l;

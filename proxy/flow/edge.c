@@ -26,6 +26,7 @@ edge_new(struct loop *loop, struct upstream *up, struct metrics *metrics, struct
     e->residency = residency;
     e->shared = shared;
     e->log = log;
+    e->tokens = token_cache_new();
     LIST_INIT(&e->sessions);
     timer_init(&e->log_timer, loop, flush_log, e);
     return e;
@@ -41,6 +42,7 @@ edge_free(struct edge *e)
     flush_log(e);
     timer_fini(&e->log_timer);
     buf_fini(&e->log_lines);
+    token_cache_free(e->tokens);
     mem_free(e);
 }
 

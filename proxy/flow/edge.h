@@ -8,6 +8,7 @@
 
 #include "proxy/obs/access_log.h"
 #include "proxy/obs/residency.h"
+#include "proxy/route/token_cache.h"
 #include "proxy/upstream/upstream.h"
 
 struct session;
@@ -29,6 +30,7 @@ struct edge {
     struct residency *residency;
     struct edge_shared *shared;
     struct access_log *log;
+    struct token_cache *tokens;
     struct buf log_lines;
     struct timer log_timer;
     LIST_HEAD(, session) sessions;

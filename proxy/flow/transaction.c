@@ -178,9 +178,17 @@ gather(struct transaction *t)
 static void
 decide(struct transaction *t, const struct name_list *names)
 {
+    struct str error = STR_NONE;
+    enum fail fail;
+
     fleet_views(t->fleet, t->views);
     plan_build(t->fleet->world, &t->caller, &t->op, names, t->views, &t->arena, &t->plan);
     record_plan(t);
+    fail = auth_narrow_plan(t->fleet->world, &t->who, &t->op, &t->arena, &t->plan, &error);
+    if (fail != FAIL_NONE) {
+        transaction_fail(t, fail, error);
+        return;
+    }
     if (t->plan.shape != PLAN_REFUSE && name_crosses(t)) {
         transaction_fail(t, FAIL_ALIAS_CROSSES, t->op.collection);
         return;
@@ -257,14 +265,21 @@ set_deadline(struct transaction *t)
     t->deadline_us = t->started_us + ms * USEC_PER_MSEC;
 }
 
-static bool
-has_encoded_slash(struct str target)
+/* Operation, caller and credential. A caller who may not ask is told that before anything about the request. */
+static enum fail
+judge_head(struct transaction *t, const struct addr *peer, bool via_proxy_protocol, struct str *ret_error)
 {
-    for (size_t i = 0; i + 2 < target.len; i++) {
-        if (target.p[i] == '%' && target.p[i + 1] == '2' && (target.p[i + 2] | 0x20) == 'f')
-            return true;
+    enum fail bad_target = operation_parse(t->request.method, t->request.target, &t->arena, &t->op);
+    enum fail bad_hint = caller_resolve(t->fleet->world, peer, via_proxy_protocol, &t->request, &t->caller, ret_error);
+    enum fail refused = transaction_authenticate(t);
+
+    if (bad_target == FAIL_NONE)
+        record_caller(t);
+    if (refused != FAIL_NONE || bad_target != FAIL_NONE) {
+        *ret_error = STR_NONE;
+        return refused != FAIL_NONE ? refused : bad_target;
     }
-    return false;
+    return bad_hint;
 }
 
 void
@@ -275,18 +290,11 @@ transaction_begin(struct transaction *t, const struct addr *peer, bool via_proxy
 
     begin_record(t);
     t->peer = *peer;
-    fail = operation_parse(t->request.method, t->request.target, &t->arena, &t->op);
-    if (fail == FAIL_NONE)
-        fail = caller_resolve(t->fleet->world, peer, via_proxy_protocol, &t->request, &t->caller, &error);
-    if (fail == FAIL_NAME_INVALID && !has_encoded_slash(t->request.target))
-        error = STR("the name is invalid, length must be from 1 to 255 characters");
+    fail = judge_head(t, peer, via_proxy_protocol, &error);
     if (fail != FAIL_NONE) {
-        if (!t->op.info)
-            t->op.info = op_info(OP_UNKNOWN);
         transaction_fail(t, fail, error);
         return;
     }
-    record_caller(t);
     begin_body(t);
     set_deadline(t);
     if (t->body_limit && t->request.framing == FRAMING_LENGTH && t->request.content_length > t->body_limit) {

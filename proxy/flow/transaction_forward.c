@@ -14,6 +14,8 @@ is_sent_on(const struct transaction *t, const struct field *f)
 {
     if (f->flags & (FIELD_FLAG_HOP | FIELD_FLAG_FRAME | FIELD_FLAG_FORWARD | FIELD_FLAG_HINT))
         return false;
+    if (auth_keeps_back(t->fleet->world, f))
+        return false;
     return !str_starts(f->name, STR("x-sextant-")) && !str_eq(f->name, t->fleet->world->trust->header);
 }
 
@@ -89,6 +91,7 @@ transaction_spec(struct transaction *t, struct leg_spec *ret_spec)
         .progress_us = conf->body_timeout * USEC_PER_MSEC,
         .policy = retry_decide,
     };
+    transaction_add_credential(t, ret_spec);
 }
 
 /* --- what the leg tells ------------------------------------------------------------------------------------------ */
@@ -166,6 +169,8 @@ on_cut(void *arg, struct leg *leg, enum fail fail)
 static enum fail
 told(const struct transaction *t, const struct leg *leg, enum fail fail)
 {
+    if (fail == FAIL_CLUSTER_KEY)
+        return fail; /* it looked at nothing else */
     if (t->op.info->resend != RESEND_SAFE && t->request.method != METHOD_GET && leg->sent_something)
         return FAIL_OUTCOME_UNKNOWN;
     /* Nothing reached any permitted cluster: to the client that is one state, whatever the last attempt met. */

@@ -6,6 +6,7 @@
 
 #include "proxy/flow/transaction.h"
 #include "proxy/route/answer.h"
+#include "proxy/route/auth.h"
 #include "proxy/route/merge.h"
 #include "proxy/route/plan.h"
 
@@ -29,6 +30,7 @@ struct transaction {
 
     struct operation op;
     struct caller caller;
+    struct identity who;
     struct name_list names;
     struct cluster_view views[CLUSTERS_MAX];
     struct plan plan;
@@ -63,6 +65,10 @@ void transaction_pass_whole(struct transaction *t, struct message *answer, struc
 void transaction_over(struct transaction *t, bool was_cut);
 void transaction_answer_here(struct transaction *t); /* PLAN_LOCAL */
 bool transaction_can_answer_here(const struct transaction *t);
+
+/* transaction_auth.c */
+enum fail transaction_authenticate(struct transaction *t);
+void transaction_add_credential(struct transaction *t, struct leg_spec *spec);
 
 /* transaction_forward.c */
 void transaction_forward(struct transaction *t);

@@ -122,6 +122,10 @@ transaction_fail(struct transaction *t, enum fail fail, struct str detail)
 
     t->record.fail = fail;
     metrics_add(t->edge->metrics, METRIC_FAILURES, fail, 1);
+    if (answer_is_text(fail)) {
+        answer_with(t, status, STR_NONE, str_from(fail_info(fail)->sentence), fail);
+        return;
+    }
     if (answer_is_empty(fail)) {
         answer_with(t, status, STR_NONE, STR_NONE, fail);
         return;

@@ -134,6 +134,8 @@ put_texts(struct json_writer *w, const struct access_record *r)
         put_text(w, "address", r->address);
     put_text(w, "place", r->place);
     put_text(w, "place_source", r->place_source);
+    put_text(w, "key", r->key);
+    put_text(w, "subject", r->subject);
     put_text(w, "method", r->method);
     put_text(w, "path", r->path);
     put_text(w, "operation", r->operation);

@@ -24,6 +24,7 @@ struct access_record {
     bool hide_address; /* strict rule: place and partition are logged, the address is not */
     struct str address, place, place_source, method, path, operation, kind, collection, rule, partition, cluster,
         reason;
+    struct str key, subject; /* kind of credential; whom a token speaks for. Never the credential */
     struct str request_id, user_agent;
     unsigned rule_line;
     int status;     /* 499: the client left before an answer */

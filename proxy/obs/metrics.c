@@ -168,6 +168,10 @@ put_labels(struct buf *out, enum metric_labels kind, unsigned cell, const struct
         metrics_print_label(out, "source", str_from(names->sources[cell]));
         return;
     }
+    if (kind == LABELS_KEY) {
+        metrics_print_label(out, "key", str_from(names->keys[cell]));
+        return;
+    }
     if (kind == LABELS_COUNTRY) {
         metrics_country_code(cell, country);
         metrics_print_label(out, "country", cell ? str_from(country) : STR("none"));

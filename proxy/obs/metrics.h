@@ -9,7 +9,14 @@
 
 #include "proxy/base/buf.h"
 
-enum { METRICS_CLUSTERS = 65, METRICS_KINDS = 6, METRICS_CLASSES = 6, METRICS_SOURCES = 5, METRICS_NO_CLUSTER = 64 };
+enum {
+    METRICS_CLUSTERS = 65,
+    METRICS_KINDS = 6,
+    METRICS_CLASSES = 6,
+    METRICS_SOURCES = 5,
+    METRICS_KEYS = 8,
+    METRICS_NO_CLUSTER = 64
+};
 enum { METRICS_COUNTRIES = 1 + 26 * 26 }; /* the first is "no country" */
 
 enum metric_id {
@@ -77,6 +84,7 @@ struct metrics_labels {
     const char *clusters[METRICS_CLUSTERS];
     const char *kinds[METRICS_KINDS];
     const char *sources[METRICS_SOURCES];
+    const char *keys[METRICS_KEYS];
 };
 
 /* All that is counted, in Prometheus' text format, summed over the sets. Counters of few combinations are there from the

@@ -9,6 +9,29 @@ answer_is_empty(enum fail fail)
     return fail == FAIL_DOT_SEGMENT || fail == FAIL_METHOD_UNKNOWN;
 }
 
+bool
+answer_is_text(enum fail fail)
+{
+    return fail == FAIL_KEY_MISSING || fail == FAIL_KEY_INVALID || fail == FAIL_TOKEN_SIGNATURE ||
+           fail == FAIL_TOKEN_EXPIRED || fail == FAIL_TOKEN_INVALID;
+}
+
+/* Qdrant's own words for a name that it refuses. */
+static const char *
+name_fault(enum fail fail)
+{
+    switch (fail) {
+    case FAIL_NAME_SLASH:
+        return "collection name cannot contain \"/\" char";
+    case FAIL_NAME_NUL:
+        return "collection name cannot contain a NUL char";
+    case FAIL_NAME_LENGTH:
+        return "the name is invalid, length must be from 1 to 255 characters";
+    default:
+        return NULL;
+    }
+}
+
 static void
 put_text(struct buf *out, enum fail fail, const struct operation *op, struct str detail)
 {
@@ -17,13 +40,12 @@ put_text(struct buf *out, enum fail fail, const struct operation *op, struct str
             out, "Not found: Collection `" STR_FMT "` doesn't exist!", STR_ARG(detail.len ? detail : op->collection));
         return;
     }
-    if (fail == FAIL_NAME_INVALID && detail.len) {
-        buf_printf(out, "Validation error in path parameters: [collection_name: " STR_FMT "]", STR_ARG(detail));
+    if (name_fault(fail)) {
+        buf_printf(out, "Validation error in path parameters: [collection_name: %s]", name_fault(fail));
         return;
     }
-    if (fail == FAIL_NAME_INVALID) {
-        buf_add(out,
-            STR("Validation error in path parameters: [collection_name: collection name cannot contain \"/\" char]"));
+    if (fail == FAIL_KEY_FORBIDDEN) {
+        buf_add(out, detail.len ? detail : str_from(fail_info(fail)->sentence));
         return;
     }
     if (fail == FAIL_BODY_TOO_LARGE && detail.len) { /* Qdrant's own words, here and below */

@@ -12,6 +12,8 @@
 void answer_error(struct buf *out, enum fail fail, const struct operation *op, struct str detail);
 /* Does Qdrant answer this with an empty body? */
 bool answer_is_empty(enum fail fail);
+/* Is it told as bare text, its sentence and nothing else, as Qdrant's keys do? */
+bool answer_is_text(enum fail fail);
 /* Operations answered here: healthz, livez, readyz, GET / (version known), exists of a collection that is not mapped. Returns
  * the content type; *ret_status is changed when it is not 200. */
 struct str answer_local(

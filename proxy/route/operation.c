@@ -233,7 +233,7 @@ check_oddities(const struct path *path, enum op_id id, bool has_collection)
     uint32_t name_bit = has_collection ? 2 : 0;
 
     if ((path->slashed | path->nulled) & name_bit)
-        return FAIL_NAME_INVALID;
+        return path->slashed & name_bit ? FAIL_NAME_SLASH : FAIL_NAME_NUL;
     if (path->climbs)
         return FAIL_DOT_SEGMENT;
     return path->nulled || (path->slashed && id == OP_UNKNOWN) ? FAIL_BAD_TARGET : FAIL_NONE;
@@ -272,7 +272,7 @@ operation_parse(enum method method, struct str target, struct arena *arena, stru
     if (has_collection) {
         op.collection = path.segments[1];
         if (!is_valid_name(op.collection))
-            return FAIL_NAME_INVALID;
+            return FAIL_NAME_LENGTH;
     }
     op.path = path.text;
     op.query = path.query;

@@ -30,12 +30,14 @@ enum op_resend {
 };
 
 enum op_flags {
-    OP_LOOKUP = 1,     /* its body may name a second collection */
-    OP_NODE_LOCAL = 2, /* belongs to one endpoint: no fail-over, always the same one */
-    OP_UNBOUNDED = 4,  /* no body limit and no deadline: progress only (snapshots, uploads) */
-    OP_STORAGE = 8,    /* whole-storage snapshot: trusted callers only when the map has a strict line */
-    OP_CREATES = 16,   /* makes a collection */
-    OP_SMALL_BODY = 32 /* Qdrant takes 2 MiB at most here */
+    OP_LOOKUP = 1,      /* its body may name a second collection */
+    OP_NODE_LOCAL = 2,  /* belongs to one endpoint: no fail-over, always the same one */
+    OP_UNBOUNDED = 4,   /* no body limit and no deadline: progress only (snapshots, uploads) */
+    OP_STORAGE = 8,     /* whole-storage snapshot: trusted callers only when the map has a strict line */
+    OP_CREATES = 16,    /* makes a collection */
+    OP_SMALL_BODY = 32, /* Qdrant takes 2 MiB at most here */
+    OP_MANAGE = 64,     /* refused to a read-only key: it writes, or shows what only an operator should see */
+    OP_OPEN = 128       /* needs no key */
 };
 
 enum op_id {
@@ -69,8 +71,8 @@ struct operation {
     int64_t timeout_ms;    /* timeout= of the query (at most 10^12), or -1 when absent, malformed or repeated */
 };
 
-/* Canonical path and meaning of a target. Fails: BAD_TARGET, DOT_SEGMENT, NAME_INVALID (a slash or NUL in the name, or more
- * than 255 code points). Slices of `target` where that is canonical already, else copies in `arena`: nothing is allocated for
+/* Canonical path and meaning of a target. Fails: BAD_TARGET, DOT_SEGMENT, NAME_SLASH, NAME_NUL, NAME_LENGTH (none, or more than
+ * 255 code points). Slices of `target` where that is canonical already, else copies in `arena`: nothing is allocated for
  * the usual request. The path that comes out means the same operation and collection again. "*" is a target of OPTIONS only. */
 enum fail operation_parse(enum method method, struct str target, struct arena *arena, struct operation *ret_op);
 

@@ -89,6 +89,7 @@ world_load(char **environ, uint64_t generation, struct conf_issues *issues)
     w->topology = topology_parse(w->conf, &w->arena, issues);
     w->map = partition_map_parse(w->conf, w->topology, &w->arena, issues);
     w->trust = trust_parse(w->conf, &w->arena, issues);
+    w->keys = keys_parse(w->conf, w->topology, &w->arena, issues);
     w->overrides = overrides_parse(w->conf, &w->arena, issues);
     w->listeners = listeners_parse(w->conf, &w->arena, issues);
     check_words(w->conf, issues);

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "conf/keys.h"
 #include "conf/partition_map.h"
 #include "conf/topology.h"
 #include "geoip/geo_db.h"
@@ -20,6 +21,7 @@ struct world {
     struct partition_map *map;
     struct listeners *listeners; /* as configured; a reload does not move them */
     struct trust *trust;
+    struct keys *keys;
     struct overrides *overrides;
     struct geo_db *geo; /* NULL: none */
     bool has_default_place;

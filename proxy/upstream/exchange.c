@@ -284,12 +284,15 @@ begin_head(struct exchange *x)
         buf_add(&target, head.target);
         head.target = buf_str(&target);
     }
+    if (x->p.credential.len)
+        message_add_id(&head, FIELD_API_KEY, x->p.credential);
     h1_write_request(&x->out, &head);
     buf_fini(&target);
     x->is_chunked = head.framing == FRAMING_CHUNKED;
     x->body_left = head.framing == FRAMING_LENGTH ? head.content_length : 0;
     x->body_ended = head.framing == FRAMING_NONE || (head.framing == FRAMING_LENGTH && head.content_length == 0);
     x->p.head = NULL;
+    x->p.credential = STR_NONE;
 }
 
 static void

@@ -25,6 +25,7 @@ struct exchange_params {
     struct backend *backend;
     unsigned slot;              /* of its cluster, for metrics */
     const struct message *head; /* host, target prefix and framing are put right; only read during the call */
+    struct str credential;      /* sent as api-key, which `head` has not; empty: none */
     struct arena *arena;        /* for the answer's head; must outlive the exchange */
     struct str collection;      /* a Qdrant-shaped 503 penalises this collection; may be empty */
     int64_t max_idle_us;        /* reuse a connection idle for at most this long; 0: a fresh one */

@@ -9,6 +9,7 @@
 
 #include "proxy/base/json.h"
 #include "proxy/base/mem.h"
+#include "proxy/obs/log.h"
 #include "proxy/upstream/group.h"
 
 enum {
@@ -25,6 +26,7 @@ struct known { /* of one cluster, by slot */
     char *version;
     char **crossing;
     unsigned n_crossing;
+    bool is_refused; /* it did not take our key, or wants one that we have not */
 };
 
 struct findings {
@@ -106,6 +108,23 @@ take_aliases(struct known *k, const struct partition_map *map, struct json root)
     return is_changed;
 }
 
+/* Told when it changes: clients are told nothing of it but 502. */
+static void
+note_refusal(struct known *k, const struct cluster_conf *c, int status)
+{
+    bool is_refused = status == 401 || status == 403;
+
+    if (is_refused && !k->is_refused && c->options.api_key.len)
+        log_error("cluster " STR_FMT " refuses its key: %d to GET /aliases", STR_ARG(c->name), status);
+    else if (is_refused && !k->is_refused)
+        log_warning("cluster " STR_FMT
+                    " wants a key and has none here: aliases that cross lines of the map are not found",
+            STR_ARG(c->name));
+    else if (!is_refused && k->is_refused)
+        log_info("cluster " STR_FMT " answers GET /aliases again", STR_ARG(c->name));
+    k->is_refused = is_refused;
+}
+
 static bool
 take_answer(struct findings *f, unsigned part)
 {
@@ -114,6 +133,8 @@ take_answer(struct findings *f, unsigned part)
     struct json_doc *doc;
     bool is_changed = false;
 
+    if (p->head && part % ASKS == ASK_ALIASES)
+        note_refusal(k, &f->fleet->world->topology->clusters[part / ASKS], p->head->status);
     if (!p->head || p->head->status != 200)
         return false;
     doc = json_parse(buf_str(&p->body), NULL, NULL);
@@ -151,6 +172,14 @@ on_round(void *arg, struct group *group)
 static void
 on_try(void *arg, const struct leg_try *t)
 {
+}
+
+static struct str
+key_of(void *arg, unsigned cluster)
+{
+    const struct findings *f = arg;
+
+    return f->fleet->world->topology->clusters[cluster].options.api_key;
 }
 
 static void
@@ -191,6 +220,8 @@ begin_round(void *arg)
             .deadline_us = loop_now_us(f->up->loop) + ANSWER_US,
             .deadline_is_clients = true,
             .policy = never_again,
+            .credential = key_of,
+            .credential_arg = f,
         };
         group_start(&f->group, i, f->up, f->fleet, &spec);
     }

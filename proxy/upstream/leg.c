@@ -184,6 +184,17 @@ tell_try(struct leg *leg, enum fail fail)
     leg->events->on_try(leg->arg, leg, &t);
 }
 
+/* The failure in a complete answer that is not for the client, if it can still be kept from it. */
+static enum fail
+fail_of_answer(const struct leg *leg)
+{
+    if (leg->answer_began)
+        return FAIL_NONE;
+    if (leg->spec.has_own_key && leg->answer->status == 401)
+        return FAIL_CLUSTER_KEY;
+    return is_unavailable(leg->answer->status) ? FAIL_UPSTREAM_UNAVAILABLE : FAIL_NONE;
+}
+
 static void
 end_leg(struct leg *leg)
 {
@@ -195,10 +206,11 @@ static void
 on_done(void *arg, enum fail fail)
 {
     struct leg *leg = arg;
+    enum fail answered = fail == FAIL_NONE ? fail_of_answer(leg) : FAIL_NONE;
 
-    tell_try(leg, fail);
+    tell_try(leg, answered == FAIL_CLUSTER_KEY ? answered : fail);
     leg->fail = fail;
-    if (fail == FAIL_NONE && !(is_unavailable(leg->answer->status) && !leg->answer_began)) {
+    if (fail == FAIL_NONE && answered == FAIL_NONE) {
         leg->exchange = NULL;
         give_place(leg);
         if (!leg->answer_began)
@@ -207,7 +219,7 @@ on_done(void *arg, enum fail fail)
             end_leg(leg);
         return;
     }
-    try_again(leg, fail == FAIL_NONE ? FAIL_UPSTREAM_UNAVAILABLE : fail);
+    try_again(leg, fail == FAIL_NONE ? answered : fail);
 }
 
 static const struct exchange_events exchange_events = { on_head, on_body, on_room, on_done };
@@ -233,6 +245,8 @@ start_exchange(struct leg *leg)
         .has_elsewhere = leg_has_next(leg) || leg_has_endpoint(leg),
     };
 
+    if (leg->spec.credential)
+        params.credential = leg->spec.credential(leg->spec.credential_arg, leg_cluster(leg));
     if (leg->is_fresh_next)
         params.max_idle_us = 0;
     leg->is_fresh_next = false;

@@ -55,6 +55,9 @@ struct leg_events {
     void (*on_try)(void *arg, struct leg *leg, const struct leg_try *t);
 };
 
+/* What a cluster (by index) is shown as api-key. */
+typedef struct str leg_credential_fn(void *arg, unsigned cluster);
+
 struct leg_spec {
     const struct operation *op;
     const struct message *head; /* to be sent */
@@ -71,6 +74,9 @@ struct leg_spec {
     bool deadline_is_clients;
     int64_t progress_us;
     leg_policy_fn *policy;
+    leg_credential_fn *credential; /* NULL: nothing is added to the head */
+    void *credential_arg;
+    bool has_own_key; /* the credential is this edge's key: a 401 is not the client's, and nothing was done */
 };
 
 struct leg {

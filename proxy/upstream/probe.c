@@ -24,6 +24,7 @@ struct target {
     struct prober *prober;
     struct backend *backend; /* a reference */
     struct cluster *cluster; /* a reference */
+    struct str key;          /* of the cluster; belongs to the prober's fleet */
     struct shot shots[PARALLEL];
     struct timer timer;
     int64_t last_shot_us;
@@ -131,6 +132,7 @@ shoot(struct target *t)
         .backend = t->backend,
         .slot = t->cluster->slot,
         .head = &head,
+        .credential = t->key,
         .arena = &shot->arena,
         .max_idle_us = conf->upstream_idle * USEC_PER_MSEC,
         .connect_us = conf->probe_timeout * USEC_PER_MSEC,
@@ -203,7 +205,7 @@ find(struct prober *p, const struct backend *b)
 }
 
 static void
-follow(struct prober *p, struct fleet_cluster *fc, struct backend *b, double bias)
+follow(struct prober *p, struct fleet_cluster *fc, struct backend *b, const struct cluster_conf *conf)
 {
     struct target *t = find(p, b);
 
@@ -220,7 +222,8 @@ follow(struct prober *p, struct fleet_cluster *fc, struct backend *b, double bia
     cluster_ref(fc->cluster);
     cluster_unref(t->cluster);
     t->cluster = fc->cluster; /* a reload may give the endpoint to another one */
-    t->bias = bias;
+    t->bias = conf->bias;
+    t->key = conf->options.api_key;
     t->is_followed = true;
 }
 
@@ -237,7 +240,7 @@ prober_follow(struct prober *p, struct fleet *fleet)
         struct fleet_cluster *fc = &fleet->clusters[i];
 
         for (unsigned j = 0; j < fc->n_backends; j++)
-            follow(p, fc, fc->backends[j].backend, fleet->world->topology->clusters[i].bias);
+            follow(p, fc, fc->backends[j].backend, &fleet->world->topology->clusters[i]);
     }
     for (t = LIST_FIRST(&p->targets); t; t = next) {
         next = LIST_NEXT(t, entry);
