@@ -56,6 +56,9 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
+# The page of the admin listener is taken in by the assembler, which tells no dependencies.
+$(BUILD)/obj/proxy/admin/assets.o $(BUILD)/obj-fuzz/proxy/admin/assets.o: $(wildcard proxy/admin/assets/*)
+
 $(BUILD)/%: scripts/tools/%.c $(LIB)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
 

@@ -41,6 +41,7 @@ test|python3|cmd python3|end-to-end tests
 test|python3-venv|venv|Python packages of the tests, in build/venv
 test|nodejs|node|the JavaScript client, end to end
 test|npm|cmd npm|packages of the JavaScript tests
+test|chromium|browser|the page of the admin listener, in a browser
 check|clang-format|tool clang-format 14 19|make check: format
 check|clang-tidy|tool clang-tidy 14 21|make check: clang-tidy
 check|cppcheck|cmd cppcheck|make check: cppcheck
@@ -58,6 +59,8 @@ is_there() { # is_there HOW ARGUMENT…
     tool) newest_of "$@" >/dev/null ;;
     file) [ -e "$1" ] ;;
     venv) [ -x build/venv/bin/python ] || python3 -c 'import ensurepip, venv' 2>/dev/null ;;
+    # Ubuntu has it as a snap only, which sees no files of ours: there these tests are skipped, unless some browser is there.
+    browser) command -v chromium google-chrome >/dev/null || ! is_debian ;;
     node) [ "$(node -p 'parseInt(process.versions.node)' 2>/dev/null || echo 0)" -ge 18 ] ;;
     fuzzer) fuzzer_works ;;
     lib)
@@ -168,6 +171,7 @@ END
     apt update >"$work/apt.log" 2>&1 || { cat "$work/apt.log" && die "apt-get update failed"; }
 }
 
+is_debian() { (. /etc/os-release 2>/dev/null && [ "${ID:-}" = debian ]); }
 is_bookworm() { (. /etc/os-release 2>/dev/null && [ "${VERSION_CODENAME:-}" = bookworm ] && [ "${ID:-}" = debian ]); }
 
 install_missing() {

@@ -13,9 +13,10 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "proxy/admin/access.h"
+#include "proxy/admin/assets.h"
 #include "proxy/admin/traffic.h"
 #include "proxy/base/clock.h"
-#include "proxy/admin/access.h"
 #include "proxy/base/mem.h"
 #include "proxy/http/h1.h"
 #include "proxy/obs/log.h"
@@ -83,48 +84,6 @@ admin_page_index(const struct admin_view *view, struct str query, struct buf *ou
     return true;
 }
 
-static int
-hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-static struct str
-decode(struct str s, struct arena *arena)
-{
-    char *out = arena_alloc(arena, s.len + 1);
-    size_t n = 0;
-
-    for (size_t i = 0; i < s.len; i++) {
-        bool is_escape = s.p[i] == '%' && i + 2 < s.len && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0;
-
-        if (is_escape) {
-            out[n++] = (char)(hex(s.p[i + 1]) << 4 | hex(s.p[i + 2]));
-            i += 2;
-        } else {
-            out[n++] = s.p[i] == '+' ? ' ' : s.p[i];
-        }
-    }
-    return str_make(out, n);
-}
-
-struct str
-admin_param(struct str query, const char *name, struct arena *arena)
-{
-    struct str pair, key, value;
-
-    while (query.len) {
-        str_cut(query, '&', &pair, &query);
-        str_cut(pair, '=', &key, &value);
-        if (str_eq(key, str_from(name)))
-            return decode(value, arena);
-    }
-    return STR_NONE;
-}
-
 /* --- one visit --------------------------------------------------------------------------------------------------- */
 
 static void
@@ -190,6 +149,23 @@ answer_error(struct visit *v, int status, const char *sentence)
     answer_with(
         v, status, v->request.method == METHOD_POST ? STR("application/json") : STR("text/plain"), buf_str(&body));
     buf_fini(&body);
+}
+
+static void
+answer_asset(struct visit *v, const struct asset *a)
+{
+    struct message m;
+
+    message_init(&m, &v->arena);
+    m.status = asset_is_known(a, &v->request, &v->arena) ? 304 : 200;
+    m.reason = status_reason(m.status);
+    m.framing = FRAMING_LENGTH;
+    m.content_length = asset_body(a).len;
+    asset_add_fields(a, &m, &v->arena);
+    h1_write_response(&v->out, &m, v->request.minor);
+    if (m.status == 200 && v->request.method != METHOD_HEAD)
+        buf_add(&v->out, asset_body(a));
+    v->has_answer = true;
 }
 
 static bool
@@ -283,12 +259,18 @@ take_head(struct visit *v)
     bool is_method;
     struct str path, query;
     const struct route *route;
+    const struct asset *asset;
     enum access_verdict verdict;
 
     str_cut(v->request.target, '?', &path, &query);
+    asset = method == METHOD_GET || method == METHOD_HEAD ? asset_find(path) : NULL;
+    if (asset) {
+        answer_asset(v, asset);
+        return;
+    }
     route = find_route(path, method == METHOD_POST, &is_method);
     if (!route) {
-        answer_error(v, 404, "no such page; / lists them");
+        answer_error(v, 404, "no such page; /help lists them");
         return;
     }
     v->order = route->order ? route : NULL;

@@ -13,6 +13,50 @@ admin_page_health(const struct admin_view *view, struct str query, struct buf *o
     return is_ready && !is_draining;
 }
 
+/* --- queries ----------------------------------------------------------------------------------------------------- */
+
+static int
+hex(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+static struct str
+decode(struct str s, struct arena *arena)
+{
+    char *out = arena_alloc(arena, s.len + 1);
+    size_t n = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        bool is_escape = s.p[i] == '%' && i + 2 < s.len && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0;
+
+        if (is_escape) {
+            out[n++] = (char)(hex(s.p[i + 1]) << 4 | hex(s.p[i + 2]));
+            i += 2;
+        } else {
+            out[n++] = s.p[i] == '+' ? ' ' : s.p[i];
+        }
+    }
+    return str_make(out, n);
+}
+
+struct str
+admin_param(struct str query, const char *name, struct arena *arena)
+{
+    struct str pair, key, value;
+
+    while (query.len) {
+        str_cut(query, '&', &pair, &query);
+        str_cut(pair, '=', &key, &value);
+        if (str_eq(key, str_from(name)))
+            return decode(value, arena);
+    }
+    return STR_NONE;
+}
+
 /* --- config ------------------------------------------------------------------------------------------------------ */
 
 bool

@@ -17,7 +17,7 @@ enum event_kind {
 };
 enum event_level { EVENT_GOOD, EVENT_INFO, EVENT_WARNING, EVENT_BAD };
 
-enum { EVENTS_KEPT = 200, EVENT_SUBJECT = 80, EVENT_TEXT = 240 };
+enum { EVENTS_KEPT = 200, EVENT_SUBJECT = 80, EVENT_TEXT = 400 };
 
 struct event {
     uint64_t number; /* 1, 2, ... since the start */

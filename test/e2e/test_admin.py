@@ -124,7 +124,7 @@ def test_counters_count(regions, edge):
 
 def test_pages(regions, edge):
     one = edge(regions, "* *=eu")
-    assert "/explain" in one.admin("/")
+    assert "/explain" in one.admin("/help")
     assert request(one.admin_port, "GET", "/nothing")[0] == 404
     assert request(one.admin_port, "POST", "/status", b"{}")[0] == 405
     assert request(one.admin_port, "GET", "/explain")[0] == 400
