@@ -68,6 +68,7 @@ server_stop(struct server *s, int signal)
     handover_pass_on(s, signal);
     if (s->handover.is_done)
         return; /* ending already */
+    supervision_stop(s);
     log_info("ending: accepting for another %lld ms", (long long)s->world->conf->drain_delay);
     events_add(EVENT_DRAIN, STR_NONE, "%s: accepting for another %lld ms, then %lld ms for what runs",
         strsignal(signal), (long long)s->world->conf->drain_delay, (long long)s->world->conf->drain_timeout);
@@ -76,8 +77,9 @@ server_stop(struct server *s, int signal)
 }
 
 void
-server_hand_over(struct server *s)
+server_hand_over(struct server *s, struct str pid)
 {
+    supervision_hand_over(s, pid);
     events_add(EVENT_DRAIN, STR_NONE, "another process serves: %lld ms for what runs",
         (long long)s->world->conf->drain_timeout);
     atomic_store(&s->shared.has_successor, true);

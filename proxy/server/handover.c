@@ -109,7 +109,7 @@ let_go(struct server *s, struct str pid)
     handover_close_listener(s);
     h->is_done = true;
     timer_clear(&h->patience);
-    server_hand_over(s);
+    server_hand_over(s, pid);
     if (h->fd >= 0 && channel_send(h->fd, STR("sealed"), NULL, 0) != 0)
         log_warning("hand-over: the new process does not listen");
     fd_watch_free(h->watch);

@@ -169,6 +169,7 @@ on_loaded(void *arg)
         tell_refused(s->last_reload_error);
     }
     answer_waits(s, l->world != NULL, buf_str(&s->reload_error_text));
+    supervision_reload(s, false, !l->world);
     free_load(l);
     if (s->must_reload) {
         promote_waits(s);
@@ -207,11 +208,13 @@ server_begin_reload(struct server *s, const char *why)
     l->generation = s->generation + 1;
     l->issues.arena = &l->arena;
     s->is_loading = true;
+    supervision_reload(s, true, false);
     error = thread_start(&s->loader, "loader", load, l);
     if (error == 0)
         return;
     log_error("reload: no thread for it: %s", strerrordesc_np(-error));
     s->is_loading = false;
+    supervision_reload(s, false, true);
     mem_free(l);
     loop_post(s->loop, on_no_thread, s);
 }

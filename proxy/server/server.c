@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "proxy/base/mem.h"
 #include "proxy/obs/events.h"
@@ -292,8 +293,10 @@ find_place(struct server *s)
 
     if (error)
         return say_in_use(s, error, 0);
+    if (activation_take(s) != 0)
+        return 1;
     for (int tries = 0;; tries++) {
-        int code = succession_begin(s);
+        int code = s->is_activated ? 0 : succession_begin(s);
 
         if (code || s->predecessor_fd >= 0)
             return code;
@@ -390,6 +393,7 @@ start(struct server *s)
     watch_signals(s);
     server_drain_init(s);
     handover_init(s);
+    supervision_init(s);
     timer_init(&s->warm_up, s->loop, on_warm, s);
     timer_init(&s->lag, s->loop, on_lag, s);
     timer_set(&s->lag, LAG_EVERY_US);
@@ -400,6 +404,8 @@ start(struct server *s)
     s->fleet = fleet_build(s->registry, s->world, names_get, s->names);
     make_workers(s);
     code = server_listen(s);
+    if (code == 0)
+        code = activation_check(s);
     if (code)
         return code;
     backend_on_change(on_verdict, s);
@@ -434,10 +440,12 @@ finish(struct server *s)
     if (s->loop) {
         timer_fini(&s->drain);
         timer_fini(&s->warm_up);
+        timer_fini(&s->watchdog);
         timer_fini(&s->lag);
         handover_fini(s);
     }
     succession_fini(s);
+    notify_free(s->notify);
     loop_free(s->loop);
     sockets_fini(&s->sockets);
     state_close(&s->state);
@@ -466,6 +474,8 @@ server_run(struct world *world, const struct server_start *how)
     s->generation = world->generation;
     s->reloaded_wall_us = clock_wall_us();
     log_set_level(world->conf->log_level);
+    supervised_read(s->environ, getpid(), &s->supervised);
+    s->notify = notify_new(s->supervised.notify);
     raise_descriptor_limit();
     s->code = start(s);
     if (s->code == 0) {

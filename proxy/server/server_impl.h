@@ -4,10 +4,12 @@
 
 /* Shared by the server's files only. Everything here belongs to the control thread. */
 
+#include "conf/supervised.h"
 #include "proxy/admin/admin.h"
 #include "proxy/net/file_watch.h"
 #include "proxy/server/handover.h"
 #include "proxy/server/keeper.h"
+#include "proxy/server/notify.h"
 #include "proxy/server/server.h"
 #include "proxy/server/sockets.h"
 #include "proxy/server/state.h"
@@ -21,8 +23,12 @@ struct server {
     char **environ;
     const char *program;
     bool is_kept;
-    void *notify; /* NULL */
-    int code;     /* to exit with */
+    struct supervised supervised;
+    struct notify *notify; /* NULL: nobody asks */
+    bool is_activated;     /* sockets of the service manager's */
+    bool was_silent;
+    atomic_bool has_answered[WORKERS_MAX]; /* the watchdog's question */
+    int code;                              /* to exit with */
     struct loop *loop;
     struct world *world; /* a reference */
     struct fleet *fleet; /* a reference; the current one */
@@ -54,7 +60,7 @@ struct server {
     int predecessor_fd;       /* -1: none */
     struct fd_watch *predecessor_watch;
     bool has_lost_predecessor; /* it was there, and went away before it had given anything */
-    struct timer warm_up, claim, drain, lag;
+    struct timer warm_up, claim, watchdog, drain, lag;
     bool was_late, is_keeping;
     int64_t drain_until_us;
     unsigned n_stops;
@@ -72,7 +78,16 @@ void server_write_ports(struct server *s);
 void server_drain_init(struct server *s);
 void server_stop(struct server *s, int signal);
 bool server_must_stay(const struct server *s); /* somebody waits for this very process, and another one serves */
-void server_hand_over(struct server *s);       /* another process serves: stop accepting, drain, end */
+void server_hand_over(struct server *s, struct str pid); /* another process serves: stop accepting, drain, end */
+/* activation.c: sockets of the service manager's join the inherited ones; 0 or an exit code. */
+int activation_take(struct server *s);
+int activation_check(const struct server *s); /* each has found its place */
+/* supervision.c */
+void supervision_init(struct server *s);
+void supervision_ready(struct server *s);
+void supervision_reload(struct server *s, bool is_begin, bool is_refused);
+void supervision_stop(struct server *s);
+void supervision_hand_over(struct server *s, struct str pid);
 /* reload.c */
 void server_begin_reload(struct server *s, const char *why);
 void server_order_reload(void *server, struct admin_wait *wait, const char *why);

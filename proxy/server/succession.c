@@ -251,6 +251,7 @@ on_sealed(void *arg)
     if (error || m.len == 0)
         log_warning("hand-over: the process before this one ended without a word");
     hang_up(s);
+    supervision_ready(s);
     claim_state(s);
 }
 
@@ -261,6 +262,7 @@ succession_ready(struct server *s)
 
     sockets_close(&s->inherited); /* what is not configured any more: the old process still serves its queue */
     if (s->predecessor_fd < 0) {
+        supervision_ready(s);
         server_on_state(s);
         return;
     }
