@@ -47,7 +47,7 @@ FUZZ_CC ?= $(firstword $(foreach c,clang clang-21 clang-20 clang-19 clang-18 cla
 all: $(if $(wildcard proxy/main.c),$(BUILD)/sextant) $(TOOLS)
 
 $(BUILD)/sextant: $(BUILD)/obj/proxy/main.o $(LIB)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+	$(CC) $(CFLAGS_ALL) -rdynamic $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
 
 $(LIB): $(OBJECTS)
 	rm -f $@ && $(AR) rcs $@ $(OBJECTS)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proxy/admin/explain_query.h"
+#include "proxy/base/crash.h"
 #include "proxy/server/server.h"
 
 extern char **environ;
@@ -206,6 +207,7 @@ main(int argc, char **argv)
     } commands[] = { { "serve", serve }, { "check", check }, { "explain", explain }, { "--help", help },
         { "help", help }, { "-h", help }, { "--version", version } };
 
+    crash_init(SEXTANT_VERSION);
     program_name = argc ? argv[0] : "";
     if (argc < 2)
         return serve(0, NULL);

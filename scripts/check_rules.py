@@ -30,7 +30,7 @@ LIBRARIES = {
     r"uthash\.h|utlist\.h|utarray\.h|xxhash\.h": "",  # header-only: free
 }
 SYSTEM = re.compile(
-    r"(assert|ctype|dirent|endian|errno|fcntl|fenv|float|fnmatch|getopt|glob|ifaddrs|inttypes|libgen|limits|locale|malloc|math|netdb"
+    r"(assert|ctype|dirent|elf|endian|errno|execinfo|fcntl|fenv|float|fnmatch|getopt|glob|ifaddrs|inttypes|libgen|limits|link|locale|malloc|math|netdb"
     r"|poll|pthread|sched|semaphore|setjmp|signal|spawn|stdalign|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|stdnoreturn"
     r"|string|strings|syslog|termios|threads|time|unistd|wchar|wctype|(arpa|linux|net|netinet|sys)/\w+)\.h")
 
