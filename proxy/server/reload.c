@@ -70,6 +70,7 @@ adopt(struct server *s, struct world *fresh)
     struct world *old = s->world;
 
     warn_restart(s, fresh);
+    server_fit(s, fresh);
     s->world = fresh;
     s->generation = fresh->generation;
     s->reloaded_wall_us = clock_wall_us();

@@ -8,10 +8,8 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "proxy/base/mem.h"
@@ -204,34 +202,36 @@ on_lag(void *arg)
 
 /* --- starting ---------------------------------------------------------------------------------------------------- */
 
-static unsigned
-count_cpus(void)
+void
+server_fit(struct server *s, struct world *world)
 {
-    cpu_set_t set;
+    struct buf notes = { 0 };
+    struct str rest, line;
 
-    if (sched_getaffinity(0, sizeof(set), &set) != 0)
-        return 1;
-    return (unsigned)CPU_COUNT(&set);
+    resources_fit(&s->resources, world->conf, world->topology->n_clusters, &notes);
+    rest = buf_str(&notes);
+    while (rest.len) {
+        str_cut(rest, '\n', &line, &rest);
+        log_warning(STR_FMT, STR_ARG(line));
+    }
+    buf_fini(&notes);
 }
 
 static void
-raise_descriptor_limit(void)
+log_resources(const struct server *s)
 {
-    struct rlimit limit;
+    struct buf line = { 0 };
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-            log_debug("the limit of descriptors stays as it is");
-    }
+    resources_print(&s->resources, s->world->conf, s->n_workers, &line);
+    log_info("resources: " STR_FMT, STR_ARG(buf_str(&line)));
+    buf_fini(&line);
 }
 
 static void
 make_workers(struct server *s)
 {
-    unsigned n = (unsigned)s->world->conf->workers;
+    unsigned n = resources_workers(&s->resources, s->world->conf);
 
-    n = n ? n : count_cpus();
     s->n_workers = n < WORKERS_MAX ? n : (unsigned)WORKERS_MAX;
     for (unsigned i = 0; i < s->n_workers; i++) {
         s->workers[i] = worker_new(s->fleet, &s->shared, s->log, (uint64_t)clock_wall_us() * (i + 1));
@@ -251,6 +251,8 @@ start_workers(struct server *s)
             log_error("cannot start a thread: %s", strerrordesc_np(-error));
             return 1;
         }
+        if (s->world->conf->cpu_affinity)
+            resources_pin(&s->resources, s->workers[s->n_started]->thread, s->n_started);
     }
     return 0;
 }
@@ -335,6 +337,7 @@ begin_serving(struct server *s)
     code = start_workers(s);
     if (code)
         return code;
+    log_resources(s);
     log_info("ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers,
         s->world->topology->n_clusters, s->world->map->n_rules);
     events_add(EVENT_START, STR_NONE, "ready: %u workers, %u clusters, %u lines in the partition map", s->n_workers,
@@ -476,7 +479,8 @@ server_run(struct world *world, const struct server_start *how)
     log_set_level(world->conf->log_level);
     supervised_read(s->environ, getpid(), &s->supervised);
     s->notify = notify_new(s->supervised.notify);
-    raise_descriptor_limit();
+    resources_read("", &s->resources);
+    server_fit(s, world);
     s->code = start(s);
     if (s->code == 0) {
         loop_run(s->loop);

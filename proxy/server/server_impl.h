@@ -10,6 +10,7 @@
 #include "proxy/server/handover.h"
 #include "proxy/server/keeper.h"
 #include "proxy/server/notify.h"
+#include "proxy/server/resources.h"
 #include "proxy/server/server.h"
 #include "proxy/server/sockets.h"
 #include "proxy/server/state.h"
@@ -23,6 +24,7 @@ struct server {
     char **environ;
     const char *program;
     bool is_kept;
+    struct resources resources;
     struct supervised supervised;
     struct notify *notify; /* NULL: nobody asks */
     bool is_activated;     /* sockets of the service manager's */
@@ -95,6 +97,7 @@ void server_watch_files(struct server *s);
 void server_reload_fini(struct server *s);
 /* server.c: build a fleet from the current world and hand it to everybody. */
 void server_publish(struct server *s);
+void server_fit(struct server *s, struct world *world); /* to what this process may use; before it is published */
 /* The state directory is this process's own, or there is none: read what the process before may have written last. */
 void server_on_state(struct server *s);
 void server_seal_state(struct server *s); /* the last write is made */

@@ -72,8 +72,8 @@ def has_taken_over(one, fresh):
     return check
 
 
-def test_twenty_restarts_under_load(regions, edge, successor):
-    one = edge(regions[:1], drain_timeout="20s", max_connections=1000)
+def test_twenty_restarts_under_load(region, edge, successor):
+    one = edge([region()], drain_timeout="20s", max_connections=1000)
     assert one.call("PUT", "/collections/c", VECTORS)[0] == 200
     olds = []
     with Load(one.port, "c", CALLERS["DE"], rate=150, threads=12) as load, NewConnections(one.port) as new:
@@ -96,9 +96,9 @@ def test_twenty_restarts_under_load(regions, edge, successor):
     assert current.status()["ready"]
 
 
-def test_idle_connection_lives_on(regions, edge, successor):
+def test_idle_connection_lives_on(region, edge, successor):
     """Closing it could meet the client's next request half way: it is told with its answer instead."""
-    one = edge(regions[:1])
+    one = edge([region()])
     connection = socket.create_connection(("127.0.0.1", one.port), 10)
     stream = connection.makefile("rb")
     ask = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -117,9 +117,9 @@ def test_idle_connection_lives_on(regions, edge, successor):
     assert one.process.wait(15) == 0
 
 
-def test_killed_before_ready(regions, edge, successor):
+def test_killed_before_ready(region, edge, successor):
     """It has its sockets, and is gone."""
-    one = edge(regions[:1])
+    one = edge([region()])
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
         s.connect(os.path.join(one.directory, "handover"))
         s.send(b"sextant-handover 1 9.9.9")
@@ -135,8 +135,8 @@ def test_killed_before_ready(regions, edge, successor):
     wait_for(has_taken_over(one, successor(one)), 30, "the hand-over")
 
 
-def test_wrong_configuration(regions, edge, successor):
-    one = edge(regions[:1])
+def test_wrong_configuration(region, edge, successor):
+    one = edge([region()])
     wrong = successor(one, probe_fall="none")
     assert wrong.process.wait(30) == 2
     busy = socket.create_server(("127.0.0.1", 0))
@@ -150,8 +150,8 @@ def test_wrong_configuration(regions, edge, successor):
     assert one.call("GET", "/readyz")[0] == 200
 
 
-def test_other_protocol_and_other_words(regions, edge):
-    one = edge(regions[:1])
+def test_other_protocol_and_other_words(region, edge):
+    one = edge([region()])
     for words, answer in (([b"sextant-handover 2 9.9.9"], b"refused sextant "), ([b"next"], b""),
                           ([b"sextant-handover 1 x", b"ready 1"], b"")):
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
@@ -177,17 +177,17 @@ def test_other_protocol_and_other_words(regions, edge):
     assert one.call("GET", "/readyz")[0] == 200
 
 
-def test_stale_socket_file(regions, edge):
-    one = edge(regions[:1])
+def test_stale_socket_file(region, edge):
+    one = edge([region()])
     one.kill()
     assert os.path.exists(os.path.join(one.directory, "handover"))
     one.start()
     assert one.call("GET", "/readyz")[0] == 200
 
 
-def test_sigterm_during_the_handover(regions, edge, successor):
+def test_sigterm_during_the_handover(region, edge, successor):
     """The old one is told to end while the new one starts: the new one serves all the same."""
-    one = edge(regions[:1], drain_delay="20s")
+    one = edge([region()], drain_delay="20s")
     fresh = successor(one, drain_delay=0)
     one.signal(signal.SIGTERM)
     wait_for(has_taken_over(one, fresh), 30, "the hand-over")
@@ -196,8 +196,8 @@ def test_sigterm_during_the_handover(regions, edge, successor):
         assert request(one.port, "GET", "/readyz")[0] == 200
 
 
-def test_reload_and_handover_in_one(regions, edge, successor):
-    one = edge(regions[:1], drain_delay="20s")
+def test_reload_and_handover_in_one(region, edge, successor):
+    one = edge([region()], drain_delay="20s")
     one.signal(signal.SIGHUP)
     fresh = successor(one, drain_delay=0)
     wait_for(has_taken_over(one, fresh), 30, "the hand-over")
@@ -206,9 +206,9 @@ def test_reload_and_handover_in_one(regions, edge, successor):
     wait_for(lambda: fresh.status()["generation"] == 2, 20, "the reload")
 
 
-def test_queue_is_served_at_the_end(regions, edge):
+def test_queue_is_served_at_the_end(region, edge):
     """What waits in a listener's queue when it closes is accepted first, not reset."""
-    one = edge(regions[:1], workers=1, drain_delay="0", drain_timeout="10s")
+    one = edge([region()], workers=1, drain_delay="0", drain_timeout="10s")
     one.signal(signal.SIGSTOP)
     waiting = []
     for _ in range(20):
@@ -228,9 +228,9 @@ def current_pid(one):
     return found[-1] if found else None
 
 
-def test_sigusr2_starts_the_program_anew(regions, edge):
+def test_sigusr2_starts_the_program_anew(region, edge):
     """Nobody is told of another process: the first one stays for whoever waits for it, and passes signals on."""
-    one = edge(regions[:1], drain_timeout="10s")
+    one = edge([region()], drain_timeout="10s")
     with NewConnections(one.port) as new:
         for turn in range(3):
             one.signal(signal.SIGUSR2)
@@ -247,11 +247,11 @@ def test_sigusr2_starts_the_program_anew(regions, edge):
         os.kill(pid, 0)
 
 
-def test_sigusr2_with_a_mistake(regions, edge, tmp_path):
+def test_sigusr2_with_a_mistake(region, edge, tmp_path):
     """The environment file has a mistake by now: the new process ends, the old one goes on."""
     file = tmp_path / "env"
     file.write_text("SEXTANT_LOG_LEVEL=info\n")
-    one = edge(regions[:1], env_file=file)
+    one = edge([region()], env_file=file)
     file.write_text("SEXTANT_LOG_LEVEL=loud\n")
     one.signal(signal.SIGUSR2)
     wait_for(lambda: re.search(r"hand-over: process \d+ ended with 2", one.output()), 30, "the refusal")

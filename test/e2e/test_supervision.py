@@ -56,17 +56,17 @@ def manager(request, tmp_path):
 
 
 class Managed(Edge):
-    def __init__(self, directory, regions, env, **options):
-        super().__init__(directory, regions, **options)
+    def __init__(self, directory, region, env, **options):
+        super().__init__(directory, region, **options)
         self.env.update(env)
 
 
 @pytest.fixture
-def managed(tmp_path, regions):
+def managed(tmp_path, region):
     started = []
 
     def start(env, **options):
-        started.append(Managed(tmp_path / f"managed-{len(started)}", regions[:1], env, **options))
+        started.append(Managed(tmp_path / f"managed-{len(started)}", [region()], env, **options))
         return started[-1]
     yield start
     for one in started:
