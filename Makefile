@@ -6,6 +6,7 @@
 #   make install    DESTDIR, PREFIX                make soak    the long forms of the end-to-end tests
 #   make format     lay the sources out            make geo     the default country database
 #   make clean      remove what was built          make bench   what decisions cost
+#   make coverage   lines of the parsers that tests reach         make fuzz-keep   keep what fuzzing learnt
 #   scripts/deps.sh installs what these need, scripts/test.sh runs every test, scripts/run.sh shows it at work.
 
 BUILD   ?= build
@@ -94,6 +95,26 @@ fuzz-build: $(FUZZERS)
 fuzz: $(FUZZERS)
 	BUILD=$(BUILD) scripts/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 
+# Fuzzers without libFuzzer: each runs its corpus once.
+REPLAYS := $(FUZZERS:$(BUILD)/fuzz/%=$(BUILD)/replay/%)
+
+$(BUILD)/replay/%: test/fuzz/%.c test/fuzz/replay.c $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< test/fuzz/replay.c $(LIB) $(LIBS)
+
+replay-build: $(REPLAYS)
+
+# What fuzzing found new in BUILD/fuzz/corpus becomes part of the kept corpora, as little of it as covers the same.
+fuzz-keep: $(FUZZERS)
+	BUILD=$(BUILD) scripts/fuzz_keep.sh $(FUZZERS)
+
+# Lines of the parsers that unit tests and kept corpora reach.
+coverage:
+	$(MAKE) BUILD=$(BUILD)-cov CFLAGS="-O0 -g --coverage" unit-build replay-build
+	BUILD=$(BUILD)-cov scripts/coverage.sh
+.PHONY: fuzz-keep replay-build coverage
+-include $(REPLAYS:=.d)
+
 check:
 	scripts/check.sh
 
@@ -137,7 +158,7 @@ bench: $(BENCHES)
 	for b in $(BENCHES); do $$b || exit 1; done
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-cov
 
 .PHONY: options metrics-doc dashboard all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
 -include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 export BUILD=${BUILD:-build}
 jobs=$(cores)
-all=(deps build check unit e2e asan fuzz)
+all=(deps build check unit e2e asan fuzz coverage)
 passed=0 failed=0 skipped=0
 
 phase_deps() { scripts/deps.sh build test check fuzz; }
@@ -21,6 +21,7 @@ phase_check() { make check; }
 phase_unit() { make -j"$jobs" unit; } # unit and flow
 phase_asan() { make -j"$jobs" asan; }
 phase_fuzz() { make -j"$jobs" fuzz-build && FUZZ_SEED=1 make fuzz FUZZ_SECONDS=4; }
+phase_coverage() { make -j"$jobs" coverage; }
 
 # Golden files, the stand-in against its recordings, end to end: everything pytest finds below test/, the long forms apart.
 phase_e2e() {
