@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # fuzz.sh SECONDS FUZZER…: run libFuzzer binaries one after another, each for so long, each from the seeds in
-# test/fuzz/corpus/NAME (NAME without fuzz_). What it learns stays in BUILD/fuzz/corpus/NAME, never in the repository.
+# test/fuzz/corpus/NAME (NAME without fuzz_). What it learns stays in BUILD/fuzz/corpus/NAME; make fuzz-keep merges it.
 # A finding fails the run and leaves its input as BUILD/fuzz/NAME-crash-…; run the fuzzer with that file to see it again.
 # FUZZ_SEED makes a short run repeatable. Ends in "N passed, N failed" (fuzzers).
 set -u
