@@ -80,6 +80,27 @@ answer_error(struct buf *out, enum fail fail, const struct operation *op, struct
     buf_fini(&text);
 }
 
+struct str
+answer_location(struct str value, struct str prefix)
+{
+    struct str path = value, rest;
+    size_t at = 0;
+
+    while (at < value.len && !strchr("/?#:", value.p[at]))
+        at++;
+    if (at < value.len && value.p[at] == ':') /* a scheme */
+        path = str_skip(value, at + 1);
+    if (str_starts(path, STR("//"))) {
+        path = str_skip(path, 2);
+        while (path.len && !strchr("/?#", path.p[0]))
+            path = str_skip(path, 1);
+    }
+    rest = str_skip(path, prefix.len);
+    if (prefix.len && str_starts(path, prefix) && (rest.len == 0 || rest.p[0] == '/' || rest.p[0] == '?'))
+        path = rest;
+    return path.len ? path : STR("/");
+}
+
 static struct str
 answer_version(struct buf *out, struct str version)
 {

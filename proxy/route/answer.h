@@ -14,6 +14,9 @@ void answer_error(struct buf *out, enum fail fail, const struct operation *op, s
 bool answer_is_empty(enum fail fail);
 /* Is it told as bare text, its sentence and nothing else, as Qdrant's keys do? */
 bool answer_is_text(enum fail fail);
+/* A cluster's Location as callers may see it: without scheme and host, which are the endpoint's, and without `prefix`, the
+ * path that its URL puts before every target. A slice of `value`. */
+struct str answer_location(struct str value, struct str prefix);
 /* Operations answered here: healthz, livez, readyz, GET / (version known), exists of a collection that is not mapped. Returns
  * the content type; *ret_status is changed when it is not 200. */
 struct str answer_local(

@@ -26,7 +26,7 @@
 #include <cmocka.h>
 
 #include "proxy/base/mem.h"
-#include "proxy/route/operation.h"
+#include "proxy/route/auth.h"
 #include "test/flow/case_lib.h"
 #include "test/flow/flow_lib.h"
 
@@ -384,6 +384,8 @@ print_metrics(struct script *s, struct buf *out)
 
     for (unsigned i = 0; i < METRICS_KINDS; i++)
         labels.kinds[i] = op_kind_name((enum op_kind)i);
+    for (unsigned i = 0; i < METRICS_KEYS; i++)
+        labels.keys[i] = auth_kind_name((enum auth_kind)i);
     for (unsigned i = 0; i < METRICS_SOURCES; i++)
         labels.sources[i] = place_source_name((enum place_source)i);
     for (unsigned i = 0; i < s->flow.fleet->n_clusters; i++)
