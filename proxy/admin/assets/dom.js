@@ -71,13 +71,16 @@ export function icon(level) {
 
 /** {level, word, why} of a cluster. */
 export function clusterState(cluster) {
-  const usable = cluster.endpoints.filter((endpoint) => endpoint.usable).length;
+  const isServing = (endpoint) => endpoint.usable && !endpoint.override;
+  const usable = cluster.endpoints.filter(isServing).length;
   const all = cluster.endpoints.length;
   const order = overrideText(cluster.override);
-  const out = cluster.endpoints.find((endpoint) => !endpoint.usable);
-  if (order) return { level: cluster.up ? "part" : "off", word: order.word, why: order.why };
-  if (usable === 0) return { level: "bad", word: out?.state ?? "down", why: out?.reason ?? "" };
-  if (usable < all) return { level: "part", word: `${usable} of ${all} up`, why: `${out.name} ${out.state}: ${out.reason}` };
+  const out = cluster.endpoints.find((endpoint) => !isServing(endpoint));
+  const outOrder = overrideText(out?.override);
+  const why = outOrder?.why || out?.reason || "";
+  if (order) return { level: "off", word: order.word, why: order.why };
+  if (usable === 0) return { level: "bad", word: outOrder?.word ?? out?.state ?? "down", why };
+  if (usable < all) return { level: "part", word: `${usable} of ${all} up`, why: `${out.name} ${outOrder?.word ?? out.state}: ${why}` };
   const doubt = cluster.endpoints.find((endpoint) => endpoint.state === "doubt");
   if (doubt) return { level: "good", word: "up, in doubt", why: doubt.reason };
   return { level: "good", word: "up", why: "" };

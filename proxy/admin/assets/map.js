@@ -38,7 +38,7 @@ async function build() {
 
 function buildLegend() {
   const legend = byId("legend");
-  const states = [["good", "up"], ["part", "partly up, or ordered"], ["bad", "down"], ["off", "taken out"]];
+  const states = [["good", "up"], ["part", "partly up"], ["bad", "down"], ["off", "taken out by an operator"]];
   for (const [level, word] of states) legend.append(el("span", {}, icon(level), word));
   legend.append(el("span", {}, shape("svg", { class: "icon", viewBox: "-7 -7 14 14", "aria-hidden": "true" },
     shape("circle", { r: 5.5, class: "edge" })), "this edge"));

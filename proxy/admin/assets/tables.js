@@ -98,7 +98,7 @@ function updateEndpoint(node, endpoint, status) {
 
   write(head, endpoint.name);
   set(head, "title", `${endpoint.url} ${endpoint.address}`);
-  setState(state, order ? (endpoint.usable ? "part" : "off") : (ENDPOINT_LEVELS[endpoint.state] ?? "info"), order?.word ?? endpoint.state);
+  setState(state, order ? "off" : (ENDPOINT_LEVELS[endpoint.state] ?? "info"), order?.word ?? endpoint.state);
   write(latency, endpoint.latency_ms ? ms(endpoint.latency_ms) : "–");
   set(latency, "title", "first byte of an answer, on average, milliseconds");
   write(load, endpoint.outstanding ?? 0);
