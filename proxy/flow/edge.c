@@ -27,6 +27,7 @@ edge_new(struct loop *loop, struct upstream *up, struct metrics *metrics, struct
     e->shared = shared;
     e->log = log;
     e->tokens = token_cache_new();
+    random_init(&e->random);
     LIST_INIT(&e->sessions);
     timer_init(&e->log_timer, loop, flush_log, e);
     return e;

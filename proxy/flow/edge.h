@@ -6,6 +6,7 @@
 
 #include <sys/queue.h>
 
+#include "proxy/base/random.h"
 #include "proxy/obs/access_log.h"
 #include "proxy/obs/residency.h"
 #include "proxy/route/token_cache.h"
@@ -32,6 +33,7 @@ struct edge {
     struct access_log *log;
     struct token_cache *tokens;
     struct buf log_lines;
+    struct random random; /* for names of traces */
     struct timer log_timer;
     LIST_HEAD(, session) sessions;
     char read_buffer[UPSTREAM_READ_BYTES];

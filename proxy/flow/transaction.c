@@ -12,6 +12,7 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "proxy/http/coding.h"
+#include "proxy/http/trace.h"
 
 enum { WINDOW_BYTES = 128 * 1024, SMALL_BODY_BYTES = 2 << 20 };
 
@@ -66,6 +67,26 @@ conf_of(const struct transaction *t)
     return t->fleet->world->conf;
 }
 
+/* W3C Trace Context §3.2: what is not valid counts as missing, and a tracestate without its traceparent too. */
+static void
+begin_trace(struct transaction *t)
+{
+    struct trace trace;
+    uint64_t random[3];
+    char *text;
+
+    if (!trace_of(&t->request, &trace) && str_eq(conf_of(t)->traceparent, STR("create"))) {
+        for (unsigned i = 0; i < 3; i++)
+            random[i] = random_next(&t->edge->random);
+        text = arena_alloc(&t->arena, TRACE_PARENT_BYTES);
+        trace_make(random, text);
+        t->new_traceparent = str_make(text, TRACE_PARENT_BYTES);
+        trace_parse(t->new_traceparent, &trace);
+    }
+    t->record.trace_id = trace.id;
+    t->record.parent_id = trace.parent;
+}
+
 static void
 begin_record(struct transaction *t)
 {
@@ -80,6 +101,7 @@ begin_record(struct transaction *t)
     r->path = t->request.target;
     r->request_id = message_value(&t->request, FIELD_X_REQUEST_ID);
     r->user_agent = message_value(&t->request, FIELD_USER_AGENT);
+    begin_trace(t);
     t->op.info = op_info(OP_UNKNOWN);
 }
 

@@ -16,6 +16,8 @@ is_sent_on(const struct transaction *t, const struct field *f)
         return false;
     if (auth_keeps_back(t->fleet->world, f))
         return false;
+    if (f->id == FIELD_TRACEPARENT || f->id == FIELD_TRACESTATE)
+        return t->record.trace_id.len > 0 && t->new_traceparent.len == 0;
     return !str_starts(f->name, STR("x-sextant-")) && !str_eq(f->name, t->fleet->world->trust->header);
 }
 
@@ -54,6 +56,8 @@ build_head(struct transaction *t)
         if (is_sent_on(t, &r->fields[i]))
             message_add(m, r->fields[i].name, r->fields[i].value);
     }
+    if (t->new_traceparent.len)
+        message_add_id(m, FIELD_TRACEPARENT, t->new_traceparent);
     add_forwarded(t, m);
 }
 

@@ -49,6 +49,7 @@ struct transaction {
     struct body no_body;
     bool leg_is_paused;
 
+    struct str new_traceparent; /* created here, or empty */
     struct access_record record;
     int64_t started_us;
     char address_text[ADDR_TEXT_MAX], place_text[32];

@@ -148,6 +148,8 @@ put_texts(struct json_writer *w, const struct access_record *r)
     put_text(w, "cluster", r->cluster);
     put_text(w, "reason", r->reason);
     put_text(w, "request_id", r->request_id);
+    put_text(w, "trace_id", r->trace_id);
+    put_text(w, "parent_id", r->parent_id);
     put_text(w, "user_agent", r->user_agent);
 }
 

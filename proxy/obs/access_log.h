@@ -25,7 +25,7 @@ struct access_record {
     struct str address, place, place_source, method, path, operation, kind, collection, rule, partition, cluster,
         reason;
     struct str key, subject; /* kind of credential; whom a token speaks for. Never the credential */
-    struct str request_id, user_agent;
+    struct str request_id, user_agent, trace_id, parent_id;
     unsigned rule_line;
     int status;     /* 499: the client left before an answer */
     enum fail fail; /* FAIL_NONE: a cluster's own answer */

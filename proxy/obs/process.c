@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -30,10 +31,8 @@ read_fields(double *fields)
     if (!read_text("/proc/self/stat", text, sizeof(text)) || !(at = strrchr(text, ')')))
         return false;
     at = strtok_r(at + 1, " ", &rest);
-    for (int i = 3; at && i <= STAT_RSS; i++, at = strtok_r(NULL, " ", &rest)) {
-        if (sscanf(at, "%lf", &fields[i]) != 1)
-            fields[i] = 0; /* the third is a letter */
-    }
+    for (int i = 3; at && i <= STAT_RSS; i++, at = strtok_r(NULL, " ", &rest))
+        fields[i] = strtod(at, NULL); /* the third is a letter */
     return at != NULL;
 }
 
@@ -42,11 +41,10 @@ boot_time(void)
 {
     char text[64 * 1024];
     const char *line;
-    double seconds = 0;
 
     read_text("/proc/stat", text, sizeof(text));
     line = strstr(text, "\nbtime ");
-    return line && sscanf(line, "\nbtime %lf", &seconds) == 1 ? seconds : 0;
+    return line ? strtod(line + strlen("\nbtime "), NULL) : 0;
 }
 
 static double

@@ -58,6 +58,9 @@ check_words(const struct conf *conf, struct conf_issues *issues)
     if (!is_level)
         conf_option_issue(issues, true, conf, "log_level",
             "expected error, warning, info or debug, not \"" STR_FMT "\"", STR_ARG(conf->log_level));
+    if (!str_eq(conf->traceparent, STR("pass")) && !str_eq(conf->traceparent, STR("create")))
+        conf_option_issue(issues, true, conf, "traceparent", "expected pass or create, not \"" STR_FMT "\"",
+            STR_ARG(conf->traceparent));
     if (!str_starts(conf->probe_path, STR("/")))
         conf_option_issue(issues, true, conf, "probe_path", "expected a path that begins with /");
     if (conf->handover.len && !str_eq(conf->handover, STR("off")) && conf->handover.p[0] != '/' &&

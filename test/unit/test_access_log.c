@@ -14,6 +14,7 @@ record(void)
     return (struct access_record){ .wall_us = INT64_C(1700000000123456),
         .address = STR("192.0.2.1"),
         .path = STR("/a\"\n\xff"),
+        .trace_id = STR("4bf92f3577b34da6a3ce929d0e0e4736"),
         .status = 502,
         .fail = FAIL_OUTCOME_UNKNOWN,
         .tries = { { STR("eu/1"), FAIL_UPSTREAM_RESET, 0 } },
@@ -41,6 +42,8 @@ test_one_line_of_json(void **state)
     root = json_root(doc);
     assert_true(str_eq(json_string(json_get(root, "time")), STR("2023-11-14T22:13:20.123Z")));
     assert_true(str_eq(json_string(json_get(root, "address")), STR("192.0.2.1")));
+    assert_true(str_eq(json_string(json_get(root, "trace_id")), STR("4bf92f3577b34da6a3ce929d0e0e4736")));
+    assert_int_equal(json_type(json_get(root, "parent_id")), JSON_NONE);
     assert_true(str_eq(json_string(json_get(root, "error")), STR("OUTCOME_UNKNOWN")));
     assert_true(str_eq(json_number(json_get(root, "bytes_in")), STR("18446744073709551615")));
     assert_int_equal(json_size(json_get(root, "tries")), ACCESS_TRIES);
