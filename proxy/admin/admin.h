@@ -37,8 +37,18 @@ admin_wait_cancel(struct admin_wait *w)
     w->is_waiting = false;
 }
 
+/* What came of an order about a cluster or an endpoint. */
+struct admin_hold_answer {
+    enum hold_kind was;
+    bool survives_restart;
+    struct buf warnings; /* a line each; the caller's to release */
+};
+
 /* What orders make the server do. */
 struct admin_ops {
+    /* Hold a target, or let it go. 0; -ENOENT: there is no such target; -ENOSPC: too many; -EPERM: another process has the
+     * state now. Then warnings says more. */
+    int (*hold)(void *arg, const struct hold *wish, struct admin_hold_answer *ret_answer);
     /* Read the configuration again, and tell `wait` once, from the loop, unless it was cancelled. */
     void (*reload)(void *arg, struct admin_wait *wait, const char *why);
 };
@@ -55,8 +65,10 @@ struct admin_view {
     struct str *last_reload_error; /* may be empty */
     int64_t *reloaded_wall_us;     /* when the configuration in use was loaded */
     int64_t started_wall_us;
-    struct rates *rates; /* of traffic.h; NULL: none yet. admin_new() makes its own */
-    bool is_private;     /* only this machine reaches the listener */
+    struct rates *rates;  /* of traffic.h; NULL: none yet. admin_new() makes its own */
+    bool is_private;      /* only this machine reaches the listener */
+    bool has_state;       /* there is a directory that keeps holds */
+    struct holds **holds; /* in force; NULL: there never were any */
     const struct admin_ops *ops;
     void *ops_arg;
 };
@@ -70,7 +82,7 @@ void admin_free(struct admin *a);
 /* Pages; also for tests. False: the route's refusal, `out` says why. */
 typedef bool admin_page_fn(const struct admin_view *view, struct str query, struct buf *out);
 admin_page_fn admin_page_metrics, admin_page_status, admin_page_config, admin_page_explain, admin_page_residency,
-    admin_page_log_level, admin_page_health, admin_page_index;
+    admin_page_overrides, admin_page_log_level, admin_page_health, admin_page_index;
 
 /* Orders: a status, and a JSON object in `out`. 0: the answer is not there yet, and will be given through `wait`. */
 struct admin_order {
@@ -79,7 +91,7 @@ struct admin_order {
     struct admin_wait *wait; /* for orders that take time */
 };
 typedef int admin_order_fn(const struct admin_view *view, const struct admin_order *order, struct buf *out);
-admin_order_fn admin_order_log_level, admin_order_reload;
+admin_order_fn admin_order_drain, admin_order_down, admin_order_up, admin_order_log_level, admin_order_reload;
 void admin_put_error(struct buf *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int admin_reload_answer(const struct admin_reload *outcome, struct buf *out); /* what admin_order_reload() waited for */
 

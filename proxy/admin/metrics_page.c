@@ -45,10 +45,15 @@ print_clusters(const struct fleet *f, enum metric_id id, cluster_value_fn *value
     buf_fini(&labels);
 }
 
+/* What probes and traffic say: a cluster that an operator drains is no cause for an alarm. */
 static double
 value_up(const struct fleet_cluster *fc, const struct cluster_view *v)
 {
-    return v->is_up;
+    bool is_up = false;
+
+    for (unsigned i = 0; i < fc->n_backends; i++)
+        is_up |= health_is_usable(backend_state(fc->backends[i].backend));
+    return is_up;
 }
 
 static double
@@ -85,18 +90,26 @@ value_connections(const struct fleet_cluster *fc, const struct cluster_view *v)
     return total;
 }
 
-typedef double backend_value_fn(const struct backend *b);
+typedef double backend_value_fn(const struct fleet_cluster *fc, const struct fleet_backend *fb);
 
 static double
-value_usable(const struct backend *b)
+value_usable(const struct fleet_cluster *fc, const struct fleet_backend *fb)
 {
-    return health_is_usable(backend_state(b));
+    return health_is_usable(backend_state(fb->backend));
 }
 
 static double
-value_falls(const struct backend *b)
+value_falls(const struct fleet_cluster *fc, const struct fleet_backend *fb)
 {
-    return (double)atomic_load(&b->shared.falls);
+    return (double)atomic_load(&fb->backend->shared.falls);
+}
+
+static double
+value_override(const struct fleet_cluster *fc, const struct fleet_backend *fb)
+{
+    bool is_down = atomic_load(&fc->cluster->shared.held_down) >> (fb->endpoint - 1) & 1;
+
+    return is_down ? 2 : cluster_holds(fc->cluster, fb->endpoint);
 }
 
 static void
@@ -114,7 +127,7 @@ print_endpoints(const struct fleet *f, enum metric_id id, backend_value_fn *valu
             buf_printf(&labels, ",endpoint=\"%u\",", fb->endpoint);
             metrics_print_label(&labels, "address", str_from(fb->backend->text));
             buf_putc(&labels, '\0');
-            metrics_print_gauge(id, buf_str(&labels).p, value(fb->backend), out);
+            metrics_print_gauge(id, buf_str(&labels).p, value(&f->clusters[i], fb), out);
         }
     }
     buf_fini(&labels);
@@ -229,6 +242,7 @@ admin_page_metrics(const struct admin_view *view, struct str query, struct buf *
     metrics_print(view->metrics, view->n_metrics, &labels, out);
     print_endpoints(f, METRIC_UP, value_usable, out);
     print_endpoints(f, METRIC_FALLS, value_falls, out);
+    print_endpoints(f, METRIC_OVERRIDE, value_override, out);
     print_clusters(f, METRIC_CLUSTER_UP, value_up, out);
     print_clusters(f, METRIC_RTT, value_rtt, out);
     print_clusters(f, METRIC_COST, value_cost, out);

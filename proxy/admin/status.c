@@ -64,7 +64,26 @@ put_edge(const struct admin_view *view, const struct status_moment *at, struct j
 /* --- clusters ---------------------------------------------------------------------------------------------------- */
 
 static void
-put_endpoint_head(struct json_writer *w, const struct cluster_conf *c, const struct endpoint_conf *e)
+put_override(const struct admin_view *view, struct json_writer *w, struct str cluster, unsigned endpoint)
+{
+    const struct hold *h = view->holds ? holds_find(*view->holds, cluster, endpoint) : NULL;
+
+    json_key(w, "override");
+    if (!h) {
+        json_put_null(w);
+        return;
+    }
+    json_begin_object(w);
+    json_member_str(w, "state", str_from(hold_kind_name(h->kind)));
+    json_member_str(w, "reason", h->reason);
+    json_member_str(w, "by", h->by);
+    json_member_str(w, "since", h->since);
+    json_end_object(w);
+}
+
+static void
+put_endpoint_head(
+    const struct admin_view *view, struct json_writer *w, const struct cluster_conf *c, const struct endpoint_conf *e)
 {
     struct buf name = { 0 };
 
@@ -72,6 +91,7 @@ put_endpoint_head(struct json_writer *w, const struct cluster_conf *c, const str
     json_member_str(w, "name", buf_str(&name));
     json_member_u64(w, "endpoint", e->number);
     json_member_str(w, "url", e->url.text);
+    put_override(view, w, c->name, e->number);
     buf_fini(&name);
 }
 
@@ -99,10 +119,11 @@ put_backend(const struct admin_view *view, const struct status_moment *at, struc
 
 /* A host that has no address yet has no backend; it is listed all the same. */
 static void
-put_unresolved(struct json_writer *w, const struct cluster_conf *c, const struct endpoint_conf *e)
+put_unresolved(
+    const struct admin_view *view, struct json_writer *w, const struct cluster_conf *c, const struct endpoint_conf *e)
 {
     json_begin_object(w);
-    put_endpoint_head(w, c, e);
+    put_endpoint_head(view, w, c, e);
     json_member_str(w, "address", STR(""));
     json_member_str(w, "state", STR("unresolved"));
     json_member_bool(w, "usable", false);
@@ -124,12 +145,12 @@ put_endpoints(const struct admin_view *view, const struct status_moment *at, str
                 continue;
             n++;
             json_begin_object(w);
-            put_endpoint_head(w, c, &c->endpoints[i]);
+            put_endpoint_head(view, w, c, &c->endpoints[i]);
             put_backend(view, at, w, fc->backends[j].backend);
             json_end_object(w);
         }
         if (n == 0)
-            put_unresolved(w, c, &c->endpoints[i]);
+            put_unresolved(view, w, c, &c->endpoints[i]);
     }
     json_end_array(w);
 }
@@ -172,8 +193,7 @@ put_cluster(const struct admin_view *view, const struct status_moment *at, struc
     json_member_str(w, "country", str_from(c->country));
     put_place(w, "lat", "lon", &c->at);
     json_member_bool(w, "up", v->is_up);
-    json_key(w, "override");
-    json_put_null(w);
+    put_override(view, w, c->name, 0);
     json_member_double(w, "cost_ms", v->cost_ms, 3);
     put_or_null(w, "rtt_ms", v->rtt_ms, 3);
     put_or_null(w, "distance_km", v->distance_km, 0);

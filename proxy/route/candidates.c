@@ -35,7 +35,7 @@ candidates_by_cost(
     for (unsigned i = 0; i < n; i++) {
         unsigned at = c->n;
 
-        if (!(mask >> from[i] & 1))
+        if (!(mask >> from[i] & 1) || views[from[i]].hold != HOLD_NONE)
             continue;
         while (at > 0 && is_before(&views[from[i]], &views[c->list[at - 1]])) {
             c->list[at] = c->list[at - 1];

@@ -13,7 +13,7 @@ struct candidates {
 };
 
 /* Of `from` (n of them, in the configured order) those in `mask`: usable ones first, then ejected, then down; by cost within
- * each, ties as configured. If none is usable, ejected ones count as up: passive ejection never takes the last candidate. */
+ * each, ties as configured. What an operator holds is left out. If none is usable, ejected ones count as up: passive ejection never takes the last candidate. */
 void candidates_by_cost(const struct cluster_view *views, const uint8_t *from, unsigned n, uint64_t mask,
     struct candidates *ret_candidates);
 /* The same with the first of `from` in front as long as it is usable. */

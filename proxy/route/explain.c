@@ -48,7 +48,7 @@ reason_sentence(enum plan_reason reason)
         [REASON_ONLY] = "the only cluster that may hold it",
         [REASON_NEAREST] = "the nearest of the permitted clusters",
         [REASON_HOME] = "the home of the partition",
-        [REASON_FAILOVER] = "the one that goes before it is down",
+        [REASON_FAILOVER] = "the one that goes before it is down or overridden",
         [REASON_ALL_DOWN] = "every permitted cluster is judged down, so the best is tried anyway",
         [REASON_EDGE] = "the edge's own cluster, as the operation names no collection",
         [REASON_HINT] = "named by a trusted caller",
@@ -154,6 +154,25 @@ put_candidates(const struct world *w, const struct cluster_view *views, const st
         put_part(w, views, &p->parts[i], out);
 }
 
+static const char *
+hold_words(const struct cluster_view *v)
+{
+    return v->hold == HOLD_DRAIN ? "drained by the operator" : "taken down by the operator";
+}
+
+static void
+put_held(const struct world *w, const struct cluster_view *views, const struct plan *p, struct buf *out)
+{
+    for (unsigned i = 0; i < w->topology->n_clusters; i++) {
+        if (!(p->held >> i & 1))
+            continue;
+        buf_printf(out, "left out    " STR_FMT "  %s", STR_ARG(w->topology->clusters[i].name), hold_words(&views[i]));
+        if (views[i].hold_reason.len)
+            buf_printf(out, ": " STR_FMT, STR_ARG(views[i].hold_reason));
+        buf_putc(out, '\n');
+    }
+}
+
 static void
 put_refusal(const struct plan *p, struct buf *out)
 {
@@ -210,6 +229,7 @@ plan_explain_text(const struct world *w, const struct caller *caller, const stru
     put_operation(op, out);
     put_rule(plan, out);
     put_candidates(w, views, plan, out);
+    put_held(w, views, plan, out);
     put_conclusion(w, plan, out);
 }
 
@@ -300,6 +320,25 @@ json_parts(const struct world *w, const struct cluster_view *views, const struct
 }
 
 static void
+json_held(const struct world *w, const struct cluster_view *views, const struct plan *p, struct json_writer *o)
+{
+    if (p->held == 0)
+        return;
+    json_key(o, "left_out");
+    json_begin_array(o);
+    for (unsigned i = 0; i < w->topology->n_clusters; i++) {
+        if (!(p->held >> i & 1))
+            continue;
+        json_begin_object(o);
+        text_member(o, "cluster", w->topology->clusters[i].name);
+        text_member(o, "override", str_from(hold_kind_name(views[i].hold)));
+        text_member(o, "reason", views[i].hold_reason);
+        json_end_object(o);
+    }
+    json_end_array(o);
+}
+
+static void
 json_hints(const struct caller *c, struct json_writer *o)
 {
     json_key(o, "hints");
@@ -347,6 +386,7 @@ plan_explain_json(const struct world *w, const struct caller *caller, const stru
     json_operation(op, o);
     json_rule(plan, o);
     json_list(w, views, plan->candidates, plan->n_candidates, o);
+    json_held(w, views, plan, o);
     if (plan->shape == PLAN_LISTS)
         json_parts(w, views, plan, o);
     text_member(o, "decision", str_from(shape_name(plan)));

@@ -44,6 +44,60 @@ keep_first(struct plan *p)
     p->may_move = false;
 }
 
+/* --- what an operator holds -------------------------------------------------------------------------------------- */
+
+static uint64_t
+held_clusters(const struct world *w, const struct cluster_view *views)
+{
+    uint64_t held = 0;
+
+    for (unsigned i = 0; i < w->topology->n_clusters; i++)
+        held |= (uint64_t)(views[i].hold != HOLD_NONE) << i;
+    return held;
+}
+
+struct str
+plan_held_text(const struct plan_input *in, uint64_t mask)
+{
+    struct buf text = { 0 };
+    struct str copy;
+
+    for (unsigned i = 0; i < in->w->topology->n_clusters; i++) {
+        const struct cluster_view *v = &in->views[i];
+
+        if (!((mask & in->held) >> i & 1))
+            continue;
+        buf_printf(&text, "%scluster " STR_FMT " is %s by the operator", buf_len(&text) ? "; " : "",
+            STR_ARG(in->w->topology->clusters[i].name), v->hold == HOLD_DRAIN ? "drained" : "taken down");
+        if (v->hold_reason.len)
+            buf_printf(&text, ": " STR_FMT, STR_ARG(v->hold_reason));
+    }
+    copy = arena_str(in->arena, buf_str(&text));
+    buf_fini(&text);
+    return copy;
+}
+
+static void
+refuse_held(const struct plan_input *in, struct plan *p, uint64_t mask)
+{
+    plan_refuse(p, FAIL_NO_HEALTHY_CLUSTER, plan_held_text(in, mask));
+}
+
+/* What belongs to a node goes nowhere while that node is held. */
+static void
+check_pinned(const struct plan_input *in, struct plan *p)
+{
+    const struct cluster_view *v = &in->views[p->candidates[0]];
+    unsigned number = p->endpoint ? p->endpoint : 1;
+
+    if (!p->is_pinned || p->n_candidates == 0 || !(v->held_endpoints >> (number - 1) & 1))
+        return;
+    plan_refuse(p, FAIL_NO_HEALTHY_CLUSTER,
+        arena_printf(in->arena, "endpoint " STR_FMT "/%u is held by the operator%s" STR_FMT,
+            STR_ARG(in->w->topology->clusters[p->candidates[0]].name), number, v->hold_reason.len ? ": " : "",
+            STR_ARG(v->hold_reason)));
+}
+
 /* --- partition --------------------------------------------------------------------------------------------------- */
 
 static void
@@ -164,6 +218,10 @@ plan_reason_by_cost(const struct plan_input *in, const struct plan *p)
         if (in->views[p->candidates[i]].cost_ms < in->views[p->candidates[0]].cost_ms)
             return REASON_FAILOVER;
     }
+    for (unsigned i = 0; i < in->w->topology->n_clusters && p->held; i++) {
+        if (p->held >> i & 1 && in->views[i].cost_ms < in->views[p->candidates[0]].cost_ms)
+            return REASON_FAILOVER;
+    }
     return REASON_NEAREST;
 }
 
@@ -193,20 +251,25 @@ order_partition(const struct plan_input *in, struct plan *p, uint64_t mask)
                            : p->rule->write == WRITE_NEAREST && in->op->info->kind == OP_WRITE;
     struct candidates c;
 
-    if (by_cost)
+    /* Only the home, unless a hint chose a copy. A home that is held is no reason to write elsewhere. */
+    if (!by_cost && !is_read && mask >> part->clusters[0] & 1)
+        mask = UINT64_C(1) << part->clusters[0];
+    if (by_cost || !is_read)
         candidates_by_cost(in->views, part->clusters, part->n_clusters, mask, &c);
-    else if (is_read)
-        candidates_home_first(in->views, part->clusters, part->n_clusters, mask, &c);
     else
-        candidates_by_cost(in->views, part->clusters, 1, mask, &c);
-    if (!by_cost && !is_read && c.n == 0) /* a hint chose a copy */
-        candidates_by_cost(in->views, part->clusters, part->n_clusters, mask, &c);
+        candidates_home_first(in->views, part->clusters, part->n_clusters, mask, &c);
+    p->held = mask & in->held;
+    if (c.n == 0) {
+        refuse_held(in, p, mask);
+        return;
+    }
     take(p, &c);
     p->may_move = c.n > 1;
     set_reason(in, p, by_cost);
     if (p->is_pinned)
         keep_first(p);
-    if (p->n_up == 0 && p->rule->all_down == ALL_DOWN_REFUSE)
+    check_pinned(in, p);
+    if (p->shape == PLAN_FORWARD && p->n_up == 0 && p->rule->all_down == ALL_DOWN_REFUSE)
         plan_refuse(p, FAIL_NO_HEALTHY_CLUSTER, arena_printf(in->arena, "partition " STR_FMT, STR_ARG(part->name)));
 }
 
@@ -254,6 +317,11 @@ plan_schema(const struct plan_input *in, struct plan *p)
     if (mask == 0) {
         plan_refuse(p, FAIL_BAD_HINT,
             arena_printf(in->arena, "the line has no partition " STR_FMT, STR_ARG(in->caller->hint_partition)));
+        return;
+    }
+    p->held = mask & in->held;
+    if (p->held) { /* better nothing than a part */
+        refuse_held(in, p, mask);
         return;
     }
     for (unsigned i = 0; i < in->w->topology->n_clusters; i++) {
@@ -309,9 +377,12 @@ plan_any(const struct plan_input *in, struct plan *p)
 
     candidates_all(in->w, in->views, &c);
     p->shape = PLAN_FORWARD;
+    p->held = in->held;
     take(p, &c);
     p->may_move = c.n > 1;
     p->reason = plan_reason_by_cost(in, p);
+    if (c.n == 0 && in->op->scope == SCOPE_ANY)
+        refuse_held(in, p, in->held);
 }
 
 static void
@@ -319,6 +390,7 @@ plan_edge(const struct plan_input *in, struct plan *p)
 {
     uint64_t mask = UINT64_MAX >> (64 - in->w->topology->n_clusters);
     struct candidates c;
+    bool is_found = false;
     int local = in->w->topology->local_cluster;
 
     p->is_pinned = in->op->info->flags & OP_NODE_LOCAL;
@@ -327,20 +399,24 @@ plan_edge(const struct plan_input *in, struct plan *p)
     candidates_all(in->w, in->views, &c);
     p->shape = PLAN_FORWARD;
     take(p, &c);
-    for (unsigned i = 0; i < c.n; i++) {
-        bool is_chosen = p->reason == REASON_HINT ? mask >> c.list[i] & 1
-                         : local >= 0             ? (int)c.list[i] == local
-                                                  : i == 0;
-
-        if (is_chosen) {
+    if (p->reason != REASON_HINT && local >= 0)
+        mask = UINT64_C(1) << local;
+    for (unsigned i = 0; i < c.n && !is_found; i++) {
+        is_found = mask >> c.list[i] & 1;
+        if (is_found) {
             p->candidates[0] = c.list[i];
             p->n_up = candidates_n_up(in->views, p->candidates, 1);
-            break;
         }
+    }
+    p->held = mask & in->held;
+    if (!is_found) {
+        refuse_held(in, p, mask);
+        return;
     }
     if (p->reason == REASON_NONE)
         p->reason = REASON_EDGE;
     keep_first(p);
+    check_pinned(in, p);
 }
 
 /* Whole-storage snapshots hold the data of everybody. */
@@ -355,7 +431,7 @@ void
 plan_build(const struct world *w, const struct caller *caller, const struct operation *op,
     const struct name_list *names, const struct cluster_view *views, struct arena *arena, struct plan *ret_plan)
 {
-    struct plan_input in = { w, caller, op, names, views, arena };
+    struct plan_input in = { w, caller, op, names, views, arena, held_clusters(w, views) };
     struct plan *p = ret_plan;
 
     memset(p, 0, sizeof(*p));

@@ -52,6 +52,7 @@ struct plan {
     uint8_t candidates[CLUSTERS_MAX]; /* cluster indices, best first */
     unsigned n_candidates;
     unsigned n_up;           /* the first so many are up; 0 with candidates means all_down=try */
+    uint64_t held;           /* clusters that were permitted, but an operator holds them */
     bool is_pinned;          /* no move to another cluster or endpoint */
     unsigned endpoint;       /* pinned to this endpoint number (1-based); 0 with is_pinned: the first */
     bool may_move;           /* candidates after the first may be tried (re-sendable, several) */

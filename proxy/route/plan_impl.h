@@ -13,11 +13,14 @@ struct plan_input {
     const struct name_list *names;
     const struct cluster_view *views;
     struct arena *arena;
+    uint64_t held; /* clusters that an operator holds */
 };
 
 void plan_refuse(struct plan *p, enum fail fail, struct str detail);
 enum plan_reason plan_reason_by_cost(const struct plan_input *in, const struct plan *p);
 bool plan_maps_all(const struct partition_map *map); /* is there a line for every name? */
+/* What the operator says about the held clusters of a mask: "cluster eu is drained by the operator: new disks". */
+struct str plan_held_text(const struct plan_input *in, uint64_t mask);
 void plan_lists(const struct plan_input *in, struct plan *p);
 
 #endif

@@ -49,6 +49,11 @@ add_rule(const struct plan_input *in, struct plan *p, const struct rule *rule)
         candidates_home_first(in->views, part->clusters, part->n_clusters, part->cluster_mask, &c);
     else
         candidates_by_cost(in->views, part->clusters, part->n_clusters, part->cluster_mask, &c);
+    p->held |= part->cluster_mask & in->held;
+    if (c.n == 0) {
+        plan_refuse(p, FAIL_LIST_INCOMPLETE, plan_held_text(in, part->cluster_mask));
+        return;
+    }
     if (c.n_up == 0 && rule->all_down == ALL_DOWN_REFUSE) {
         plan_refuse(p, FAIL_LIST_INCOMPLETE, arena_printf(in->arena, "line %u", rule->line));
         return;

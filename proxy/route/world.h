@@ -11,6 +11,7 @@
 #include "conf/partition_map.h"
 #include "conf/topology.h"
 #include "geoip/geo_db.h"
+#include "proxy/route/hold.h"
 
 struct world {
     atomic_uint refs;
@@ -36,11 +37,14 @@ void world_unref(struct world *w); /* NULL is fine */
 
 /* How the edge sees its clusters at one moment: published by health, read by plans. One entry a cluster of the topology. */
 struct cluster_view {
-    bool is_up;         /* at least one endpoint is usable */
-    bool is_ejected;    /* none is usable for its traffic, but probes of one pass: better than nothing */
-    double cost_ms;     /* RTT or its seed, bias applied, hysteresis applied: lower is nearer */
-    double rtt_ms;      /* measured, or -1 */
-    double distance_km; /* from the edge, or -1 */
+    bool is_up;              /* at least one endpoint is usable, and not held */
+    bool is_ejected;         /* none is usable for its traffic, but probes of one pass: better than nothing */
+    double cost_ms;          /* RTT or its seed, bias applied, hysteresis applied: lower is nearer */
+    double rtt_ms;           /* measured, or -1 */
+    double distance_km;      /* from the edge, or -1 */
+    enum hold_kind hold;     /* of the whole cluster, or of all its endpoints: then it is no candidate */
+    uint64_t held_endpoints; /* bit 0 is number 1 */
+    struct str hold_reason;  /* what the operator gave; of one of the holds, where there are several */
 };
 
 #endif

@@ -145,7 +145,7 @@ int
 server_listen(struct server *s)
 {
     const struct listeners *l = s->world->listeners;
-    static const struct admin_ops ops = { .reload = server_order_reload };
+    static const struct admin_ops ops = { .hold = server_order_hold, .reload = server_order_reload };
     struct admin_view view = {
         .fleet = &s->fleet,
         .metrics = s->metric_sets,
@@ -158,6 +158,8 @@ server_listen(struct server *s)
         .reloaded_wall_us = &s->reloaded_wall_us,
         .last_reload_error = &s->last_reload_error,
         .started_wall_us = clock_wall_us(),
+        .holds = &s->holds,
+        .has_state = s->state != NULL,
         .is_private = l->n_admin && l->admin[0].is_private,
         .ops = &ops,
         .ops_arg = s,

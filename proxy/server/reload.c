@@ -78,6 +78,7 @@ adopt(struct server *s, struct world *fresh)
     log_set_level(fresh->conf->log_level);
     names_follow(s->names, fresh->topology, fresh->conf->dns_refresh * USEC_PER_MSEC);
     server_publish(s);
+    server_warn_holds(s);
     server_watch_files(s);
     log_info("reload: configuration %llu is in use", (unsigned long long)fresh->generation);
     events_add(EVENT_RELOAD, STR_NONE, "configuration %llu is in use: %u clusters, %u lines in the partition map",

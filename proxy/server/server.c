@@ -29,6 +29,7 @@ server_publish(struct server *s)
 
     if (s->prober)
         prober_apply(s->prober, fresh);
+    fleet_set_holds(fresh, s->holds);
     s->fleet = fresh;
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_post_fleet(s->workers[i], fresh);
@@ -64,79 +65,6 @@ static void
 on_findings(void *arg)
 {
     server_publish(arg);
-}
-
-/* A verdict fell or was lifted: in words, on the control thread, which knows the endpoint's name. */
-struct news {
-    struct server *server;
-    struct backend *backend; /* a reference */
-    enum health_state to;
-};
-
-static void
-put_name(const struct fleet *f, const struct backend *b, struct buf *out)
-{
-    for (unsigned i = 0; i < f->n_clusters; i++) {
-        for (unsigned j = 0; j < f->clusters[i].n_backends; j++) {
-            if (f->clusters[i].backends[j].backend != b)
-                continue;
-            buf_printf(out, "%s/%u", f->clusters[i].cluster->name, f->clusters[i].backends[j].endpoint);
-            return;
-        }
-    }
-    buf_add(out, str_from(b->url)); /* of a fleet that was replaced meanwhile */
-}
-
-static void
-on_news(void *arg)
-{
-    struct news *news = arg;
-    struct buf name = { 0 }, reason = { 0 };
-
-    put_name(news->server->fleet, news->backend, &name);
-    backend_print_failure(news->backend, &reason);
-    buf_putc(&reason, '\0');
-    if (health_is_usable(news->to))
-        events_add(EVENT_ENDPOINT_UP, buf_str(&name), "in use again (%s)", news->backend->text);
-    else if (news->to == HEALTH_EJECTED)
-        events_add(EVENT_ENDPOINT_EJECTED, buf_str(&name), "ejected, as requests to it fail: %s (%s)",
-            buf_str(&reason).p, news->backend->text);
-    else
-        events_add(EVENT_ENDPOINT_DOWN, buf_str(&name), "down, as its probes fail: %s (%s)", buf_str(&reason).p,
-            news->backend->text);
-    buf_fini(&name);
-    buf_fini(&reason);
-    backend_unref(news->backend);
-    mem_free(news);
-}
-
-static void
-tell(struct server *s, struct backend *b, enum health_state to)
-{
-    struct news *news = MEM_NEW(struct news);
-
-    news->server = s;
-    news->backend = backend_ref(b);
-    news->to = to;
-    loop_post(s->loop, on_news, news);
-}
-
-static void
-on_verdict(void *arg, struct backend *b, enum health_state from, enum health_state to)
-{
-    struct server *s = arg;
-    bool was_usable = health_is_usable(from);
-
-    if (was_usable == health_is_usable(to))
-        log_debug("endpoint %s (%s): %s after %s", b->url, b->text, health_state_name(to), health_state_name(from));
-    else
-        log_warning("endpoint %s (%s): %s after %s", b->url, b->text, health_state_name(to), health_state_name(from));
-    if (was_usable != health_is_usable(to) || (from == HEALTH_EJECTED && to == HEALTH_DOWN))
-        tell(s, b, to);
-    if (!was_usable || health_is_usable(to))
-        return;
-    for (unsigned i = 0; i < s->n_workers; i++)
-        worker_post_fallen(s->workers[i], b);
 }
 
 /* --- signals ----------------------------------------------------------------------------------------------------- */
@@ -321,6 +249,7 @@ server_seal_state(struct server *s)
 void
 server_on_state(struct server *s)
 {
+    server_refresh_holds(s);
     handover_listen(s);
     server_write_ports(s);
 }
@@ -375,6 +304,8 @@ start_front(struct server *s)
     const struct conf *conf = s->world->conf;
     int error = 0, code = find_place(s);
 
+    if (code == 0)
+        code = server_load_holds(s);
     if (code)
         return code;
     s->log = access_log_open(conf->access_log, &error);
@@ -405,13 +336,14 @@ start(struct server *s)
     s->names = names_new(s->loop, on_names, s);
     names_follow(s->names, s->world->topology, conf->dns_refresh * USEC_PER_MSEC);
     s->fleet = fleet_build(s->registry, s->world, names_get, s->names);
+    fleet_set_holds(s->fleet, s->holds);
     make_workers(s);
     code = server_listen(s);
     if (code == 0)
         code = activation_check(s);
     if (code)
         return code;
-    backend_on_change(on_verdict, s);
+    backend_on_change(server_on_verdict, s);
     s->up = upstream_new(s->loop, s->metrics, s->fleet, (uint64_t)clock_mono_us());
     s->prober = prober_new(s->up, on_findings, s);
     prober_follow(s->prober, s->fleet);
@@ -451,6 +383,7 @@ finish(struct server *s)
     notify_free(s->notify);
     loop_free(s->loop);
     sockets_fini(&s->sockets);
+    holds_free(s->holds);
     state_close(&s->state);
     world_unref(s->world);
 }

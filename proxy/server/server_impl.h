@@ -35,6 +35,7 @@ struct server {
     struct world *world; /* a reference */
     struct fleet *fleet; /* a reference; the current one */
     struct registry *registry;
+    struct holds *holds; /* in force; never NULL once started */
     struct state *state; /* NULL without a SEXTANT_STATE_DIR */
     struct names *names;
     struct upstream *up; /* for probes */
@@ -95,6 +96,14 @@ void server_begin_reload(struct server *s, const char *why);
 void server_order_reload(void *server, struct admin_wait *wait, const char *why);
 void server_watch_files(struct server *s);
 void server_reload_fini(struct server *s);
+/* holds.c */
+int server_load_holds(struct server *s); /* at start: 0 or an exit code */
+void server_refresh_holds(
+    struct server *s); /* the state directory has changed hands: what the old process wrote last */
+void server_warn_holds(const struct server *s);
+int server_order_hold(void *server, const struct hold *wish, struct admin_hold_answer *ret_answer);
+/* news.c; a backend_change_fn */
+void server_on_verdict(void *server, struct backend *b, enum health_state from, enum health_state to);
 /* server.c: build a fleet from the current world and hand it to everybody. */
 void server_publish(struct server *s);
 void server_fit(struct server *s, struct world *world); /* to what this process may use; before it is published */

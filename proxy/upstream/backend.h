@@ -80,9 +80,19 @@ struct cluster {
     struct rank rank; /* control thread only */
     struct {
         atomic_uint outstanding, connections, waiting;
+        atomic_ullong held,
+            held_down; /* endpoints that an operator holds, and those of them taken down; bit 0 is number 1 */
         _Atomic double cost_ms, rtt_ms, distance_km;
     } shared;
 };
+
+/* May an endpoint get a new exchange, as far as the operator is concerned? Read at the moment of the choice, so that what
+ * was planned before the order keeps to it as well. */
+static inline bool
+cluster_holds(const struct cluster *c, unsigned endpoint)
+{
+    return atomic_load_explicit(&c->shared.held, memory_order_acquire) >> (endpoint - 1) & 1;
+}
 
 struct cluster *cluster_new(unsigned slot, struct str name);
 struct cluster *cluster_ref(struct cluster *c);

@@ -181,6 +181,41 @@ fleet_set_findings(struct fleet *f, const struct str *crossing, unsigned n, stru
     f->version = arena_str(&f->arena, version);
 }
 
+static uint64_t
+endpoints_of(const struct cluster_conf *conf)
+{
+    return UINT64_MAX >> (64 - conf->n_endpoints);
+}
+
+static void
+hold_cluster(struct fleet *f, unsigned index, const struct holds *holds)
+{
+    struct fleet_cluster *fc = &f->clusters[index];
+    const struct cluster_conf *conf = &f->world->topology->clusters[index];
+    uint64_t held = 0, down = 0;
+
+    for (unsigned i = 0; i < holds->n; i++) {
+        const struct hold *h = &holds->items[i];
+        uint64_t mask = h->endpoint ? UINT64_C(1) << (h->endpoint - 1) : endpoints_of(conf);
+
+        if (!str_eq(h->cluster, conf->name))
+            continue;
+        held |= mask;
+        down |= h->kind == HOLD_DOWN ? mask : 0;
+        if (h->endpoint == 0 || fc->hold_reason.len == 0)
+            fc->hold_reason = arena_str(&f->arena, h->reason);
+    }
+    atomic_store_explicit(&fc->cluster->shared.held_down, down, memory_order_relaxed);
+    atomic_store_explicit(&fc->cluster->shared.held, held, memory_order_release);
+}
+
+void
+fleet_set_holds(struct fleet *f, const struct holds *holds)
+{
+    for (unsigned i = 0; i < f->n_clusters; i++)
+        hold_cluster(f, i, holds);
+}
+
 struct fleet *
 fleet_ref(struct fleet *f)
 {
@@ -203,6 +238,24 @@ fleet_unref(struct fleet *f)
     mem_free(f);
 }
 
+static void
+view_holds(const struct fleet *f, unsigned index, struct cluster_view *v)
+{
+    const struct fleet_cluster *fc = &f->clusters[index];
+    uint64_t all = endpoints_of(&f->world->topology->clusters[index]);
+
+    v->held_endpoints = atomic_load_explicit(&fc->cluster->shared.held, memory_order_acquire);
+    v->hold = HOLD_NONE;
+    v->hold_reason = STR_NONE;
+    if (v->held_endpoints == 0)
+        return;
+    v->hold_reason = fc->hold_reason;
+    if ((v->held_endpoints & all) == all)
+        v->hold = (atomic_load_explicit(&fc->cluster->shared.held_down, memory_order_relaxed) & all) == all
+                      ? HOLD_DOWN
+                      : HOLD_DRAIN;
+}
+
 void
 fleet_views(const struct fleet *f, struct cluster_view *ret_views)
 {
@@ -210,10 +263,13 @@ fleet_views(const struct fleet *f, struct cluster_view *ret_views)
         const struct fleet_cluster *fc = &f->clusters[i];
         struct cluster_view *v = &ret_views[i];
 
+        view_holds(f, i, v);
         v->is_up = v->is_ejected = false;
         for (unsigned j = 0; j < fc->n_backends; j++) {
             enum health_state state = backend_state(fc->backends[j].backend);
 
+            if (v->held_endpoints >> (fc->backends[j].endpoint - 1) & 1)
+                continue;
             v->is_up |= health_is_usable(state);
             v->is_ejected |= state == HEALTH_EJECTED;
         }

@@ -18,6 +18,7 @@ struct fleet_cluster {
     struct cluster *cluster;
     struct fleet_backend *backends; /* of all endpoints; may be none while a name is not resolved */
     unsigned n_backends;
+    struct str hold_reason; /* what the operator gave, if there is a hold on it or on an endpoint */
 };
 
 struct fleet {
@@ -44,6 +45,10 @@ typedef unsigned registry_resolve_fn(void *arg, struct str host, struct addr *re
 struct fleet *fleet_build(struct registry *r, struct world *world, registry_resolve_fn *resolve, void *arg);
 /* What polling found, to be put into the next fleet. Aliases are copied. */
 void fleet_set_findings(struct fleet *f, const struct str *crossing, unsigned n, struct str version);
+
+/* Put an operator's holds into force: for whoever routes by this fleet, and at once for exchanges yet to be started from an
+ * older one. Control thread. */
+void fleet_set_holds(struct fleet *f, const struct holds *holds);
 
 /* One view a cluster, into an array of CLUSTERS_MAX. */
 void fleet_views(const struct fleet *f, struct cluster_view *ret_views);

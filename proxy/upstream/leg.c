@@ -275,7 +275,7 @@ step(void *arg)
         return;
     }
     stop_waiting(leg);
-    if (!leg->is_fresh_next || !leg->current) {
+    if (!leg->is_fresh_next || !leg->current || leg_is_held(leg, leg->current)) {
         chosen = leg_pick(leg);
         if (chosen < 0) {
             try_again(leg, leg_fleet_cluster(leg)->n_backends ? FAIL_NO_HEALTHY_CLUSTER : FAIL_NAME_UNRESOLVED);

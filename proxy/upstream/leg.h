@@ -110,6 +110,12 @@ void leg_resume(struct leg *leg);
 void leg_cancel(struct leg *leg);            /* safe on one that is over or never started */
 void leg_fini(struct leg *leg);              /* cancels, releases what is inside; not from within its callbacks */
 unsigned leg_cluster(const struct leg *leg); /* index of the cluster that it is at */
+/* Does an operator keep this one out of use? */
+static inline bool
+leg_is_held(const struct leg *leg, const struct fleet_backend *fb)
+{
+    return cluster_holds(leg->fleet->clusters[leg_cluster(leg)].cluster, fb->endpoint);
+}
 /* Is another permitted cluster left to try? */
 static inline bool
 leg_has_next(const struct leg *leg)

@@ -32,7 +32,7 @@ pick_how(const struct leg *leg, enum choosing how)
         const struct fleet_backend *fb = &fc->backends[i];
 
         choices[i] = (struct choice){
-            .is_eligible = !(leg->tried >> i & 1) && is_eligible(leg, fb, how),
+            .is_eligible = !(leg->tried >> i & 1) && !leg_is_held(leg, fb) && is_eligible(leg, fb, how),
             .outstanding = atomic_load_explicit(&fb->backend->shared.outstanding, memory_order_relaxed),
             .latency_us = (double)atomic_load_explicit(&fb->backend->shared.latency_us, memory_order_relaxed),
             .weight = fb->weight * backend_share(fb->backend, leg_now_us(leg)),
@@ -49,7 +49,7 @@ pick_pinned(const struct leg *leg)
 
     for (unsigned i = 0; i < fc->n_backends && i < BACKENDS_PER_CLUSTER; i++) {
         if (fc->backends[i].endpoint == number)
-            return leg->tried >> i & 1 ? -1 : (int)i;
+            return leg->tried >> i & 1 || leg_is_held(leg, &fc->backends[i]) ? -1 : (int)i;
     }
     return -1;
 }

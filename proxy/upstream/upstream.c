@@ -64,6 +64,22 @@ is_in_fleet(const struct fleet *f, const struct backend *b)
     return false;
 }
 
+/* Nothing will use them before the operator says so. */
+static void
+retire_held(struct upstream *up)
+{
+    for (unsigned i = 0; i < up->fleet->n_clusters; i++) {
+        const struct fleet_cluster *fc = &up->fleet->clusters[i];
+
+        for (unsigned j = 0; j < fc->n_backends; j++) {
+            struct pool *p = up->pools[fc->backends[j].backend->id];
+
+            if (p && p->backend == fc->backends[j].backend && cluster_holds(fc->cluster, fc->backends[j].endpoint))
+                pool_retire(p, 0);
+        }
+    }
+}
+
 static void
 on_sweep(void *arg)
 {
@@ -79,6 +95,7 @@ on_sweep(void *arg)
         if (LIST_EMPTY(&p->idle) && LIST_EMPTY(&p->busy) && !is_in_fleet(up->fleet, p->backend))
             pool_free(p);
     }
+    retire_held(up);
     timer_set(&up->sweep, SWEEP_US);
 }
 

@@ -51,7 +51,7 @@ fixture_word(struct str *rest)
     return word;
 }
 
-/* "eu=10 us=80!": cost in ms, "!" is down. Clusters that are not named are up and cost 1000. */
+/* "eu=10 us=80! ap=90~ in=7~2": cost in ms, "!" is down, "~" is drained, "~2": its endpoint 2 is. Clusters that are not named are up and cost 1000. */
 static inline void
 fixture_views(const struct world *w, struct str text, struct cluster_view views[CLUSTERS_MAX])
 {
@@ -64,6 +64,18 @@ fixture_views(const struct world *w, struct str text, struct cluster_view views[
         str_cut(word, '=', &name, &cost);
         cluster = topology_find(w->topology, name);
         assert_true(cluster >= 0);
+        if (str_find(cost, '~') >= 0) {
+            uint64_t endpoint;
+
+            str_cut(cost, '~', &cost, &name);
+            views[cluster].held_endpoints = UINT64_MAX;
+            if (str_to_u64(name, &endpoint))
+                views[cluster].held_endpoints = UINT64_C(1) << (endpoint - 1);
+            else
+                views[cluster].hold = HOLD_DRAIN;
+            views[cluster].is_up &= views[cluster].hold == HOLD_NONE;
+            views[cluster].hold_reason = STR("new disks");
+        }
         if (str_ends(cost, STR("!"))) {
             views[cluster].is_up = false;
             cost.len--;
@@ -136,6 +148,8 @@ fixture_put_plan(const struct world *w, const struct cluster_view *views, const 
     buf_printf(out, "%s", shapes[plan->shape]);
     if (plan->shape == PLAN_REFUSE)
         buf_printf(out, " %s", fail_info(plan->fail)->code);
+    if (plan->shape == PLAN_REFUSE && plan->held)
+        buf_printf(out, ": " STR_FMT, STR_ARG(plan->detail));
     fixture_put_clusters(w, views, plan->candidates, plan->n_candidates, out);
     if (plan->endpoint)
         buf_printf(out, "/%u", plan->endpoint);

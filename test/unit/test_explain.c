@@ -26,6 +26,8 @@ static const char *env[] = {
 static const struct golden_case cases[] = {
     { "read", "10.0.0.1", "x-forwarded-for: 198.51.100.7", "POST /collections/catalog/points/scroll", UP },
     { "failover", "198.51.100.7", "", "POST /collections/catalog/points/scroll", "eu=2.5! us=80 ap=210" },
+    { "drained", "198.51.100.7", "", "POST /collections/catalog/points/scroll", "eu=2.5~ us=80 ap=210" },
+    { "drained_only", "198.51.100.7", "", "GET /collections/users", "eu=2.5~ us=80 ap=210" },
     { "all_down", "198.51.100.7", "", "GET /collections/users", "eu=2.5! us=80 ap=210" },
     { "write", "203.0.113.5", "", "PUT /collections/catalog/points", "eu=200 us=80 ap=2" },
     { "trusted", "192.0.2.1", "x-sextant-place: US|x-sextant-cluster: us|x-forwarded-for: 198.51.100.7",

@@ -127,6 +127,8 @@ test_status_is_as_in_the_golden_file(void **state)
     struct edge_shared shared = { .connections = 3, .is_ready = true };
     uint64_t reloads_failed = 1;
     struct str error = STR("SEXTANT_CLUSTERS:1:1: error: \"<b>\"");
+    struct hold drain = { HOLD_DRAIN, STR("us"), 0, STR("new <disks>"), STR("anna, 127.0.0.1"), STR("2026-01-01") };
+    struct holds *none = holds_new(), *holds = holds_change(none, &drain);
     struct admin_view view = { .fleet = &f,
         .metrics = &metrics,
         .residency = &residency,
@@ -136,6 +138,7 @@ test_status_is_as_in_the_golden_file(void **state)
         .reloads_failed = &reloads_failed,
         .last_reload_error = &error,
         .started_wall_us = START_US,
+        .holds = &holds,
         .rates = rates_new(TRAFFIC_COUNT) };
     struct status_moment at = { .wall_us = START_US + 60 * USEC_PER_SEC, .mono_us = 65 * USEC_PER_SEC, .n_events = 10 };
     struct buf raw = { 0 }, text = { 0 };
@@ -143,6 +146,7 @@ test_status_is_as_in_the_golden_file(void **state)
     events_add(EVENT_START, STR_NONE, "ready");
     events_add(EVENT_ENDPOINT_DOWN, STR("eu/2"), "down, as its probes fail: \"<script>alert(1)</script>\"");
     fall(f->clusters[0].backends[1].backend);
+    fleet_set_holds(f, holds);
     traffic_sample(view.rates, &metrics, 1, 0);
     count_traffic(metrics, residency, w);
     traffic_sample(view.rates, &metrics, 1, 2 * USEC_PER_SEC);
@@ -153,6 +157,8 @@ test_status_is_as_in_the_golden_file(void **state)
     compare(&text);
     buf_fini(&raw);
     buf_fini(&text);
+    holds_free(none);
+    holds_free(holds);
     rates_free(view.rates);
     residency_free(residency);
     metrics_free(metrics);
