@@ -144,7 +144,7 @@ geo: $(BUILD)/geodb
 install: all
 	install -D -m 755 $(BUILD)/sextant $(DESTDIR)$(PREFIX)/bin/sextant
 	install -d $(DESTDIR)$(PREFIX)/share/doc/sextant $(DESTDIR)$(PREFIX)/share/sextant
-	install -m 644 README.md CHANGELOG.md LICENSE NOTICE $(wildcard docs/*.md) $(wildcard conf/OPTIONS.md) $(wildcard docs/*.webp) $(DESTDIR)$(PREFIX)/share/doc/sextant/
+	install -m 644 README.md CHANGELOG.md SECURITY.md LICENSE NOTICE $(wildcard docs/*.md) $(wildcard conf/OPTIONS.md) $(wildcard docs/*.webp) $(DESTDIR)$(PREFIX)/share/doc/sextant/
 	$(foreach f,$(wildcard $(GEO_DB)),install -m 644 $f $(DESTDIR)$(PREFIX)/share/sextant/country.mmdb)
 
 help:
