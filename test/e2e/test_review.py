@@ -12,6 +12,31 @@ from sextant import PLACES, wait_for
 VECTORS = {"vectors": {"size": 2, "distance": "Dot"}}
 
 
+def until_closed(connection, seconds=30):
+    """Say nothing until the other side has had enough."""
+    connection.settimeout(seconds)
+    while connection.recv(65536):
+        pass
+
+
+def stays(condition, seconds, what):
+    """It holds at every look, for so long."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert condition(), what
+
+
+def stands_still(one, name):
+    """The value of a counter that has stopped moving: the same at twenty looks in a row."""
+    seen = [-1.0]
+
+    def look():
+        seen.append(one.metric(name))
+        return len(seen) > 20 and len(set(seen[-20:])) == 1
+    wait_for(look, 30, f"{name} to stand still")
+    return seen[-1]
+
+
 def connect(one):
     return socket.create_connection(("127.0.0.1", one.port), 10)
 
@@ -50,7 +75,7 @@ class Fake:
                     return
                 got += piece
             if b"sextant-probe" in got and self.is_dead:
-                time.sleep(5)
+                until_closed(connection)
             elif b"sextant-probe" in got:
                 body = b'{"version":"1.19.0","result":{"aliases":[]}}'
                 connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
@@ -122,10 +147,12 @@ def test_a_full_queue_moves_reads_on(region, edge):
 def test_a_body_outgrows_its_bound_between_two_tries(fake, edge):
     """The first endpoint breaks off in the middle of the body; the second try has to wait; meanwhile the body grows."""
     got, is_cut, bodies = threading.Semaphore(0), threading.Event(), []
+    in_place, has_grown = threading.Event(), threading.Event()
 
     def serve(connection, data):
         if b"/wait" in data.split(b"\r\n")[0]:
-            time.sleep(1.5)
+            in_place.set()
+            assert has_grown.wait(30)
             connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
             return
         top, body = data.split(b"\r\n\r\n", 1)
@@ -135,14 +162,14 @@ def test_a_body_outgrows_its_bound_between_two_tries(fake, edge):
         if not is_cut.is_set():
             is_cut.set()
             got.release()
-            time.sleep(0.3)
+            wait_for(lambda: one.metric("sextant_cluster_waiting") == 1, 30, "the other request to wait for the only place")
             reset(connection)
             return
         bodies.append(body)
         connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
 
     a, b = fake("eu", serve), fake("eu", serve)
-    one = edge([a], replay_bytes="120KiB", cluster_requests=1, queue_timeout="5s",
+    one = edge([a], workers=1, replay_bytes="120KiB", cluster_requests=1, queue_timeout="5s",
                clusters=f"eu {a.url},{b.url} at={PLACES['eu']}")
     body = bytes(range(256)) * 1000
     with connect(one) as client:
@@ -150,9 +177,11 @@ def test_a_body_outgrows_its_bound_between_two_tries(fake, edge):
         assert got.acquire(timeout=5)
         waiting = threading.Thread(target=one.call, args=("GET", "/collections/wait"))
         waiting.start()
-        time.sleep(0.7)
+        assert in_place.wait(30)
         client.sendall(body[100_000:])
-        client.settimeout(8)
+        wait_for(lambda: one.metric("sextant_replay_overflows_total") == 1, 30, "the body to outgrow its bound")
+        has_grown.set()
+        client.settimeout(30)
         answer = client.recv(4096)
         waiting.join()
     assert answer.startswith(b"HTTP/1.1 200") and bodies == [body]
@@ -160,7 +189,7 @@ def test_a_body_outgrows_its_bound_between_two_tries(fake, edge):
 
 def test_pipelining_without_reading(region, edge):
     """Answers wait in bounded memory: requests behind them are not even looked at."""
-    one = edge([region("eu")], access_log="off")
+    one = edge([region("eu")], access_log="off", connection_requests=0)
     n = 150_000
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
@@ -171,18 +200,16 @@ def test_pipelining_without_reading(region, edge):
                 client.sendall(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n" * 1000)
         except TimeoutError:
             pass
-        before = one.metric("sextant_requests_total")
-        time.sleep(0.5)
-        assert one.metric("sextant_requests_total") == before < n / 2
+        assert stands_still(one, "sextant_requests_total") < n / 2
 
 
 def test_pipelined_answers_all_come(region, edge):
-    one = edge([region("eu")])
+    one = edge([region("eu")], connection_requests=0)
     n = 20_000
     with connect(one) as client:
         sender = threading.Thread(target=client.sendall, args=(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n" * n,))
         sender.start()
-        time.sleep(0.5)
+        wait_for(lambda: one.metric("sextant_requests_total") > 100, 30, "the first answers")
         seen, tail = 0, b""
         client.settimeout(5)
         while seen < n:
@@ -206,8 +233,7 @@ def test_slow_clients_are_no_fault_of_the_cluster(region, edge):
     for _ in range(5):
         clients.append(connect(one))
         clients[-1].sendall(head("POST", "/collections/c/points/search", "content-length: 1000") + b"{")
-    time.sleep(1.5)
-    assert state(one) == "up"
+    stays(lambda: state(one) == "up", 1.5, "the endpoint is not to blame")
     for client in clients:
         client.close()
 
@@ -223,8 +249,7 @@ def test_slow_readers_are_no_fault_of_the_cluster(fake, edge):
     for _ in range(5):
         clients.append(connect(one))
         clients[-1].sendall(head("GET", "/collections/c"))
-    time.sleep(1.5)
-    assert state(one) == "up"
+    stays(lambda: state(one) == "up", 1.5, "the endpoint is not to blame")
     for client in clients:
         client.close()
 
@@ -234,7 +259,7 @@ def test_lists_with_a_body(regions, edge, size):
     one = edge(regions, "a *=eu\nb *=us\nc *=ap")
     with connect(one) as client:
         client.sendall(head("GET", "/collections", f"content-length: {size}"))
-        time.sleep(0.2)
+        wait_for(lambda: one.metric("sextant_exchanges_total") >= 3, 30, "all regions to be asked")
         try:
             client.sendall(b"x" * size)
         except OSError:
@@ -249,7 +274,7 @@ def test_ends_while_it_reloads(region, edge, tmp_path):
     overrides.write_text("\n".join(f"10.{i}.{j}.0/24=DE" for i in range(200) for j in range(100)))
     one = edge([region("eu")], overrides=overrides)
     one.signal(signal.SIGHUP)
-    time.sleep(0.02)
+    one.status()  # the thread that answers this has seen the signal
     assert one.stop() == 0
 
 
@@ -279,7 +304,7 @@ def test_a_held_answer_that_stands_still_moves(fake, edge):
     def serve(connection, data):
         connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{")
         eu.is_dead = True
-        time.sleep(20)
+        until_closed(connection)
 
     def well(connection, data):
         connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
@@ -308,5 +333,5 @@ def test_ends_while_workers_are_busy(region, edge):
         clients = [connect(one) for _ in range(8)]
         for client in clients:
             threading.Thread(target=keep_busy, args=(client,), daemon=True).start()
-        time.sleep(0.3)
+        wait_for(lambda: one.metric("sextant_requests_total") > 1000, 30, "the workers to be busy")
         assert one.stop() == 0, one.output()[-3000:]
