@@ -119,7 +119,7 @@ def test_counters_count(regions, edge):
     wait_for(lambda: one.metric("sextant_requests_total") == before + 5, 5, "the count")
     assert one.metric("sextant_config_generation") == 1
     one.call("GET", "/collections/%2F")
-    assert 'sextant_failures_total{code="NAME_INVALID"} 1' in one.admin("/metrics")
+    assert 'sextant_failures_total{code="NAME_SLASH"} 1' in one.admin("/metrics")
 
 
 def test_pages(regions, edge):
@@ -134,7 +134,7 @@ def test_headers_can_be_turned_off(regions, edge):
     one = edge(regions, "* *=eu", response_headers="off")
     headers = one.call("GET", "/collections/none")[1]
     assert not [h for h in headers if h.startswith("x-sextant")]
-    assert one.call("GET", "/collections/a%2Fb")[1]["x-sextant-error"] == "NAME_INVALID"
+    assert one.call("GET", "/collections/a%2Fb")[1]["x-sextant-error"] == "NAME_SLASH"
 
 
 def events(one, kind):
