@@ -98,7 +98,7 @@ bool conf_is_injected(struct str name);
 
 void conf_print_help(struct buf *out);     /* for --help */
 void conf_print_markdown(struct buf *out); /* conf/OPTIONS.md */
-/* Effective values as lines of an env file that SEXTANT_ENV_FILE can read back; secrets are left out. */
+/* Effective values as lines of an env file that SEXTANT_ENV_FILE can read back; secrets are only named, in comments. */
 void conf_print_env(const struct conf *conf, struct buf *out);
 /* An object, name → {value, default, source, reload}, for the admin /config. */
 void conf_print_json(const struct conf *conf, struct buf *out);

@@ -146,6 +146,14 @@ print_double_quoted(struct str value, struct buf *out)
     buf_putc(out, '"');
 }
 
+/* As a comment: whoever reads the lines back has to add it. */
+static void
+print_secret(struct str name, bool is_given, struct buf *out)
+{
+    if (is_given)
+        buf_printf(out, "# " STR_FMT " is set, and not printed\n", STR_ARG(name));
+}
+
 void
 conf_print_env(const struct conf *conf, struct buf *out)
 {
@@ -155,8 +163,12 @@ conf_print_env(const struct conf *conf, struct buf *out)
     for (unsigned i = 0; i < conf_n_options; i++) {
         const struct option *o = &conf_options[i];
 
-        if (!o->name || o->flags & OPTION_SECRET)
+        if (!o->name)
             continue;
+        if (o->flags & OPTION_SECRET) {
+            print_secret(option_env_name(&a, o->name), conf->origins[i].is_given, out);
+            continue;
+        }
         buf_clear(&value);
         print_value(conf, o, &value);
         buf_printf(out, STR_FMT "=", STR_ARG(option_env_name(&a, o->name)));
@@ -166,8 +178,10 @@ conf_print_env(const struct conf *conf, struct buf *out)
     for (unsigned i = 0; i < conf->n_cluster_settings; i++) {
         const struct cluster_setting *s = &conf->cluster_settings[i];
 
-        if (s->option->flags & OPTION_SECRET)
+        if (s->option->flags & OPTION_SECRET) {
+            print_secret(cluster_option_env_name(&a, s->name, s->option->name), true, out);
             continue;
+        }
         buf_printf(out, STR_FMT "=", STR_ARG(cluster_option_env_name(&a, s->name, s->option->name)));
         print_double_quoted(s->text, out);
         buf_putc(out, '\n');

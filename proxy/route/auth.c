@@ -29,7 +29,7 @@ is_preflight(const struct operation *op, const struct message *req)
 
 /* Qdrant goes by the path there, whatever the method. */
 static bool
-is_open(const struct operation *op, const struct message *req)
+is_open_path(const struct operation *op)
 {
     static const char *const paths[] = { "/", "/healthz", "/livez", "/readyz", "/dashboard" };
 
@@ -39,7 +39,17 @@ is_open(const struct operation *op, const struct message *req)
         if (str_eq(op->path, str_from(paths[i])))
             return true;
     }
-    return str_starts(op->path, STR("/dashboard/")) || is_preflight(op, req);
+    return str_starts(op->path, STR("/dashboard/"));
+}
+
+const char *
+auth_need(const struct operation *op)
+{
+    if (is_open_path(op))
+        return "none";
+    if (op->id == OP_PREFLIGHT)
+        return "none for a preflight";
+    return op->id == OP_UNKNOWN || op->info->flags & OP_MANAGE ? "one that may write" : "any";
 }
 
 /* --- credentials ------------------------------------------------------------------------------------------------- */
@@ -131,7 +141,7 @@ auth_check(
 
     if (!c->world->keys->is_on) {
         who.kind = AUTH_PASS_THROUGH;
-    } else if (is_open(op, req)) {
+    } else if (is_open_path(op) || is_preflight(op, req)) {
         who.kind = AUTH_OPEN;
     } else if (!find_key(req, &key)) {
         who.kind = AUTH_MISSING;

@@ -39,6 +39,7 @@ struct auth_context {
 /* `op` may be of a target that could not be parsed (unknown, no path). FAIL_NONE, or the refusal. */
 enum fail auth_check(
     const struct auth_context *c, const struct operation *op, const struct message *req, struct identity *ret_identity);
+const char *auth_need(const struct operation *op); /* which key the operation needs, in words: "any" */
 /* Does this field of a request go no further, as it is, or might be, a credential that was meant for this edge? */
 bool auth_keeps_back(const struct world *w, const struct field *f);
 /* What the cluster is shown as api-key; empty: nothing. */

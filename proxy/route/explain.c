@@ -4,7 +4,7 @@
  */
 #include <math.h>
 
-#include "proxy/route/plan.h"
+#include "proxy/route/auth.h"
 
 static const char *
 address_source_name(enum address_source source)
@@ -95,6 +95,20 @@ put_operation(const struct operation *op, struct buf *out)
         buf_printf(out, "collection  " STR_FMT "\n", STR_ARG(op->collection));
 }
 
+/* What a cluster is shown, when this edge holds the keys. */
+static const char *
+credential_name(const struct cluster_conf *c)
+{
+    return c->options.api_key.len == 0 ? "no key" : c->options.jwt_rbac ? "its key or a token" : "its key";
+}
+
+static void
+put_key(const struct world *w, const struct operation *op, struct buf *out)
+{
+    if (w->keys->is_on)
+        buf_printf(out, "key         %s\n", auth_need(op));
+}
+
 static void
 put_rule(const struct plan *p, struct buf *out)
 {
@@ -117,6 +131,8 @@ put_cluster(const struct world *w, const struct cluster_view *v, unsigned index,
         buf_printf(out, " (by distance, %.0f km)", v->distance_km);
     if (c->bias)
         buf_printf(out, ", bias %g", c->bias);
+    if (w->keys->is_on)
+        buf_printf(out, ", shown %s", credential_name(c));
     buf_putc(out, '\n');
 }
 
@@ -227,6 +243,7 @@ plan_explain_text(const struct world *w, const struct caller *caller, const stru
 {
     put_caller(caller, out);
     put_operation(op, out);
+    put_key(w, op, out);
     put_rule(plan, out);
     put_candidates(w, views, plan, out);
     put_held(w, views, plan, out);
@@ -285,6 +302,8 @@ json_cluster(const struct world *w, const struct cluster_view *v, unsigned index
     json_put_double(o, v->rtt_ms < 0 ? (double)INFINITY : v->rtt_ms, 3);
     json_key(o, "distance_km");
     json_put_double(o, v->distance_km < 0 ? (double)INFINITY : v->distance_km, 0);
+    if (w->keys->is_on)
+        text_member(o, "shown", str_from(credential_name(&w->topology->clusters[index])));
     json_end_object(o);
 }
 
@@ -384,6 +403,8 @@ plan_explain_json(const struct world *w, const struct caller *caller, const stru
     json_caller(caller, o);
     json_hints(caller, o);
     json_operation(op, o);
+    if (w->keys->is_on)
+        text_member(o, "key", str_from(auth_need(op)));
     json_rule(plan, o);
     json_list(w, views, plan->candidates, plan->n_candidates, o);
     json_held(w, views, plan, o);

@@ -116,6 +116,7 @@ test_printed_but_for_secrets(void **state)
     assert_null(memmem(buf_str(&lines).p, buf_len(&lines), "hunter2", 7));
     assert_null(memmem(buf_str(&json).p, buf_len(&json), "hunter2", 7));
     assert_non_null(memmem(buf_str(&lines).p, buf_len(&lines), "SEXTANT_CLUSTER_US_JWT_RBAC=\"yes\"\n", 34));
+    assert_non_null(memmem(buf_str(&lines).p, buf_len(&lines), "# SEXTANT_CLUSTER_EU_WEST_API_KEY is set", 40));
     doc = json_parse(buf_str(&json), NULL, NULL);
     assert_str_equal(
         json_string(json_get(json_get(json_root(doc), "SEXTANT_CLUSTER_EU_WEST_API_KEY"), "value")), "(secret)");

@@ -21,6 +21,18 @@ static const char *env[] = {
     NULL,
 };
 
+/* The same with keys. */
+static const char *keyed_env[] = {
+    "SEXTANT_CLUSTERS=eu http://e1:1 at=aws:eu-central-1; us http://u:1 at=aws:us-east-1; ap http://a:1 "
+    "at=aws:ap-northeast-1",
+    "SEXTANT_PARTITION_MAP=* *=eu,us,ap copies=external",
+    "SEXTANT_API_KEY=never-to-be-seen-in-an-explanation",
+    "SEXTANT_CLUSTER_EU_API_KEY=never-to-be-seen-either",
+    "SEXTANT_CLUSTER_US_API_KEY=never-to-be-seen-either",
+    "SEXTANT_CLUSTER_US_JWT_RBAC=on",
+    NULL,
+};
+
 #define UP "eu=2.5 us=80 ap=210"
 
 static const struct golden_case cases[] = {
@@ -41,6 +53,12 @@ static const struct golden_case cases[] = {
     { "absent", "203.0.113.5", "", "GET /collections/other/exists", UP },
     { "root", "203.0.113.5", "", "GET /", UP },
     { "not_mapped", "203.0.113.5", "", "PUT /collections/other", UP },
+};
+
+static const struct golden_case keyed_cases[] = {
+    { "keys_read", "203.0.113.5", "", "GET /collections/c", UP },
+    { "keys_write", "203.0.113.5", "", "PUT /collections/c/points", UP },
+    { "keys_open", "203.0.113.5", "", "GET /healthz", UP },
 };
 
 static void
@@ -143,6 +161,10 @@ test_plans_are_explained_as_in_the_golden_files(void **state)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         explain(w, &cases[i]);
+    world_unref(w);
+    w = fixture_world(keyed_env);
+    for (size_t i = 0; i < sizeof(keyed_cases) / sizeof(*keyed_cases); i++)
+        explain(w, &keyed_cases[i]);
     world_unref(w);
 }
 
