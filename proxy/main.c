@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proxy/admin/explain_query.h"
+#include "proxy/ctl/ctl.h"
 #include "proxy/base/crash.h"
 #include "proxy/server/server.h"
 
@@ -175,6 +176,12 @@ explain(int argc, char **argv)
 }
 
 static int
+ctl(int argc, char **argv)
+{
+    return ctl_main(argc, argv, environ);
+}
+
+static int
 help(int argc, char **argv)
 {
     struct buf out = { 0 };
@@ -183,8 +190,9 @@ help(int argc, char **argv)
                       "  sextant [serve]    serve; everything is configured by environment variables, see below\n"
                       "  sextant check      say what is wrong with the configuration, print it and the routing table\n"
                       "  sextant explain --ip IP --collection NAME [--method M] [--path P] [--place PLACE] [--json]\n"
-                      "                     where a request would go and why, without sending it\n"
-                      "  sextant --help | --version\n"));
+                      "                     where a request would go and why, without sending it\n"));
+    ctl_help(&out);
+    buf_add(&out, STR("  sextant --help | --version\n"));
     conf_print_help(&out);
     print(stdout, &out);
     return 0;
@@ -204,7 +212,7 @@ main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = { { "serve", serve }, { "check", check }, { "explain", explain }, { "--help", help },
+    } commands[] = { { "serve", serve }, { "check", check }, { "explain", explain }, { "ctl", ctl }, { "--help", help },
         { "help", help }, { "-h", help }, { "--version", version } };
 
     crash_init(SEXTANT_VERSION);

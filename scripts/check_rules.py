@@ -14,7 +14,7 @@ import sys
 # Folder → layer. A file includes its own folder and lower layers; equal layers may not include each other.
 LAYERS = {
     "proxy/base": 0, "geoip": 1, "conf": 2, "proxy/obs": 3, "proxy/net": 3, "proxy/http": 3, "proxy/store": 4, "proxy/route": 4,
-    "proxy/upstream": 5, "proxy/sync": 6, "proxy/flow": 7, "proxy/admin": 8, "proxy/server": 9, "proxy": 10, "scripts/tools": 11,
+    "proxy/upstream": 5, "proxy/sync": 6, "proxy/flow": 7, "proxy/admin": 8, "proxy/ctl": 8, "proxy/server": 9, "proxy": 10, "scripts/tools": 11,
 }
 # Third-party header (a regular expression on what stands between < and >) → the one place that may include it.
 LIBRARIES = {

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Words to request, answer to words. A command is a line of the table; each is one request.
+ */
+#include "proxy/ctl/ctl.h"
+
+#include <errno.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "proxy/base/clock.h"
+#include "proxy/ctl/ctl_impl.h"
+
+enum { HOST_BYTES = 64 };
+
+typedef void show_fn(struct ctl *c, struct json root);
+
+static const struct command {
+    const char *name, *arguments, *help;
+    unsigned min, max;           /* arguments */
+    const char *method, *target; /* with an argument of log-level: POST */
+    show_fn *show;
+    int seconds;
+} commands[] = {
+    { "status", "", "clusters and endpoints: health, load, overrides", 0, 0, "GET", "/status?events=0", ctl_show_status,
+        5 },
+    { "explain", "--ip IP --collection NAME …", "where a request would go and why, as things are now", 0, 0, "GET",
+        "/explain", NULL, 5 },
+    { "drain", "CLUSTER[/N] [--reason TEXT]", "no new requests; what runs may finish", 1, 1, "POST", "/drain",
+        ctl_show_hold, 10 },
+    { "down", "CLUSTER[/N] [--reason TEXT]", "the same, and move at once what may be moved", 1, 1, "POST", "/down",
+        ctl_show_hold, 10 },
+    { "up", "CLUSTER[/N]", "leave it to the probes again", 1, 1, "POST", "/up", ctl_show_hold, 10 },
+    { "overrides", "", "what is drained or down by order, since when, by whom and why", 0, 0, "GET", "/overrides",
+        ctl_show_overrides, 5 },
+    { "reload", "", "read the configuration again, and say what came of it", 0, 0, "POST", "/reload", ctl_show_reload,
+        300 },
+    { "log-level", "[LEVEL]", "say or change how much is logged", 0, 1, "GET", "/log-level", ctl_show_level, 5 },
+    { "health", "", "is it ready to serve? For health checks: exit code 0 or 4", 0, 0, "GET", "/healthz", NULL, 3 },
+};
+enum { N_COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+void
+ctl_help(struct buf *out)
+{
+    buf_add(out, STR("  sextant ctl COMMAND [--json] [--admin URL] [--token-file FILE] [--timeout SECONDS]\n"
+                     "                     ask and order a running sextant; its address and token come from the same\n"
+                     "                     variables as its own\n"));
+    for (unsigned i = 0; i < N_COMMANDS; i++)
+        buf_printf(out, "      %-9s %-27s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+    buf_add(
+        out, STR("                     exit codes: 0 done, 1 refused, 2 not understood, 3 not reached, 4 not ready\n"));
+}
+
+/* --- words ------------------------------------------------------------------------------------------------------- */
+
+static void
+add_parameter(struct ctl *c, struct str name, struct str value)
+{
+    if (buf_len(&c->query))
+        buf_putc(&c->query, '&');
+    buf_add(&c->query, name);
+    buf_putc(&c->query, '=');
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char b = (unsigned char)value.p[i];
+        bool is_plain = (b >= 'a' && b <= 'z') || (b >= 'A' && b <= 'Z') || (b >= '0' && b <= '9') || b == '.' ||
+                        b == '-';
+
+        buf_printf(&c->query, is_plain ? "%c" : "%%%02X", b);
+    }
+}
+
+static bool
+is_explain(const struct ctl *c)
+{
+    return c->n_words && str_eq(c->words[0], STR("explain"));
+}
+
+static bool
+take_timeout(struct ctl *c, struct str value)
+{
+    double seconds;
+
+    if (!str_to_double(value, &seconds) || seconds <= 0 || seconds > 86400)
+        return false;
+    c->timeout_us = (int64_t)(seconds * (double)USEC_PER_SEC);
+    return true;
+}
+
+static bool
+take_option(struct ctl *c, struct str name, struct str value)
+{
+    static const char *const questions[] = { "--ip", "--place", "--method", "--path", "--collection", "--body" };
+
+    if (str_eq(name, STR("--admin")))
+        c->admin = value;
+    else if (str_eq(name, STR("--token-file")))
+        c->token_file = value;
+    else if (str_eq(name, STR("--reason")))
+        c->reason = value;
+    else if (str_eq(name, STR("--timeout")))
+        return take_timeout(c, value);
+    else {
+        for (unsigned i = 0; i < sizeof(questions) / sizeof(questions[0]) && is_explain(c); i++) {
+            if (str_eq(name, str_from(questions[i]))) {
+                add_parameter(c, str_skip(name, 2), value);
+                return true;
+            }
+        }
+        return false;
+    }
+    return true;
+}
+
+static bool
+take_flag(struct ctl *c, struct str name)
+{
+    if (str_eq(name, STR("--json")))
+        return c->is_json = true;
+    if (!str_eq(name, STR("--trusted")) || !is_explain(c))
+        return false;
+    add_parameter(c, STR("trusted"), STR("true"));
+    return true;
+}
+
+/* Options may stand anywhere after the command. */
+static bool
+take_words(struct ctl *c, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        struct str word = str_from(argv[i]), name, value;
+        bool has_value = str_cut(word, '=', &name, &value), is_option = str_starts(word, STR("--"));
+        bool ok;
+
+        if (is_option && !has_value && take_flag(c, word))
+            continue;
+        if (is_option && !has_value && i + 1 < argc)
+            value = str_from(argv[++i]), has_value = true;
+        ok = is_option ? has_value && take_option(c, name, value) : c->n_words < CTL_WORDS;
+        if (!ok) {
+            buf_printf(
+                &c->err, "sextant ctl: " STR_FMT " is not understood here; sextant --help tells more\n", STR_ARG(word));
+            return false;
+        }
+        if (!is_option)
+            c->words[c->n_words++] = word;
+    }
+    return true;
+}
+
+static const struct command *
+find_command(struct ctl *c)
+{
+    for (unsigned i = 0; i < N_COMMANDS && c->n_words; i++) {
+        const struct command *k = &commands[i];
+        unsigned n = c->n_words - 1;
+
+        if (!str_eq(c->words[0], str_from(k->name)))
+            continue;
+        if (n >= k->min && n <= k->max)
+            return k;
+        buf_printf(&c->err, "usage: sextant ctl %s %s\n", k->name, k->arguments);
+        return NULL;
+    }
+    buf_add(&c->err, STR("usage: sextant ctl status|explain|drain|down|up|overrides|reload|log-level|health "
+                         "[--json] [--admin URL] [--token-file FILE]\n"));
+    return NULL;
+}
+
+/* --- one request ------------------------------------------------------------------------------------------------- */
+
+/* "anna@desk": for the log; nobody relies on it. */
+static void
+put_by(struct ctl *c, struct json_writer *w)
+{
+    char host[HOST_BYTES] = "";
+    struct str user = ctl_environ(c, "SUDO_USER");
+    struct buf by = { 0 };
+
+    user = user.len ? user : ctl_environ(c, "USER");
+    if (gethostname(host, sizeof(host) - 1) != 0)
+        host[0] = '\0';
+    buf_printf(&by, STR_FMT "@%s", STR_ARG(user), host);
+    json_member_str(w, "by", buf_str(&by));
+    buf_fini(&by);
+}
+
+static void
+put_body(struct ctl *c, const struct command *k, struct buf *out)
+{
+    struct json_writer w = json_writer(out);
+
+    json_begin_object(&w);
+    if (k->min)
+        json_member_str(&w, "target", c->words[1]);
+    else if (c->n_words > 1)
+        json_member_str(&w, "level", c->words[1]);
+    if (c->reason.p)
+        json_member_str(&w, "reason", c->reason);
+    put_by(c, &w);
+    json_end_object(&w);
+}
+
+static void
+say_unreached(struct ctl *c, int error)
+{
+    const char *why = error == -EPROTO ? "what answers there is no sextant" : strerrordesc_np(-error);
+
+    buf_printf(
+        &c->err, "sextant ctl: the admin listener at " STR_FMT " cannot be reached: %s\n", STR_ARG(c->place.host), why);
+}
+
+static int
+refused(struct ctl *c, const struct client_answer *a, struct json root)
+{
+    struct str sentence = a->is_json ? json_string(json_get(root, "error")) : str_trim(buf_str(&a->body));
+
+    buf_add(&c->err, STR("sextant ctl: "));
+    text_escape(sentence, false, &c->err);
+    buf_printf(&c->err, " (%d)\n", a->status);
+    return CTL_REFUSED;
+}
+
+static int
+show_health(struct ctl *c, const struct client_answer *a)
+{
+    text_escape(buf_str(&a->body), true, &c->out);
+    return a->status == 200 ? CTL_DONE : a->status == 503 ? CTL_NOT_READY : CTL_REFUSED;
+}
+
+static int
+show(struct ctl *c, const struct command *k, const struct client_answer *a)
+{
+    struct json_doc *doc = a->is_json ? json_parse(buf_str(&a->body), NULL, NULL) : NULL;
+    struct json root = doc ? json_root(doc) : (struct json){ NULL };
+    bool is_reload = k->show == ctl_show_reload && a->status == 422;
+    int code = a->status == 200 ? CTL_DONE : CTL_REFUSED;
+
+    if (strcmp(k->name, "health") == 0)
+        code = show_health(c, a);
+    else if (c->is_json && a->is_json)
+        buf_add(&c->out, buf_str(&a->body));
+    else if (code != CTL_DONE && !is_reload)
+        code = refused(c, a, root);
+    else if (!k->show)
+        text_escape(buf_str(&a->body), true, &c->out);
+    else if (doc)
+        k->show(c, root);
+    else
+        code = CTL_UNREACHABLE;
+    if (code == CTL_UNREACHABLE)
+        say_unreached(c, -EPROTO);
+    json_free(doc);
+    return code;
+}
+
+static int
+ask(struct ctl *c, const struct command *k)
+{
+    bool changes = str_eq(str_from(k->method), STR("POST")) || c->n_words - 1 > k->min;
+    struct buf body = { 0 };
+    struct client_answer answer = { .status = 0 };
+    struct client_request request = {
+        .method = changes ? "POST" : "GET",
+        .target = str_from(k->target),
+        .token = c->token,
+        .timeout_us = c->timeout_us ? c->timeout_us : k->seconds * USEC_PER_SEC,
+    };
+    int error, code;
+
+    if (changes)
+        put_body(c, k, &body);
+    if (is_explain(c)) {
+        if (!c->is_json)
+            add_parameter(c, STR("format"), STR("text"));
+        request.target = arena_printf(&c->arena, "%s?" STR_FMT, k->target, STR_ARG(buf_str(&c->query)));
+    }
+    request.body = buf_str(&body);
+    error = client_ask(&c->place, &request, &answer);
+    if (error)
+        say_unreached(c, error);
+    code = error ? CTL_UNREACHABLE : show(c, k, &answer);
+    buf_fini(&answer.body);
+    buf_fini(&body);
+    return code;
+}
+
+/* --- the terminal ------------------------------------------------------------------------------------------------ */
+
+static void
+find_style(struct ctl *c)
+{
+    struct winsize size;
+
+    setlocale(LC_CTYPE, "C.UTF-8");
+    if (!isatty(STDOUT_FILENO))
+        return;
+    c->style.has_colour = ctl_environ(c, "NO_COLOR").len == 0 && !str_eq(ctl_environ(c, "TERM"), STR("dumb"));
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        c->style.width = size.ws_col;
+}
+
+static bool
+print(FILE *to, struct buf *text)
+{
+    bool ok = buf_len(text) == 0 || (fwrite(buf_str(text).p, 1, buf_len(text), to) == buf_len(text) && fflush(to) == 0);
+
+    buf_fini(text);
+    return ok;
+}
+
+int
+ctl_main(int argc, char **argv, char **environ)
+{
+    struct ctl c = { .environ = environ };
+    const struct command *k = NULL;
+    int code = CTL_USAGE;
+
+    find_style(&c);
+    if (take_words(&c, argc, argv))
+        k = find_command(&c);
+    if (k)
+        code = ctl_find_place(&c) ? ask(&c, k) : CTL_UNREACHABLE;
+    if (!print(stdout, &c.out) && code == CTL_DONE)
+        code = CTL_REFUSED;
+    print(stderr, &c.err);
+    buf_fini(&c.query);
+    arena_fini(&c.arena);
+    return code;
+}

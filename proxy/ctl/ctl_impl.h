@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_CTL_CTL_IMPL_H
+#define SEXTANT_CTL_CTL_IMPL_H
+
+/* Shared by the files of this folder only. */
+
+#include "proxy/base/json.h"
+#include "proxy/ctl/client.h"
+#include "proxy/ctl/ctl.h"
+#include "proxy/ctl/table.h"
+
+enum { CTL_WORDS = 4, CTL_PARAMETERS = 16 };
+
+/* What was asked for. */
+struct ctl {
+    char **environ;
+    struct arena arena;
+    struct str words[CTL_WORDS]; /* the command and its arguments */
+    unsigned n_words;
+    struct str admin, token_file, reason; /* options; .p is NULL when they were not given */
+    bool is_json;
+    struct buf query; /* of explain: "ip=...&..." */
+    int64_t timeout_us;
+    struct client_place place;
+    struct str token;
+    struct style style;
+    struct buf out, err;
+};
+
+/* place.c: from --admin and --token-file, else from the environment that configures a server. False after saying why not. */
+bool ctl_find_place(struct ctl *c);
+struct str ctl_environ(const struct ctl *c, const char *name); /* STR_NONE when it is not set */
+
+/* show.c: answers for people. */
+void ctl_show_status(struct ctl *c, struct json root);
+void ctl_show_overrides(struct ctl *c, struct json root);
+void ctl_show_hold(struct ctl *c, struct json root);
+void ctl_show_reload(struct ctl *c, struct json root);
+void ctl_show_level(struct ctl *c, struct json root);
+
+#endif
