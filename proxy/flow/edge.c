@@ -12,6 +12,8 @@ flush_log(void *arg)
     struct edge *e = arg;
 
     metrics_add(e->metrics, METRIC_LOG_DROPPED, 0, access_log_flush(e->log, &e->log_lines));
+    if (buf_len(&e->log_lines))
+        timer_set(&e->log_timer, LOG_FLUSH_US);
 }
 
 struct edge *

@@ -3,18 +3,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdatomic.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proxy/base/clock.h"
 #include "proxy/base/json.h"
 #include "proxy/base/mem.h"
+#include "proxy/obs/log.h"
 
-enum { FULL_BYTES = 32 * 1024 };
+enum { FULL_BYTES = 32 * 1024, KEEP_BYTES = 1024 * 1024, COMPLAIN_US = 10 * 1000 * 1000 };
 
 struct access_log {
     atomic_int fd; /* -1: off */
     char *path;    /* of files, to open again */
+    bool is_pipe;
+    bool owns_fd;
+    atomic_bool is_torn; /* what was written last broke off in the middle of a line */
+    atomic_llong complained_us;
 };
 
 static int
@@ -23,16 +31,35 @@ open_file(const char *path)
     return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 }
 
+/* A pipe whose reader is stuck must not hold up the traffic either. It is opened once more, so as to change nothing for others
+ * who write to it. */
+static void
+use_standard(struct access_log *log, int fd, const char *again)
+{
+    struct stat st;
+    int own;
+
+    atomic_store(&log->fd, fd);
+    if (fstat(fd, &st) != 0 || !S_ISFIFO(st.st_mode))
+        return;
+    own = open(again, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    if (own < 0)
+        return;
+    atomic_store(&log->fd, own);
+    log->is_pipe = log->owns_fd = true;
+}
+
 struct access_log *
 access_log_open(struct str where, int *ret_error)
 {
     struct access_log *log = MEM_NEW(struct access_log);
-    int fd = -1;
+    int fd;
 
+    atomic_store(&log->fd, -1);
     if (str_eq(where, STR("stdout"))) {
-        fd = STDOUT_FILENO;
+        use_standard(log, STDOUT_FILENO, "/proc/self/fd/1");
     } else if (str_eq(where, STR("stderr"))) {
-        fd = STDERR_FILENO;
+        use_standard(log, STDERR_FILENO, "/proc/self/fd/2");
     } else if (!str_eq(where, STR("off")) && where.len) {
         log->path = mem_dup(where.p, where.len);
         fd = open_file(log->path);
@@ -41,8 +68,9 @@ access_log_open(struct str where, int *ret_error)
             access_log_close(log);
             return NULL;
         }
+        log->owns_fd = true;
+        atomic_store(&log->fd, fd);
     }
-    atomic_store(&log->fd, fd);
     return log;
 }
 
@@ -51,25 +79,27 @@ access_log_close(struct access_log *log)
 {
     if (!log)
         return;
-    if (log->path && atomic_load(&log->fd) >= 0)
+    if (log->owns_fd)
         close(atomic_load(&log->fd));
     mem_free(log->path);
     mem_free(log);
 }
 
-void
+int
 access_log_reopen(struct access_log *log)
 {
     int fd;
 
     if (!log->path)
-        return;
+        return 0;
     fd = open_file(log->path);
-    if (fd >= 0) {
-        /* The number stays, so a thread in the middle of a write keeps a valid descriptor. */
-        dup3(fd, atomic_load(&log->fd), O_CLOEXEC);
-        close(fd);
-    }
+    if (fd < 0)
+        return -errno;
+    /* The number stays, so a thread in the middle of a write keeps a valid descriptor. */
+    dup3(fd, atomic_load(&log->fd), O_CLOEXEC);
+    close(fd);
+    atomic_store(&log->is_torn, false);
+    return 0;
 }
 
 static void
@@ -196,6 +226,51 @@ count_lines(struct str s)
     return n;
 }
 
+/* To a pipe only whole lines go, in pieces that the kernel does not mix with those of other threads. */
+static struct str
+next_piece(const struct access_log *log, struct str lines)
+{
+    const char *end;
+
+    if (!log->is_pipe || lines.len <= PIPE_BUF)
+        return lines;
+    end = memrchr(lines.p, '\n', PIPE_BUF);
+    if (!end)
+        end = memchr(lines.p, '\n', lines.len);
+    return end ? str_make(lines.p, (size_t)(end - lines.p) + 1) : lines;
+}
+
+static void
+complain(struct access_log *log, int error)
+{
+    long long now = clock_mono_us(), last = atomic_load(&log->complained_us);
+
+    if ((last == 0 || now - last > COMPLAIN_US) && atomic_compare_exchange_strong(&log->complained_us, &last, now))
+        log_warning("the access log cannot be written: %s; lines are dropped and counted", strerrordesc_np(error));
+}
+
+/* False when nothing more can be written now; errno says why. */
+static bool
+write_some(struct access_log *log, int fd, struct buf *lines)
+{
+    struct str piece = next_piece(log, buf_str(lines));
+    ssize_t n;
+
+    if (atomic_exchange(&log->is_torn, false) && write(fd, "\n", 1) != 1) {
+        atomic_store(&log->is_torn, true);
+        return errno == EINTR;
+    }
+    n = write(fd, piece.p, piece.len);
+    if (n < 0)
+        return errno == EINTR;
+    if (n == 0)
+        errno = ENOSPC;
+    if (n > 0 && piece.p[n - 1] != '\n')
+        atomic_store(&log->is_torn, true);
+    buf_consume(lines, (size_t)n);
+    return n > 0;
+}
+
 unsigned
 access_log_flush(struct access_log *log, struct buf *lines)
 {
@@ -203,15 +278,13 @@ access_log_flush(struct access_log *log, struct buf *lines)
     int fd = log ? atomic_load(&log->fd) : -1;
 
     while (fd >= 0 && buf_len(lines)) {
-        ssize_t n = write(fd, buf_str(lines).p, buf_len(lines));
-
-        if (n < 0 && errno == EINTR)
+        if (write_some(log, fd, lines))
             continue;
-        if (n <= 0) {
-            dropped = count_lines(buf_str(lines)); /* a full disk or a closed pipe must not stop the traffic */
-            break;
-        }
-        buf_consume(lines, (size_t)n);
+        if (errno == EAGAIN && buf_len(lines) < KEEP_BYTES)
+            return 0;                          /* whoever reads the pipe is slow: the next flush comes soon */
+        dropped = count_lines(buf_str(lines)); /* a full disk or a closed pipe must not stop the traffic */
+        complain(log, errno);
+        break;
     }
     buf_clear(lines);
     return dropped;

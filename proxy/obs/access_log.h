@@ -42,12 +42,13 @@ struct access_log; /* where lines go: shared by all threads */
 
 /* "stdout", "stderr", "off" or a file that is appended to. -errno in *ret_error and NULL when it cannot be opened. */
 struct access_log *access_log_open(struct str where, int *ret_error);
-void access_log_close(struct access_log *log);  /* NULL is fine */
-void access_log_reopen(struct access_log *log); /* files only; any thread */
+void access_log_close(struct access_log *log); /* NULL is fine */
+int access_log_reopen(struct access_log *log); /* files only; any thread. -errno: the old one stays */
 
 void access_log_format(const struct access_record *record, struct buf *out); /* one line */
 bool access_log_is_full(const struct buf *lines);
-/* One write; lines is empty afterwards. How many of them could not be written, the one cut in two included. */
+/* Never waits. What a slow reader of a pipe does not take stays in `lines`, up to a megabyte, for the next flush; otherwise
+ * they are empty afterwards. Returns how many lines could not be written, the one cut in two included. */
 unsigned access_log_flush(struct access_log *log, struct buf *lines);
 
 #endif

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The process among others: how it tells that it crashed, what it takes of the machine, its logs on a full disk."""
 import ctypes
+import http.client
 import json
 import os
 import platform
 import re
 import resource
 import signal
+import subprocess
 
 import pytest
 from sextant import SEXTANT, Edge, wait_for
@@ -107,3 +109,59 @@ def test_descriptors_that_do_not_fit(lone):
     with open(os.path.join(lowered.directory, "ports.json"), encoding="utf-8") as file:
         lowered.admin_port = int(json.load(file)["admin"].rsplit(":", 1)[1])
     assert '"max_connections"' in lowered.admin("/config") or "MAX_CONNECTIONS" in lowered.admin("/config")
+
+
+def test_logs_are_opened_again(region, edge):
+    """Rotation: the file is renamed, SIGUSR1 begins a new one; no line is lost."""
+    one = edge([region()])
+    old = one.log_file + ".old"
+    for turn in range(3):
+        for _ in range(10):
+            assert one.call("GET", "/collections")[0] == 200
+        os.rename(one.log_file, f"{one.log_file}.{turn}")
+        one.signal(signal.SIGUSR1)
+        wait_for(lambda t=turn: os.path.exists(one.log_file) and one.output().count("logs reopened") == t + 1, 20, "a new file")
+    def asked():
+        total = 0
+        for name in [one.log_file] + [f"{one.log_file}.{turn}" for turn in range(3)]:
+            with open(name, encoding="utf-8") as file:
+                total += sum(json.loads(line)["path"] == "/collections" for line in file)
+        return total
+    wait_for(lambda: asked() == 30, 10, "all lines")
+    assert one.call("GET", "/collections")[0] == 200
+    wait_for(lambda: len(one.log()) > 0, 10, "a line in the new file")
+    os.rename(one.log_file, old)
+    os.mkdir(one.log_file)
+    one.signal(signal.SIGUSR1)
+    wait_for(lambda: "the access log cannot be opened again: Is a directory; the old one stays in use" in one.output(), 10, "the notice")
+    assert one.call("GET", "/collections")[0] == 200
+
+
+def test_full_disk(region, edge):
+    one = edge([region()], access_log="/dev/full")
+    for _ in range(20):
+        assert one.call("GET", "/collections")[0] == 200
+    wait_for(lambda: one.metric("sextant_access_log_dropped_total") >= 20, 10, "the count of dropped lines")
+    assert one.output().count("the access log cannot be written: No space left on device") == 1
+
+
+def test_nobody_reads_the_log(lone):
+    """The log goes to a pipe whose reader is stuck: requests go on, and what is written are whole lines."""
+    one = lone(access_log="stdout")
+    with open(os.path.join(one.directory, "output"), "ab") as output:
+        one.process = subprocess.Popen([SEXTANT], env=one.env, stdout=subprocess.PIPE, stderr=output)
+    ports = os.path.join(one.directory, "ports.json")
+    wait_for(lambda: os.path.exists(ports), 20, "the start")
+    with open(ports, encoding="utf-8") as file:
+        one.port = int(json.load(file)["listen"][0].rsplit(":", 1)[1])
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=10)
+    for _ in range(600):
+        connection.request("GET", "/collections", headers={"user-agent": "x" * 200})
+        response = connection.getresponse()
+        response.read()
+        assert response.status in (200, 503)
+    connection.close()
+    one.signal(signal.SIGTERM)
+    lines = one.process.stdout.read().splitlines()
+    assert one.process.wait(20) == 0
+    assert len(lines) > 100 and all(json.loads(line) for line in lines)
