@@ -7,7 +7,6 @@
 #include "proxy/server/server.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,7 +16,7 @@
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
 
-enum { WARM_UP_US = 5 * 1000 * 1000, LOCK_TRIES = 60, LOCK_PAUSE_MS = 50, LAG_EVERY_US = 1000 * 1000 };
+enum { WARM_UP_US = 5 * 1000 * 1000, LAG_EVERY_US = 1000 * 1000 };
 
 /* --- fleets ------------------------------------------------------------------------------------------------------ */
 
@@ -90,11 +89,15 @@ static void
 on_usr1(int signal, void *arg)
 {
     struct server *s = arg;
+    int error;
 
     if (s->handover.is_done)
         handover_pass_on(s, signal);
-    access_log_reopen(s->log);
-    log_info("logs reopened");
+    error = access_log_reopen(s->log);
+    if (error)
+        log_error("the access log cannot be opened again: %s; the old one stays in use", strerrordesc_np(-error));
+    else
+        log_info("logs reopened");
 }
 
 static void
@@ -199,61 +202,6 @@ watch_signals(struct server *s)
         s->signals[i] = signal_watch_new(s->loop, watched[i].signal, watched[i].fn, s);
 }
 
-static int
-say_in_use(const struct server *s, int error, pid_t pid)
-{
-    struct str dir = s->world->conf->state_dir;
-
-    if (error == -EWOULDBLOCK)
-        log_error("SEXTANT_STATE_DIR " STR_FMT " is in use by another sextant (process %d): give each its own",
-            STR_ARG(dir), (int)pid);
-    else
-        log_error("SEXTANT_STATE_DIR " STR_FMT " cannot be used: %s", STR_ARG(dir), strerrordesc_np(-error));
-    return 1;
-}
-
-/* Two that write to one directory would undo each other's changes: it is this process's own, or that of the process before,
- * which will hand it over. When it is neither, another process may be between the two: it is asked again for a while. */
-static int
-find_place(struct server *s)
-{
-    struct str dir = s->world->conf->state_dir;
-    pid_t pid = 0;
-    int error = dir.len ? state_open(dir, &s->state) : 0;
-
-    if (error)
-        return say_in_use(s, error, 0);
-    if (activation_take(s) != 0)
-        return 1;
-    for (int tries = 0;; tries++) {
-        int code = s->is_activated ? 0 : succession_begin(s);
-
-        if (code || s->predecessor_fd >= 0)
-            return code;
-        error = s->state ? state_lock(s->state, &pid) : 0;
-        if (error == 0 && (s->state || !s->has_lost_predecessor || tries == LOCK_TRIES))
-            return 0;
-        if (error && (error != -EWOULDBLOCK || tries == LOCK_TRIES || !succession_is_wanted(s)))
-            return say_in_use(s, error, pid);
-        poll(NULL, 0, LOCK_PAUSE_MS);
-    }
-}
-
-void
-server_seal_state(struct server *s)
-{
-    if (s->state)
-        state_unlock(s->state);
-}
-
-void
-server_on_state(struct server *s)
-{
-    server_refresh_holds(s);
-    handover_listen(s);
-    server_write_ports(s);
-}
-
 /* --- serving ----------------------------------------------------------------------------------------------------- */
 
 static int
@@ -302,7 +250,7 @@ static int
 start_front(struct server *s)
 {
     const struct conf *conf = s->world->conf;
-    int error = 0, code = find_place(s);
+    int error = 0, code = server_find_place(s);
 
     if (code == 0)
         code = server_load_holds(s);
@@ -328,6 +276,7 @@ start(struct server *s)
     server_drain_init(s);
     handover_init(s);
     supervision_init(s);
+    server_state_init(s);
     timer_init(&s->warm_up, s->loop, on_warm, s);
     timer_init(&s->lag, s->loop, on_lag, s);
     timer_set(&s->lag, LAG_EVERY_US);
@@ -337,6 +286,7 @@ start(struct server *s)
     names_follow(s->names, s->world->topology, conf->dns_refresh * USEC_PER_MSEC);
     s->fleet = fleet_build(s->registry, s->world, names_get, s->names);
     fleet_set_holds(s->fleet, s->holds);
+    server_recall(s);
     make_workers(s);
     code = server_listen(s);
     if (code == 0)
@@ -375,6 +325,7 @@ finish(struct server *s)
     if (s->loop) {
         timer_fini(&s->drain);
         timer_fini(&s->warm_up);
+        timer_fini(&s->save);
         timer_fini(&s->watchdog);
         timer_fini(&s->lag);
         handover_fini(s);

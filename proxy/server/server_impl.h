@@ -28,7 +28,7 @@ struct server {
     struct supervised supervised;
     struct notify *notify; /* NULL: nobody asks */
     bool is_activated;     /* sockets of the service manager's */
-    bool was_silent;
+    bool was_silent, has_save_failed;
     atomic_bool has_answered[WORKERS_MAX]; /* the watchdog's question */
     int code;                              /* to exit with */
     struct loop *loop;
@@ -63,7 +63,7 @@ struct server {
     int predecessor_fd;       /* -1: none */
     struct fd_watch *predecessor_watch;
     bool has_lost_predecessor; /* it was there, and went away before it had given anything */
-    struct timer warm_up, claim, watchdog, drain, lag;
+    struct timer warm_up, claim, watchdog, save, drain, lag;
     bool was_late, is_keeping;
     int64_t drain_until_us;
     unsigned n_stops;
@@ -77,6 +77,13 @@ struct server {
 /* listen.c: open all listeners, give them to the workers; 0 or an exit code after saying what is in the way. */
 int server_listen(struct server *s);
 void server_write_ports(struct server *s);
+/* own_state.c */
+int server_find_place(struct server *s); /* alone, or after another process: 0, or an exit code */
+void server_state_init(struct server *s);
+void server_recall(struct server *s); /* round trips of former times, into a fleet that has none yet */
+/* The state directory is this process's own, or there is none: read what the process before may have written last. */
+void server_on_state(struct server *s);
+void server_seal_state(struct server *s); /* the last write is made */
 /* drain.c */
 void server_drain_init(struct server *s);
 void server_stop(struct server *s, int signal);
@@ -107,8 +114,5 @@ void server_on_verdict(void *server, struct backend *b, enum health_state from, 
 /* server.c: build a fleet from the current world and hand it to everybody. */
 void server_publish(struct server *s);
 void server_fit(struct server *s, struct world *world); /* to what this process may use; before it is published */
-/* The state directory is this process's own, or there is none: read what the process before may have written last. */
-void server_on_state(struct server *s);
-void server_seal_state(struct server *s); /* the last write is made */
 
 #endif

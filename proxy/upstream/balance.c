@@ -76,6 +76,13 @@ rank_sample(struct rank *r, double rtt_ms, double margin_ms)
     }
 }
 
+void
+rank_remember(struct rank *r, double rtt_ms, double trust)
+{
+    if (r->rtt_ms < 0)
+        r->published_ms += (rtt_ms - r->published_ms) * trust;
+}
+
 double
 rank_cost_ms(const struct rank *r, double bias)
 {

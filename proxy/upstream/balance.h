@@ -33,5 +33,7 @@ void rank_init(struct rank *r, double distance_km); /* < 0: distance unknown */
 void rank_sample(struct rank *r, double rtt_ms, double margin_ms);
 double rank_cost_ms(const struct rank *r, double bias); /* published, times 1 - bias/100 */
 double rank_seed_ms(double distance_km);
+/* Before anything is measured: what was measured once counts by `trust` (1: all, 0: nothing), distance for the rest. */
+void rank_remember(struct rank *r, double rtt_ms, double trust);
 
 #endif

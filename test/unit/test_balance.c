@@ -86,6 +86,28 @@ test_rank_stays_within_its_margin(void **state)
     assert_float_equal(rank_cost_ms(&r, 0), 10, 1e-9);
 }
 
+/* What was measured once fades into what distance says, and yields to the first measurement. */
+static void
+test_rank_remembers(void **state)
+{
+    static const struct {
+        double trust, cost;
+    } rows[] = { { 1, 41 }, { 0, 101 }, { 0.5, 71 } };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct rank r;
+
+        rank_init(&r, 6000);
+        rank_remember(&r, 41, rows[i].trust);
+        assert_float_equal(rank_cost_ms(&r, 0), rows[i].cost, 1e-9);
+        assert_float_equal(r.rtt_ms, -1, 1e-9);
+        rank_sample(&r, 7, 5);
+        assert_float_equal(rank_cost_ms(&r, 0), 7, 1e-9);
+        rank_remember(&r, 41, 1);
+        assert_float_equal(rank_cost_ms(&r, 0), 7, 1e-9);
+    }
+}
+
 int
 main(void)
 {
@@ -96,6 +118,7 @@ main(void)
         cmocka_unit_test(test_weight_draws),
         cmocka_unit_test(test_rank_moves_after_three_probes),
         cmocka_unit_test(test_rank_stays_within_its_margin),
+        cmocka_unit_test(test_rank_remembers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
