@@ -76,7 +76,7 @@ function updateEndpoints(body, cluster, status) {
     const name = `${endpoint.name} ${endpoint.address}`;
     const why = overrideText(endpoint.override)?.why || endpoint.reason;
     rows.push({ row: `endpoint ${name}`, endpoint });
-    if (why) rows.push({ row: `why ${name}`, text: why });
+    if (why) rows.push({ row: `why ${name}`, text: why, isNarrow: true }); // beside it where there is room
   }
   body.firstElementChild.dataset.key ??= "cluster";
   sync(body, rows, (row) => row.row, createRow, (node, row) => {
@@ -86,9 +86,9 @@ function updateEndpoints(body, cluster, status) {
 }
 
 function createRow(row) {
-  if (row.text) return el("tr", { class: "why" }, el("td", { colspan: 9 }));
+  if (row.text) return el("tr", { class: row.isNarrow ? "why narrow" : "why" }, el("td", { colspan: 9 }));
   return el("tr", { class: "endpoint" }, el("th", { scope: "row" }), el("td", { class: "state" }),
-    ...cells("n", "opt", "n opt", "n opt"), el("td", { colspan: 3, class: "since" }));
+    ...cells("n", "opt", "n opt", "n opt"), el("td", { colspan: 3, class: "since" }, el("span"), el("span", { class: "opt" })));
 }
 
 function updateEndpoint(node, endpoint, status) {
@@ -103,7 +103,8 @@ function updateEndpoint(node, endpoint, status) {
   set(latency, "title", "first byte of an answer, on average, milliseconds");
   write(load, endpoint.outstanding ?? 0);
   write(connections, endpoint.connections ?? 0);
-  write(time, since === null ? "" : `for ${span(since)}`);
+  write(time.firstChild, since === null ? "" : `for ${span(since)}`);
+  write(time.lastChild, order?.why || endpoint.reason ? `: ${order?.why || endpoint.reason}` : "");
 }
 
 export function showClusters(status) {
