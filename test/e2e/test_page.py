@@ -85,6 +85,24 @@ def test_shows_the_clusters_and_lives(regions, edge, page):
     tab.wait("document.querySelector('#events').innerText.includes('in use again')")
 
 
+def order(one, path, body):
+    status, _, raw = request(one.admin_port, "POST", path, body, {"content-type": "application/json"})
+    assert status == 200, raw
+
+
+def test_shows_what_operators_ordered(regions, edge, page):
+    one = edge(regions, "* *=eu,us,ap copies=external")
+    tab = page(one)
+    live(tab)
+    order(one, "/drain", {"target": "us", "reason": "<b>disk</b> change", "by": "anna"})
+    tab.wait(f"{cluster('us')}.querySelector('.cluster .mark').classList.contains('off')")
+    assert "<b>disk</b> change" in tab.run(f"{cluster('us')}.innerText") and "anna" in tab.run(f"{cluster('us')}.innerText")
+    assert "<b>disk</b> change" in tab.text("#events")
+    picture(tab, "ordered")
+    order(one, "/up", {"target": "us"})
+    tab.wait(f"{cluster('us')}.querySelector('.cluster .mark').classList.contains('good')")
+
+
 def test_explains_by_keyboard_alone(regions, edge, page):
     one = edge(regions, MAP)
     tab = page(one)

@@ -89,9 +89,9 @@ export function clusterState(cluster) {
 /** What an operator ordered: {word, why}, or null. */
 export function overrideText(override) {
   if (!override) return null;
-  if (typeof override === "string") return { word: override, why: "ordered" };
-  const { state, order, verdict, reason, by } = override;
-  return { word: String(state ?? order ?? verdict ?? "ordered"), why: [reason, by && `by ${by}`].filter(Boolean).join(", ") };
+  const { state, reason, by } = override;
+  const words = { drain: "drained", down: "down by order" };
+  return { word: words[state] ?? String(state), why: [reason, by && `by ${by}`].filter(Boolean).join(", ") };
 }
 
 /* --- numbers -------------------------------------------------------------------------------------------------------- */
