@@ -14,14 +14,15 @@
 static bool
 parse_suffix(const struct scan *scan, struct word item, struct str suffix, struct listen_conf *l)
 {
-    l->proxy_protocol = str_eq(suffix, STR("proxy"));
-    if (l->proxy_protocol)
-        return true;
-    if (str_eq(suffix, STR("tls")) || str_eq(suffix, STR("https")))
-        scan_error(scan, item, "TLS listeners are not in this version: they come with a later one");
-    else
-        scan_error(scan, item, "unknown suffix /" STR_FMT ": expected /proxy or none", STR_ARG(suffix));
-    return false;
+    bool *flag = str_eq(suffix, STR("proxy")) ? &l->proxy_protocol : str_eq(suffix, STR("tls")) ? &l->tls : NULL;
+
+    if (!flag)
+        scan_error(scan, item, "unknown suffix /" STR_FMT ": expected /tls, /proxy, both or none", STR_ARG(suffix));
+    else if (*flag)
+        scan_error(scan, item, "the suffix /" STR_FMT " is given twice", STR_ARG(suffix));
+    if (!flag || *flag)
+        return false;
+    return *flag = true;
 }
 
 /* "1.2.3.4:80", "[::1]:80", ":80" (every IPv4 address). The port is a must, 0 lets the system choose. */
@@ -53,12 +54,15 @@ is_loopback(const struct addr *a)
 static bool
 parse_listen(const struct scan *scan, struct word item, struct listen_conf *l)
 {
-    struct str address, suffix;
-    bool has_suffix = str_cut(item.text, '/', &address, &suffix);
+    struct str address, suffix, rest;
+    bool has_suffix = str_cut(item.text, '/', &address, &rest);
 
     *l = (struct listen_conf){ .text = item.text };
-    if (has_suffix && !parse_suffix(scan, item, suffix, l))
-        return false;
+    while (has_suffix) {
+        has_suffix = str_cut(rest, '/', &suffix, &rest);
+        if (!parse_suffix(scan, item, suffix, l))
+            return false;
+    }
     if (parse_address(address, l)) {
         l->is_private = is_loopback(&l->addr);
         return true;
@@ -123,6 +127,8 @@ check_admin(const struct scan *scan, struct word at, const struct listen_conf *a
             "needs SEXTANT_ADMIN_TOKEN");
     if (admin->proxy_protocol)
         scan_error(scan, at, "the admin listener does not speak the PROXY protocol");
+    if (admin->tls)
+        scan_error(scan, at, "the admin listener does not speak TLS");
     for (unsigned i = 0; i < l->n; i++) {
         if (is_conflict(&l->items[i], admin))
             scan_error(scan, at, STR_FMT " conflicts with " STR_FMT " of SEXTANT_LISTEN", STR_ARG(admin->text),

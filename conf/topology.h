@@ -63,8 +63,9 @@ struct listen_conf {
     struct str text;
     struct addr addr;
     uint16_t port;
-    bool proxy_protocol; /* required */
-    bool is_private;     /* only this machine reaches it */
+    bool proxy_protocol; /* required, before TLS */
+    bool tls;
+    bool is_private; /* only this machine reaches it */
 };
 
 /* What is believed of callers. */

@@ -181,6 +181,24 @@ print_row(void *arg, const struct residency_key *key, uint64_t requests, uint64_
 }
 
 static void
+print_certificates(const struct tls_server *t, struct buf *out)
+{
+    struct buf labels = { 0 };
+
+    metrics_print_head(METRIC_TLS_NOT_AFTER, out);
+    for (unsigned i = 0; i < tls_server_count(t); i++) {
+        int64_t not_after;
+        struct str file = tls_server_certificate(t, i, &not_after);
+
+        buf_clear(&labels);
+        metrics_print_label(&labels, "certificate", file);
+        buf_putc(&labels, '\0');
+        metrics_print_gauge(METRIC_TLS_NOT_AFTER, buf_str(&labels).p, (double)not_after, out);
+    }
+    buf_fini(&labels);
+}
+
+static void
 print_one(enum metric_id id, const char *labels, double value, struct buf *out)
 {
     metrics_print_head(id, out);
@@ -194,6 +212,7 @@ print_clients(const struct admin_view *view, struct buf *out)
 
     print_one(METRIC_CLIENTS_OPEN, "", atomic_load(&view->shared->connections), out);
     print_one(METRIC_CLIENTS_LIMIT, "", (double)conf->max_connections, out);
+    print_one(METRIC_TLS_IN_FLIGHT, "", atomic_load(&view->shared->tls.in_flight), out);
     print_one(METRIC_REPLAY_BYTES, "", (double)atomic_load(&view->shared->replay_bytes), out);
     print_one(METRIC_REPLAY_LIMIT, "", (double)conf->replay_total, out);
     print_one(METRIC_OUTSTANDING_LIMIT, "", (double)conf->cluster_requests, out);
@@ -211,6 +230,7 @@ print_config(const struct admin_view *view, struct buf *out)
     print_one(METRIC_RELOAD_TIME, "", (double)*view->reloaded_wall_us / 1e6, out);
     print_one(METRIC_NAMES_FAILING, "", names_failing(view->names), out);
     print_geo(f->world, out);
+    print_certificates(f->world->tls, out);
 }
 
 static void

@@ -30,6 +30,7 @@ edge_new(struct loop *loop, struct upstream *up, struct metrics *metrics, struct
     e->log = log;
     e->tokens = token_cache_new();
     random_init(&e->random);
+    e->tls = tls_work_new(loop, &shared->tls);
     LIST_INIT(&e->sessions);
     timer_init(&e->log_timer, loop, flush_log, e);
     return e;
@@ -42,6 +43,7 @@ edge_free(struct edge *e)
         return;
     while (!LIST_EMPTY(&e->sessions))
         session_free(LIST_FIRST(&e->sessions));
+    tls_work_free(e->tls);
     flush_log(e);
     timer_fini(&e->log_timer);
     buf_fini(&e->log_lines);

@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "proxy/base/random.h"
+#include "proxy/net/stream_tls.h"
 #include "proxy/obs/access_log.h"
 #include "proxy/obs/residency.h"
 #include "proxy/route/token_cache.h"
@@ -21,6 +22,7 @@ struct edge_shared {
     atomic_bool is_draining;   /* SIGTERM came: readyz says 503, answers say Connection: close */
     atomic_bool has_successor; /* draining as another process serves: readyz goes on to say 200 */
     atomic_bool is_ready;      /* configured and listening */
+    struct tls_count tls;
 };
 
 /* One a worker; belongs to its thread. */
@@ -36,6 +38,9 @@ struct edge {
     struct random random; /* for names of traces */
     struct timer log_timer;
     LIST_HEAD(, session) sessions;
+    struct tls_work *tls;
+    int64_t tls_told_us; /* when a failed handshake was last logged; the others since then are counted */
+    unsigned tls_untold;
     char read_buffer[UPSTREAM_READ_BYTES];
 };
 

@@ -91,7 +91,7 @@ limit_us(const struct session *s)
         return conf->body_timeout * USEC_PER_MSEC;
     switch (s->state) {
     case IDLE:
-        return s->needs_proxy_header ? conf->head_timeout * USEC_PER_MSEC : conf->client_idle * USEC_PER_MSEC;
+        return (s->needs_proxy_header || s->awaits_tls ? conf->head_timeout : conf->client_idle) * USEC_PER_MSEC;
     case HEAD:
         return conf->head_timeout * USEC_PER_MSEC;
     case BODY:
@@ -143,6 +143,8 @@ on_timer(void *arg)
         transaction_refuse(s->t, FAIL_CLIENT_SLOW);
         return;
     }
+    if (s->awaits_tls)
+        session_tls_timed_out(s);
     session_end(s, buf_len(&s->out) > 0 || s->state == BODY);
 }
 
@@ -173,7 +175,7 @@ on_head(struct session *s)
     s->since_us = session_now_us(s);
     if (request->framing == FRAMING_NONE || (request->framing == FRAMING_LENGTH && request->content_length == 0))
         s->state = ANSWER; /* complete with its head: the connection can be kept whatever the answer is */
-    transaction_begin(s->t, &s->peer, s->via_proxy_protocol);
+    transaction_begin(s->t, &s->link);
 }
 
 static void
@@ -242,9 +244,11 @@ take_proxy_header(struct session *s)
     buf_consume(&s->in, (size_t)used);
     s->needs_proxy_header = false;
     if (!header.is_local) {
-        s->peer = header.source;
-        s->via_proxy_protocol = true;
+        s->link.peer = header.source;
+        s->link.via_proxy_protocol = true;
     }
+    if (s->needs_tls)
+        session_begin_tls(s);
     return true;
 }
 
@@ -376,7 +380,7 @@ session_pump(void *arg)
 {
     struct session *s = arg;
 
-    if (s->state == GONE || !session_flush(s))
+    if (s->state == GONE || (s->awaits_tls && !session_pass_tls(s)) || !session_flush(s))
         return;
     for (int i = 0;; i++) {
         parse_input(s);
@@ -410,7 +414,7 @@ session_leave_idle(struct session *s)
 }
 
 struct session *
-session_new(struct edge *edge, struct stream *stream, bool proxy_protocol)
+session_new(struct edge *edge, struct stream *stream, unsigned door)
 {
     const struct conf *conf = edge_world(edge)->conf;
     struct h1_limits limits = {
@@ -422,14 +426,17 @@ session_new(struct edge *edge, struct stream *stream, bool proxy_protocol)
 
     s->edge = edge;
     s->stream = stream;
-    s->needs_proxy_header = proxy_protocol;
-    s->peer = *stream_peer(stream, NULL);
+    s->needs_proxy_header = door & DOOR_PROXY;
+    s->needs_tls = door & DOOR_TLS;
+    s->link.peer = *stream_peer(stream, NULL);
     s->parser = h1_parser_new(H1_REQUESTS, &limits);
     timer_init(&s->timer, edge->loop, on_timer, s);
     LIST_INSERT_HEAD(&edge->sessions, s, entry);
     atomic_fetch_add_explicit(&edge->shared->connections, 1, memory_order_relaxed);
     metrics_add(edge->metrics, METRIC_CLIENT_CONNECTIONS, 0, 1);
     stream_on_event(stream, session_pump, s);
+    if (s->needs_tls && !s->needs_proxy_header)
+        session_begin_tls(s);
     session_progress(s);
     return s;
 }

@@ -7,8 +7,10 @@
 
 #include "proxy/flow/edge.h"
 
-/* Takes over the stream. Requires a PROXY protocol header first if asked to. */
-struct session *session_new(struct edge *edge, struct stream *stream, bool proxy_protocol);
+/* How a connection begins: with a PROXY protocol header, then with TLS. */
+enum session_door { DOOR_PLAIN = 0, DOOR_PROXY = 1, DOOR_TLS = 2 };
+/* Takes over the stream. `door`: flags of session_door. */
+struct session *session_new(struct edge *edge, struct stream *stream, unsigned door);
 void session_free(struct session *s); /* cuts whatever is under way */
 struct session *session_next(const struct session *s);
 bool session_is_idle(const struct session *s); /* between requests, nothing left to write */

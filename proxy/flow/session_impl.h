@@ -26,8 +26,8 @@ struct session {
     struct h1_parser *parser;
     struct transaction *t;
     enum session_state state;
-    struct addr peer;
-    bool needs_proxy_header, via_proxy_protocol;
+    bool needs_proxy_header, needs_tls, awaits_tls;
+    struct client_link link;
     bool keep_alive, answer_done, head_sent, is_chunked, no_body, expects_continue, saw_eof;
     bool awaits_body; /* it is the client's turn to send */
     bool is_stuck;    /* it is the client's turn to read */
@@ -59,6 +59,12 @@ void session_pump(void *arg);
 
 /* The client moved so many bytes of a body. */
 void session_moved(struct session *s, size_t bytes);
+
+/* session_tls.c */
+void session_begin_tls(struct session *s);
+/* The handshake is complete, or not needed. False as well when it failed: then the session has been dealt with. */
+bool session_pass_tls(struct session *s);
+void session_tls_timed_out(struct session *s);
 
 /* session_answer.c */
 extern const struct responder session_responder;

@@ -305,14 +305,15 @@ judge_head(struct transaction *t, const struct addr *peer, bool via_proxy_protoc
 }
 
 void
-transaction_begin(struct transaction *t, const struct addr *peer, bool via_proxy_protocol)
+transaction_begin(struct transaction *t, const struct client_link *link)
 {
     struct str error = STR_NONE;
     enum fail fail;
 
     begin_record(t);
-    t->peer = *peer;
-    fail = judge_head(t, peer, via_proxy_protocol, &error);
+    t->link = link;
+    t->record.client_subject = link->client_subject;
+    fail = judge_head(t, &link->peer, link->via_proxy_protocol, &error);
     if (fail != FAIL_NONE) {
         transaction_fail(t, fail, error);
         return;

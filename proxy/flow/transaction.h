@@ -13,6 +13,14 @@
 
 struct transaction;
 
+/* What is known of a client's connection; lives as long as it. */
+struct client_link {
+    struct addr peer; /* transport address, by PROXY protocol if so */
+    bool via_proxy_protocol;
+    bool is_tls;
+    struct str client_subject; /* of the certificate that was checked; empty without one */
+};
+
 struct responder {
     void (*head)(void *arg, struct message *answer); /* framing and keep_alive may be changed by the callee */
     void (*body)(void *arg, struct str piece);
@@ -26,8 +34,7 @@ struct transaction *transaction_new(struct edge *edge, const struct responder *r
 void transaction_free(struct transaction *t);               /* cancels what runs; logs, if it had begun */
 struct message *transaction_request(struct transaction *t); /* for the parser to fill */
 
-/* The head is there. `peer` is the caller's transport address, by PROXY protocol if so. */
-void transaction_begin(struct transaction *t, const struct addr *peer, bool via_proxy_protocol);
+void transaction_begin(struct transaction *t, const struct client_link *link); /* the head is there */
 /* The head is not acceptable: answer with that. */
 void transaction_refuse(struct transaction *t, enum fail fail);
 void transaction_body(struct transaction *t, struct str piece);

@@ -21,18 +21,20 @@ is_sent_on(const struct transaction *t, const struct field *f)
     return !str_starts(f->name, STR("x-sextant-")) && !str_eq(f->name, t->fleet->world->trust->header);
 }
 
-/* The three forwarding fields are ours, so they pass the writer that drops a client's. */
+/* The forwarding fields are ours, so they pass the writer that drops a client's. */
 static void
 add_forwarded(struct transaction *t, struct message *m)
 {
     char address[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX];
     const char *from = addr_print(&t->caller.address, -1, address);
-    const char *via = addr_print(&t->peer, -1, peer);
-    struct str chain = addr_eq(&t->caller.address, &t->peer) ? arena_str(&t->arena, str_from(from))
-                                                             : arena_printf(&t->arena, "%s, %s", from, via);
+    const char *via = addr_print(&t->link->peer, -1, peer);
+    struct str chain = addr_eq(&t->caller.address, &t->link->peer) ? arena_str(&t->arena, str_from(from))
+                                                                   : arena_printf(&t->arena, "%s, %s", from, via);
 
     message_add_own(m, FIELD_X_FORWARDED_FOR, chain);
-    message_add_own(m, FIELD_X_FORWARDED_PROTO, STR("http"));
+    message_add_own(m, FIELD_X_FORWARDED_PROTO, t->link->is_tls ? STR("https") : STR("http"));
+    if (t->link->client_subject.len)
+        message_add_own(m, FIELD_X_SEXTANT_CLIENT_SUBJECT, t->link->client_subject);
     if (t->request.host.len == 0)
         return;
     message_add_own(m, FIELD_X_FORWARDED_HOST, t->request.host);

@@ -24,7 +24,7 @@ struct transaction {
     struct fleet *fleet; /* a reference: one world for the whole request */
     struct arena arena;
     struct message request;
-    struct addr peer;
+    const struct client_link *link;
     enum phase phase;
     bool has_begun, body_ended, is_gather_for_schema;
 

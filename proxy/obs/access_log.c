@@ -162,6 +162,7 @@ put_texts(struct json_writer *w, const struct access_record *r)
 {
     if (!r->hide_address)
         put_text(w, "address", r->address);
+    put_text(w, "client_subject", r->client_subject);
     put_text(w, "place", r->place);
     put_text(w, "place_source", r->place_source);
     put_text(w, "key", r->key);

@@ -24,7 +24,8 @@ struct access_record {
     bool hide_address; /* strict rule: place and partition are logged, the address is not */
     struct str address, place, place_source, method, path, operation, kind, collection, rule, partition, cluster,
         reason;
-    struct str key, subject; /* kind of credential; whom a token speaks for. Never the credential */
+    struct str key, subject;   /* kind of credential; whom a token speaks for. Never the credential */
+    struct str client_subject; /* of the client's certificate */
     struct str request_id, user_agent, trace_id, parent_id;
     unsigned rule_line;
     int status;     /* 499: the client left before an answer */

@@ -10,6 +10,7 @@
 
 #include "proxy/base/fail.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/tls_reason.h"
 #include "proxy/obs/metrics_impl.h"
 
 /* Upper bounds in microseconds. */
@@ -170,6 +171,10 @@ put_labels(struct buf *out, enum metric_labels kind, unsigned cell, const struct
     }
     if (kind == LABELS_KEY) {
         metrics_print_label(out, "key", str_from(names->keys[cell]));
+        return;
+    }
+    if (kind == LABELS_TLS_REASON) {
+        metrics_print_label(out, "reason", str_from(tls_reason_label((enum tls_reason)cell)));
         return;
     }
     if (kind == LABELS_COUNTRY) {

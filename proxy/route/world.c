@@ -72,6 +72,22 @@ check_words(const struct conf *conf, struct conf_issues *issues)
 }
 
 static void
+load_tls(struct world *w, struct conf_issues *issues)
+{
+    const struct listeners *l = w->listeners;
+    unsigned n_tls = 0;
+
+    w->tls = tls_server_load(w->conf, issues);
+    for (unsigned i = 0; i < l->n; i++)
+        n_tls += l->items[i].tls;
+    if (n_tls && w->conf->tls_cert.len == 0)
+        conf_option_issue(issues, true, w->conf, "listen", "a listener with /tls needs SEXTANT_TLS_CERT and _KEY");
+    if (n_tls == 0 && w->conf->tls_cert.len)
+        conf_option_issue(issues, true, w->conf, "tls_cert",
+            "no listener speaks TLS: expected one with the suffix /tls, such as SEXTANT_LISTEN=0.0.0.0:6333/tls");
+}
+
+static void
 keep_warnings(struct world *w, const struct conf_issues *issues)
 {
     struct buf text = { 0 };
@@ -98,6 +114,7 @@ world_load(char **environ, uint64_t generation, struct conf_issues *issues)
     check_words(w->conf, issues);
     load_default_place(w, issues);
     load_geo(w, issues);
+    load_tls(w, issues);
     if (issues->n_errors == 0) {
         keep_warnings(w, issues);
         return w;
@@ -119,7 +136,17 @@ world_unref(struct world *w)
     if (!w || atomic_fetch_sub_explicit(&w->refs, 1, memory_order_acq_rel) != 1)
         return;
     geo_db_free(w->geo);
+    tls_server_unref(w->tls);
     conf_free(w->conf);
     arena_fini(&w->arena);
     mem_free(w);
+}
+
+void
+world_inherit(struct world *fresh, const struct world *old)
+{
+    if (fresh->tls && old->tls)
+        tls_server_inherit(fresh->tls, old->tls);
+    else if (old->tls)
+        fresh->tls = tls_server_ref(old->tls);
 }

@@ -12,6 +12,7 @@
 #include "conf/topology.h"
 #include "geoip/geo_db.h"
 #include "proxy/route/hold.h"
+#include "proxy/net/tls.h"
 
 struct world {
     atomic_uint refs;
@@ -24,7 +25,8 @@ struct world {
     struct trust *trust;
     struct keys *keys;
     struct overrides *overrides;
-    struct geo_db *geo; /* NULL: none */
+    struct geo_db *geo;     /* NULL: none */
+    struct tls_server *tls; /* certificates for clients; NULL: none */
     bool has_default_place;
     struct place default_place;
     struct str warnings; /* of the configuration, one a line */
@@ -34,6 +36,9 @@ struct world {
 struct world *world_load(char **environ, uint64_t generation, struct conf_issues *issues);
 struct world *world_ref(struct world *w);
 void world_unref(struct world *w); /* NULL is fine */
+/* What connections rely on passes on from the world before: session tickets, and certificates for listeners that are open.
+ * Before others know `fresh`. */
+void world_inherit(struct world *fresh, const struct world *old);
 
 /* How the edge sees its clusters at one moment: published by health, read by plans. One entry a cluster of the topology. */
 struct cluster_view {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "proxy/base/json.h"
+#include "proxy/flow/session.h"
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
 
@@ -75,6 +76,12 @@ find_group(struct server *s, const struct listen_conf *l, bool is_admin)
     return g;
 }
 
+static unsigned
+flags_of(const struct listen_conf *l)
+{
+    return (l->proxy_protocol ? (unsigned)DOOR_PROXY : 0) | (l->tls ? (unsigned)DOOR_TLS : 0);
+}
+
 static int
 open_listener(struct server *s, const struct listen_conf *l)
 {
@@ -87,10 +94,10 @@ open_listener(struct server *s, const struct listen_conf *l)
     if (error)
         return say_no(l, "SEXTANT_LISTEN", error);
     for (unsigned i = 0; i < g->n; i++)
-        worker_add_listener(s->workers[i % s->n_workers], g->fds[i], l->proxy_protocol);
+        worker_add_listener(s->workers[i % s->n_workers], g->fds[i], flags_of(l));
     addr_print(&l->addr, g->port, s->bound[s->n_bound].text);
-    log_info("listening on %s%s%s", s->bound[s->n_bound].text, l->proxy_protocol ? " (PROXY protocol required)" : "",
-        n_given ? ", sockets taken over" : "");
+    log_info("listening on %s%s%s%s", s->bound[s->n_bound].text, l->tls ? " (TLS)" : "",
+        l->proxy_protocol ? " (PROXY protocol required)" : "", n_given ? ", sockets taken over" : "");
     s->n_bound++;
     return 0;
 }

@@ -71,6 +71,7 @@ adopt(struct server *s, struct world *fresh)
 
     warn_restart(s, fresh);
     server_fit(s, fresh);
+    world_inherit(fresh, old);
     s->world = fresh;
     s->generation = fresh->generation;
     s->reloaded_wall_us = clock_wall_us();

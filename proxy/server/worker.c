@@ -21,9 +21,9 @@ worker_new(struct fleet *fleet, struct edge_shared *shared, struct access_log *l
     return w;
 }
 
-/* Over the limit of connections: say so and close, without reading anything. */
+/* Over the limit of connections: say so and close, without reading anything. With TLS there is no way to say it. */
 static void
-turn_away(struct worker *w, struct stream *s)
+turn_away(struct worker *w, struct stream *s, bool is_tls)
 {
     struct operation none = { .collection = STR_NONE };
     struct buf body = { 0 }, out = { 0 };
@@ -38,7 +38,8 @@ turn_away(struct worker *w, struct stream *s)
     buf_add(&out, buf_str(&body));
     text = buf_str(&out);
     iov = (struct iovec){ (void *)(uintptr_t)text.p, text.len };
-    (void)stream_write(s, &iov, 1);
+    if (!is_tls)
+        (void)stream_write(s, &iov, 1);
     stream_close(&s);
     metrics_add(w->metrics, METRIC_FAILURES, FAIL_CONNECTIONS_FULL, 1);
     buf_fini(&body);
@@ -53,9 +54,9 @@ on_accept(void *arg, struct stream *s)
     uint64_t limit = edge_world(w->edge)->conf->max_connections;
 
     if (atomic_load_explicit(&w->edge->shared->connections, memory_order_relaxed) >= limit)
-        turn_away(w, s);
+        turn_away(w, s, door->flags & DOOR_TLS);
     else
-        session_new(w->edge, s, door->proxy_protocol);
+        session_new(w->edge, s, door->flags);
 }
 
 static void
@@ -66,13 +67,13 @@ on_trouble(void *arg, int error)
 }
 
 void
-worker_add_listener(struct worker *w, int fd, bool proxy_protocol)
+worker_add_listener(struct worker *w, int fd, unsigned flags)
 {
     struct worker_door *door = MEM_NEW(struct worker_door);
 
     SLIST_INSERT_HEAD(&w->doors, door, entry);
     door->worker = w;
-    door->proxy_protocol = proxy_protocol;
+    door->flags = flags;
     door->listener = listener_new(w->loop, fd, on_accept, door);
     listener_on_trouble(door->listener, on_trouble, NULL);
 }

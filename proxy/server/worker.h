@@ -15,7 +15,7 @@ struct worker_door {
     SLIST_ENTRY(worker_door) entry;
     struct worker *worker;
     struct listener *listener;
-    bool proxy_protocol;
+    unsigned flags; /* of enum session_door */
 };
 
 struct worker {
@@ -31,9 +31,9 @@ struct worker {
 
 /* Everything is made in the caller's thread; worker_start() begins to serve. */
 struct worker *worker_new(struct fleet *fleet, struct edge_shared *shared, struct access_log *log, uint64_t seed);
-void worker_add_listener(struct worker *w, int fd, bool proxy_protocol);
-int worker_start(struct worker *w); /* 0 or -errno */
-void worker_join(struct worker *w); /* stops it; aborts what is left */
+void worker_add_listener(struct worker *w, int fd, unsigned flags); /* flags: of enum session_door */
+int worker_start(struct worker *w);                                 /* 0 or -errno */
+void worker_join(struct worker *w);                                 /* stops it; aborts what is left */
 void worker_free(struct worker *w);
 
 /* From the control thread: */

@@ -215,7 +215,7 @@ flow_client(struct flow *f, unsigned number, bool is_american)
         memcpy(address.bytes, (uint8_t[]){ 198, 51, 100 }, 3);
     stream_pair(f->loop, FLOW_CAPACITY, &theirs, &e->stream);
     stream_memory_set_peer(theirs, &address, 40000);
-    session_new(f->edge, theirs, false);
+    session_new(f->edge, theirs, DOOR_PLAIN);
     return e;
 }
 

@@ -200,7 +200,8 @@ class Edge(Process):
         assert self.process.poll() is None, self.output()
         with open(file, encoding="utf-8") as ports:
             found = json.load(ports)
-        self.port = int(found["listen"][0].rsplit(":", 1)[1]) if found["listen"] else 0
+        self.ports = [int(address.rsplit(":", 1)[1]) for address in found["listen"]]
+        self.port = self.ports[0] if self.ports else 0
         self.admin_port = int(found["admin"].rsplit(":", 1)[1]) if found["admin"] else 0
         wait_for(lambda: request(self.port, "GET", "/readyz")[0] == 200, 10, "readiness")
         if settle:

@@ -8,6 +8,7 @@
 #include "proxy/base/mem.h"
 #include "proxy/net/listener.h"
 #include "test/unit/stream_lib.h"
+#include "test/unit/tls_lib.h"
 
 const struct addr joined_loopback = { .family = 4, .bytes = { 127, 0, 0, 1 } };
 
@@ -105,8 +106,8 @@ joined_on_accept(void *arg, struct stream *s)
 {
     struct joined *f = arg;
 
-    f->b = s;
-    stream_on_event(s, joined_on_b, f);
+    f->b = f->tls ? stream_tls_accept(f->tls->work, f->tls->server, s, STR_NONE) : s;
+    stream_on_event(f->b, joined_on_b, f);
 }
 
 static void
@@ -120,18 +121,21 @@ join_tcp(struct joined *f)
     listener = listener_new(f->loop, fd, joined_on_accept, f);
     f->a = stream_connect(f->loop, &joined_loopback, port, 2000, &error);
     assert_non_null(f->a);
+    if (f->tls)
+        f->a = stream_tls_connect(f->tls->work, f->tls->client, STR("edge.test"), f->a, f->tls->memory);
     stream_on_event(f->a, joined_on_a, f);
     joined_run_until(f, joined_has_both_events);
     listener_free(listener);
 }
 
 static struct joined *
-join(bool is_tcp)
+join(bool is_tcp, bool is_tls)
 {
     struct joined *f = MEM_NEW(struct joined);
 
     f->is_tcp = is_tcp;
     f->loop = is_tcp ? loop_new() : loop_new_virtual(0);
+    f->tls = is_tls ? tls_fixture_new(f->loop) : NULL;
     timer_init(&f->deadline, f->loop, on_deadline, f);
     if (is_tcp) {
         join_tcp(f);
@@ -151,14 +155,21 @@ join(bool is_tcp)
 int
 joined_set_up_tcp(void **state)
 {
-    *state = join(true);
+    *state = join(true, false);
+    return 0;
+}
+
+int
+joined_set_up_tls(void **state)
+{
+    *state = join(true, true);
     return 0;
 }
 
 int
 joined_set_up_memory(void **state)
 {
-    *state = join(false);
+    *state = join(false, false);
     return 0;
 }
 
@@ -169,6 +180,7 @@ joined_tear_down(void **state)
 
     stream_close(&f->a);
     stream_close(&f->b);
+    tls_fixture_free(f->tls);
     timer_fini(&f->deadline);
     loop_free(f->loop);
     mem_free(f);

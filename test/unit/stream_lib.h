@@ -2,12 +2,13 @@
 #ifndef SEXTANT_TEST_UNIT_STREAM_LIB_H
 #define SEXTANT_TEST_UNIT_STREAM_LIB_H
 
-/* Two joined streams, over TCP on loopback or in memory, so that the same tests run on both. */
+/* Two joined streams, over TCP on loopback, over TLS on that, or in memory, so that the same tests run on all. */
 
 #include "proxy/net/stream.h"
 
 struct joined {
-    bool is_tcp;
+    bool is_tcp; /* TLS too */
+    struct tls_fixture *tls;
     struct loop *loop;
     struct timer deadline;
     struct stream *a, *b; /* TCP: a has connected, b was accepted */
@@ -19,6 +20,7 @@ extern const struct addr joined_loopback;
 extern char joined_scratch[1 << 16];
 
 int joined_set_up_tcp(void **state);
+int joined_set_up_tls(void **state);
 int joined_set_up_memory(void **state);
 int joined_tear_down(void **state);
 

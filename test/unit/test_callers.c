@@ -4,8 +4,10 @@
 static void
 test_listeners(void **state)
 {
-    const char *env[] = { "SEXTANT_LISTEN=127.0.0.1:6333, [2001:db8::1]:80/proxy,:0;[::]:6333 0.0.0.0:0 # any",
-        "SEXTANT_ADMIN_LISTEN=[::1]:6390", NULL };
+    const char *env[] = {
+        "SEXTANT_LISTEN=127.0.0.1:6333, [2001:db8::1]:80/proxy,:0/tls;[::]:6333/proxy/tls 0.0.0.0:0 # any",
+        "SEXTANT_ADMIN_LISTEN=[::1]:6390", NULL
+    };
     struct listeners *l;
     struct fixture f;
 
@@ -22,6 +24,10 @@ test_listeners(void **state)
     assert_true(l->items[1].proxy_protocol);
     assert_int_equal(l->items[2].addr.family, 4);
     assert_int_equal(l->items[2].port, 0);
+    assert_false(l->items[0].tls);
+    assert_false(l->items[1].tls);
+    assert_true(l->items[2].tls);
+    assert_true(l->items[3].tls && l->items[3].proxy_protocol);
     assert_int_equal(l->n_admin, 1);
     assert_int_equal(l->admin[0].port, 6390);
     assert_true(l->admin[0].is_private);
@@ -48,9 +54,12 @@ test_mistakes_in_listeners(void **state)
         { "SEXTANT_LISTEN=localhost:80", "", "SEXTANT_LISTEN:1:1: error: \"localhost:80\"" LISTEN_HINT },
         { "SEXTANT_LISTEN=:65536", "", "SEXTANT_LISTEN:1:1: error: \":65536\"" LISTEN_HINT },
         { "SEXTANT_LISTEN=:", "", "SEXTANT_LISTEN:1:1: error: \":\"" LISTEN_HINT },
-        { "SEXTANT_LISTEN=:1,\n :2/tls", "",
-            "SEXTANT_LISTEN:2:2: error: TLS listeners are not in this version: they come with a later one\n" },
-        { "SEXTANT_LISTEN=:1/prox", "", "SEXTANT_LISTEN:1:1: error: unknown suffix /prox: expected /proxy or none\n" },
+        { "SEXTANT_LISTEN=:1,\n :2/https", "",
+            "SEXTANT_LISTEN:2:2: error: unknown suffix /https: expected /tls, /proxy, both or none\n" },
+        { "SEXTANT_LISTEN=:1/proxy/", "",
+            "SEXTANT_LISTEN:1:1: error: unknown suffix /: expected /tls, /proxy, both or none\n" },
+        { "SEXTANT_LISTEN=:1/tls/proxy/tls", "", "SEXTANT_LISTEN:1:1: error: the suffix /tls is given twice\n" },
+        { "SEXTANT_LISTEN=:1/tls,:2/tls/proxy,:3/proxy/tls", "", "" },
         { "SEXTANT_LISTEN=:1,:1/proxy", "", "SEXTANT_LISTEN:1:4: error: :1/proxy conflicts with :1\n" },
         { "SEXTANT_LISTEN=:1, 127.0.0.1:1", "", "SEXTANT_LISTEN:1:5: error: 127.0.0.1:1 conflicts with :1\n" },
         { "SEXTANT_LISTEN=[::1]:1,[::]:1", "", "SEXTANT_LISTEN:1:9: error: [::]:1 conflicts with [::1]:1\n" },
@@ -64,6 +73,8 @@ test_mistakes_in_listeners(void **state)
             "SEXTANT_ADMIN_LISTEN:1:1: error: 127.0.0.1:6333 conflicts with 0.0.0.0:6333 of SEXTANT_LISTEN\n" },
         { "", "SEXTANT_ADMIN_LISTEN=127.0.0.1:1/proxy",
             "SEXTANT_ADMIN_LISTEN:1:1: error: the admin listener does not speak the PROXY protocol\n" },
+        { "", "SEXTANT_ADMIN_LISTEN=127.0.0.1:1/tls",
+            "SEXTANT_ADMIN_LISTEN:1:1: error: the admin listener does not speak TLS\n" },
         { "", "SEXTANT_ADMIN_LISTEN=127.0.0.1:1,127.0.0.1:2",
             "SEXTANT_ADMIN_LISTEN:1:13: error: there may be one admin listener\n" },
     };
