@@ -2,6 +2,7 @@
 #
 #   make            build/sextant and the tools
 #   make unit       unit and flow tests            make check   format, layers, limits, clang-tidy, cppcheck
+#   make tsan       the tests under TSan           make e2e-asan, e2e-tsan   the end-to-end tests under them
 #   make asan       the tests under ASan + UBSan   make fuzz    every fuzzer for FUZZ_SECONDS each
 #   make install    DESTDIR, PREFIX                make soak    the long forms of the end-to-end tests
 #   make format     lay the sources out            make geo     the default country database
@@ -72,9 +73,15 @@ unit-build: $(UNITS)
 unit: $(UNITS)
 	BUILD=$(BUILD) scripts/unit.sh $(UNITS)
 
-# The tests once more, in a build of their own, under the sanitizers.
-asan:
-	$(MAKE) BUILD=$(BUILD)-asan CFLAGS="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" all unit
+# The tests once more, in builds of their own, under the sanitizers. e2e-…: the end-to-end tests, those of E2E or all.
+FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan := -O1 -g -fsanitize=thread
+asan tsan:
+	$(MAKE) BUILD=$(BUILD)-$@ CFLAGS="$(FLAGS_$@)" all unit
+e2e-asan e2e-tsan: e2e-%:
+	$(MAKE) BUILD=$(BUILD)-$* CFLAGS="$(FLAGS_$*)" all
+	BUILD=$(BUILD) scripts/e2e_sanitized.sh $* $(E2E)
+.PHONY: tsan e2e-asan e2e-tsan
 
 # Fuzzers share one library of instrumented objects.
 FUZZ_FLAGS = -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -pthread
@@ -158,7 +165,7 @@ bench: $(BENCHES)
 	for b in $(BENCHES); do $$b || exit 1; done
 
 clean:
-	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-cov
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-cov
 
 .PHONY: options metrics-doc dashboard all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
 -include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

@@ -39,6 +39,7 @@ test|libcmocka-dev|lib cmocka|unit tests
 test|curl|cmd curl|the requests of the tour
 test|python3|cmd python3|end-to-end tests
 test|python3-venv|venv|Python packages of the tests, in build/venv
+test|valgrind|cmd valgrind|start, serve and stop without a leak
 test|nodejs|node|the JavaScript client, end to end
 test|npm|cmd npm|packages of the JavaScript tests
 test|chromium|browser|the page of the admin listener, in a browser

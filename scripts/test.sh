@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 export BUILD=${BUILD:-build}
 jobs=$(cores)
-all=(deps build check unit e2e asan fuzz coverage)
+all=(deps build check unit e2e asan sanitizers fuzz coverage)
 passed=0 failed=0 skipped=0
 
 phase_deps() { scripts/deps.sh build test check fuzz; }
@@ -21,6 +21,11 @@ phase_check() { make check; }
 phase_unit() { make -j"$jobs" unit; } # unit and flow
 phase_asan() { make -j"$jobs" asan; }
 phase_fuzz() { make -j"$jobs" fuzz-build && FUZZ_SEED=1 make fuzz FUZZ_SECONDS=4; }
+# What has most to do with memory under ASan, with threads under TSan; make e2e-asan and e2e-tsan run the whole suite.
+phase_sanitizers() {
+    timeout -k 10 180 make -j"$jobs" tsan e2e-asan E2E="$(printf 'test/e2e/test_%s.py ' wire_table streaming differential)" &&
+        timeout -k 10 120 make e2e-tsan E2E="$(printf 'test/e2e/test_%s.py ' reload orders restart)"
+}
 phase_coverage() { make -j"$jobs" coverage; }
 
 # Golden files, the stand-in against its recordings, end to end: everything pytest finds below test/, the long forms apart.
