@@ -38,7 +38,7 @@ BANNED = "sprintf vsprintf strcpy strcat strtok atoi atol atof rand srand localt
 HEAP = "malloc calloc realloc reallocarray free strdup strndup aligned_alloc posix_memalign".split()
 # Pure files decide and never act: no I/O, no clock, no loop, no log. ('!' takes a file out again, with the reason.)
 PURE = re.compile(
-    r"geoip/(geo_trie|geo_place|mmdb_writer)\w*\.[ch]|conf/(value|topology|partition_map|regions?|area)\w*\.[ch]"
+    r"geoip/(geo_trie|geo_place|mmdb_writer)\w*\.[ch]|conf/(value|topology|partition_map|regions?|area|keys|cluster_options)\w*\.[ch]"
     r"|proxy/http/(message|h1_parse|h1_write|coding|trace)\w*\.[ch]|proxy/route/(?!world)\w+\.[ch]|proxy/flow/retry\w*\.[ch]"
     r"|proxy/upstream/(health|balance)\w*\.[ch]")
 ACTS = ("fopen fdopen fread fwrite open openat read write pread pwrite socket connect accept send recv sendmsg recvmsg sendto recvfrom "

@@ -47,9 +47,12 @@ retry_decide(const struct leg_facts *f)
         return (struct leg_decision){ LEG_SAME_FRESH, true };
     if (f->is_pinned)
         return give_up;
+    if (f->resend == RESEND_SAFE &&
+        f->fail == FAIL_CLUSTER_KEY) /* for all of the cluster's endpoints, and every request */
+        return f->has_cluster ? (struct leg_decision){ LEG_NEXT_CLUSTER, true } : give_up;
     if (f->resend == RESEND_SAFE)
         return elsewhere(f, is_free);
-    if (f->fail == FAIL_UPSTREAM_UNAVAILABLE || !may_repeat(f))
+    if (f->fail == FAIL_UPSTREAM_UNAVAILABLE || f->fail == FAIL_CLUSTER_KEY || !may_repeat(f))
         return give_up;
     if (f->has_endpoint && !is_full(f->fail))
         return (struct leg_decision){ LEG_NEXT_ENDPOINT, is_free || f->sent_nothing };

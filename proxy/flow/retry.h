@@ -8,6 +8,7 @@
  *   (without a free place in the cluster: another cluster only)
  *   a reused connection died before the answer, safe to repeat the same backend on a fresh connection; free
  *   node-local                                                 give up
+ *   the cluster refuses our key, safe to repeat                another permitted cluster; free
  *   safe to repeat                                             another endpoint, else another permitted cluster
  *   a write that is certainly idempotent                       the same cluster
  *   anything else                                              give up: the outcome is unknown

@@ -175,8 +175,8 @@ on_cut(void *arg, struct leg *leg, enum fail fail)
 static enum fail
 told(const struct transaction *t, const struct leg *leg, enum fail fail)
 {
-    if (fail == FAIL_CLUSTER_KEY)
-        return fail; /* it looked at nothing else */
+    if (fail == FAIL_CLUSTER_KEY && leg->tries == 1)
+        return fail; /* the cluster looked at nothing else, and no other was asked */
     if (t->op.info->resend != RESEND_SAFE && t->request.method != METHOD_GET && leg->sent_something)
         return FAIL_OUTCOME_UNKNOWN;
     /* Nothing reached any permitted cluster: to the client that is one state, whatever the last attempt met. */
