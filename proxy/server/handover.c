@@ -278,8 +278,10 @@ environ_for_child(char **environ)
 static int
 spawn(struct server *s, int fd, pid_t *ret_pid)
 {
-    char program[] = "sextant", serve[] = "serve", successor[] = "--successor", number[] = "3", kept[] = "--kept";
-    char *argv[ARGS_ROOM] = { program, serve, successor, number, s->is_kept || !s->notify ? kept : NULL };
+    char serve[] = "serve", successor[] = "--successor", number[] = "3", kept[] = "--kept";
+    char *argv[ARGS_ROOM] = { (char *)(uintptr_t)s->program, serve, successor, number,
+        server_is_followed(s) ? NULL : kept };
+    bool is_first = !s->is_kept && !server_is_followed(s);
     char **environ = environ_for_child(s->environ);
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -294,8 +296,8 @@ spawn(struct server *s, int fd, pid_t *ret_pid)
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes,
-        POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (s->is_kept || s->notify ? 0 : POSIX_SPAWN_SETPGROUP));
+    posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (is_first ? POSIX_SPAWN_SETPGROUP : 0));
     error = posix_spawn(ret_pid, s->program, &actions, &attributes, argv, environ);
     posix_spawnattr_destroy(&attributes);
     posix_spawn_file_actions_destroy(&actions);
@@ -334,7 +336,7 @@ handover_spawn(struct server *s)
 void
 handover_pass_on(struct server *s, int signal)
 {
-    if (s->handover.child > 0 && !s->notify && !s->is_kept)
+    if (s->handover.child > 0 && !server_is_followed(s) && !s->is_kept)
         kill(s->handover.child, signal);
 }
 

@@ -339,10 +339,17 @@ finish(struct server *s)
     world_unref(s->world);
 }
 
+/* A container ends with its first process, whatever that says. */
+bool
+server_is_followed(const struct server *s)
+{
+    return s->notify && !s->is_kept && getpid() != 1;
+}
+
 bool
 server_must_stay(const struct server *s)
 {
-    return s->handover.is_done && s->handover.child_group > 0 && !s->is_kept && !s->notify;
+    return s->handover.is_done && s->handover.child_group > 0 && !s->is_kept && !server_is_followed(s);
 }
 
 int

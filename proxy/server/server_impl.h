@@ -87,7 +87,8 @@ void server_seal_state(struct server *s); /* the last write is made */
 /* drain.c */
 void server_drain_init(struct server *s);
 void server_stop(struct server *s, int signal);
-bool server_must_stay(const struct server *s); /* somebody waits for this very process, and another one serves */
+bool server_is_followed(const struct server *s); /* by a service manager that can be told of another main process */
+bool server_must_stay(const struct server *s);   /* somebody waits for this very process, and another one serves */
 void server_hand_over(struct server *s, struct str pid); /* another process serves: stop accepting, drain, end */
 /* activation.c: sockets of the service manager's join the inherited ones; 0 or an exit code. */
 int activation_take(struct server *s);

@@ -57,8 +57,9 @@ supervision_ready(struct server *s)
 {
     for (unsigned i = 0; i < s->n_started; i++)
         atomic_store(&s->has_answered[i], true);
-    notify_say(s->notify, "READY=1\nMAINPID=%d\nSTATUS=serving, configuration %llu", (int)getpid(),
-        (unsigned long long)s->generation);
+    if (server_is_followed(s))
+        notify_say(s->notify, "MAINPID=%d", (int)getpid());
+    notify_say(s->notify, "READY=1\nSTATUS=serving, configuration %llu", (unsigned long long)s->generation);
     if (s->notify && s->supervised.watchdog_us)
         timer_set(&s->watchdog, 0);
 }
@@ -86,5 +87,7 @@ void
 supervision_hand_over(struct server *s, struct str pid)
 {
     timer_clear(&s->watchdog);
-    notify_say(s->notify, "MAINPID=" STR_FMT "\nSTATUS=handed over to process " STR_FMT, STR_ARG(pid), STR_ARG(pid));
+    if (server_is_followed(s))
+        notify_say(
+            s->notify, "MAINPID=" STR_FMT "\nSTATUS=handed over to process " STR_FMT, STR_ARG(pid), STR_ARG(pid));
 }

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """One process takes over from another: no request fails, and whatever goes wrong, the old one goes on."""
 import copy
+import json
 import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
 from load import Load
-from sextant import CALLERS, SEXTANT, request, wait_for
+from sextant import CALLERS, SEXTANT, Edge, free_port, request, wait_for
 
 VECTORS = {"vectors": {"size": 2, "distance": "Dot"}}
 
@@ -135,6 +137,18 @@ def test_killed_before_ready(region, edge, successor):
     wait_for(has_taken_over(one, successor(one)), 30, "the hand-over")
 
 
+def test_killed_while_it_warms_up(region, edge, successor):
+    """It waits for the name of a cluster, and is killed meanwhile."""
+    one = edge([region()])
+    fresh = successor(one, clusters="eu http://sextant-test.invalid:6333 at=aws:eu-central-1")
+    wait_for(lambda: "sockets taken over" in fresh.output().split("ready:")[-1], 20, "the sockets")
+    fresh.kill()
+    wait_for(lambda: "ended before it was ready" in one.output(), 10, "the notice")
+    for _ in range(20):
+        assert one.call("GET", "/readyz")[0] == 200
+    wait_for(has_taken_over(one, successor(one)), 30, "the hand-over")
+
+
 def test_wrong_configuration(region, edge, successor):
     one = edge([region()])
     wrong = successor(one, probe_fall="none")
@@ -185,6 +199,62 @@ def test_stale_socket_file(region, edge):
     assert one.call("GET", "/readyz")[0] == 200
 
 
+def test_abstract_address_without_state(region, successor, tmp_path):
+    port = free_port()
+    one = Edge(tmp_path / "edge", [region()],
+               listen=f"127.0.0.1:{port}", state_dir="", handover=f"@sextant-test-{os.getpid()}")
+    try:
+        one.spawn([SEXTANT], one.env)
+        wait_for(lambda: "ready:" in one.output(), 20, "the start")
+        current = one
+        for turn in range(3):
+            fresh = successor(current)
+            wait_for(lambda o=current: o.process.poll() is not None, 30, "the end of the old one")
+            assert current.process.returncode == 0
+            assert request(port, "GET", "/readyz")[0] == 200
+            current = fresh
+    finally:
+        one.kill()
+
+
+
+def is_refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+def test_start_while_the_old_one_drains(region, edge, successor):
+    """A stop and a start, one after the other: the old one answers what it has, the new one has address and state."""
+    eu = region("eu")
+    one = edge([eu], listen=f"127.0.0.1:{free_port()}", drain_timeout="20s")
+    eu.faults(latency=2.0)
+    answers = []
+    slow = threading.Thread(target=lambda: answers.append(one.call("GET", "/collections")[0]))
+    slow.start()
+    wait_for(lambda: one.metric("sextant_cluster_outstanding") > 0, 10, "the request")
+    one.signal(signal.SIGTERM)
+    wait_for(lambda: is_refused(one.port), 10, "the drain")
+    fresh = successor(one)
+    wait_for(lambda: fresh.process.poll() is None and one.output().count("ready:") == 2, 20, "the start")
+    assert one.process.poll() is None and not answers
+    assert request(one.port, "GET", "/readyz")[0] == 200
+    slow.join(20)
+    assert answers == [200] and one.process.wait(20) == 0
+
+
+def test_overrides_go_over(region, edge, successor):
+    one = edge([region("eu"), region("us")], "* *=eu,us copies=external")
+    order = b'{"target": "us", "reason": "disks"}'
+    status, _, raw = request(one.admin_port, "POST", "/drain", order, {"content-type": "application/json"})
+    assert status == 200, raw
+    fresh = successor(one)
+    wait_for(has_taken_over(one, fresh), 30, "the hand-over")
+    wait_for(lambda: [o["target"] for o in json.loads(fresh.admin("/overrides"))["overrides"]] == ["us"], 10, "the override")
+
+
 def test_sigterm_during_the_handover(region, edge, successor):
     """The old one is told to end while the new one starts: the new one serves all the same."""
     one = edge([region()], drain_delay="20s")
@@ -223,6 +293,11 @@ def test_queue_is_served_at_the_end(region, edge):
     assert one.process.wait(15) == 0
 
 
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(n) for n in file.read().split()]
+
+
 def current_pid(one):
     found = pids(one.output())
     return found[-1] if found else None
@@ -245,6 +320,28 @@ def test_sigusr2_starts_the_program_anew(region, edge):
     assert one.process.wait(30) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_first_process_of_a_container(region, tmp_path):
+    """It may not end, even where somebody listens to notifications: everything would end with it."""
+    if subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "true"], check=False, capture_output=True).returncode != 0:
+        pytest.skip("no right to make a process name space")
+    one = Edge(tmp_path / "edge", [region()], listen=f"127.0.0.1:{free_port()}")
+    port = int(one.env["SEXTANT_LISTEN"].split(":")[1])
+    one.env["NOTIFY_SOCKET"] = "@nobody-listens"
+    one.spawn(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", SEXTANT], one.env)
+    try:
+        wait_for(lambda: "ready:" in one.output(), 20, "the start")
+        first = children(one.process.pid)[0]
+        for turn in range(2):
+            os.kill(first, signal.SIGUSR2)
+            wait_for(lambda t=turn: one.output().count("info    ended") == t + 1, 30, "the end of the old one")
+            assert request(port, "GET", "/readyz")[0] == 200
+        assert len(children(first)) == 1
+        os.kill(first, signal.SIGTERM)
+        assert one.process.wait(30) == 0
+    finally:
+        one.kill()
 
 
 def test_sigusr2_with_a_mistake(region, edge, tmp_path):

@@ -78,7 +78,8 @@ def test_life_as_told_to_the_manager(managed, manager, tmp_path):
     file.write_text("SEXTANT_LOG_LEVEL=info\n")
     one = managed({"NOTIFY_SOCKET": manager.address}, env_file=file).start()
     pid = one.process.pid
-    manager.wait("READY=1", f"MAINPID={pid}", "STATUS=serving, configuration 1")
+    manager.wait(f"MAINPID={pid}")
+    manager.wait("READY=1", "STATUS=serving, configuration 1")
     one.signal(signal.SIGHUP)
     manager.wait("RELOADING=1", r"MONOTONIC_USEC=\d+")
     manager.wait("READY=1", "STATUS=serving, configuration 2")
@@ -90,7 +91,8 @@ def test_life_as_told_to_the_manager(managed, manager, tmp_path):
     one.signal(signal.SIGUSR2)
     fresh = int(manager.wait(r"MAINPID=\d+", "STATUS=handed over.*")[0].split("=")[1])
     assert fresh != pid
-    manager.wait("READY=1", f"MAINPID={fresh}")
+    manager.wait(f"MAINPID={fresh}")
+    manager.wait("READY=1")
     assert one.process.wait(30) == 0  # the manager knows the other one: nobody stays behind
     assert request(one.port, "GET", "/readyz")[0] == 200
     os.kill(fresh, signal.SIGTERM)
