@@ -9,6 +9,7 @@
 
 #include "proxy/base/json.h"
 #include "proxy/base/mem.h"
+#include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/upstream/group.h"
 
@@ -26,7 +27,6 @@ struct known { /* of one cluster, by slot */
     char *version;
     char **crossing;
     unsigned n_crossing;
-    bool is_refused; /* it did not take our key, or wants one that we have not */
 };
 
 struct findings {
@@ -110,19 +110,22 @@ take_aliases(struct known *k, const struct partition_map *map, struct json root)
 
 /* Told when it changes: clients are told nothing of it but 502. */
 static void
-note_refusal(struct known *k, const struct cluster_conf *c, int status)
+note_refusal(struct cluster *cluster, const struct cluster_conf *c, int status)
 {
     bool is_refused = status == 401 || status == 403;
+    bool was_refused = atomic_exchange(&cluster->shared.is_key_refused, is_refused);
 
-    if (is_refused && !k->is_refused && c->options.api_key.len)
+    if (is_refused && !was_refused && c->options.api_key.len) {
         log_error("cluster " STR_FMT " refuses its key: %d to GET /aliases", STR_ARG(c->name), status);
-    else if (is_refused && !k->is_refused)
+        events_add(EVENT_KEY_REFUSED, c->name, "its key is refused: %d to GET /aliases", status);
+    } else if (is_refused && !was_refused) {
         log_warning("cluster " STR_FMT
                     " wants a key and has none here: aliases that cross lines of the map are not found",
             STR_ARG(c->name));
-    else if (!is_refused && k->is_refused)
+    } else if (!is_refused && was_refused) {
         log_info("cluster " STR_FMT " answers GET /aliases again", STR_ARG(c->name));
-    k->is_refused = is_refused;
+        events_add(EVENT_KEY_TAKEN, c->name, "it answers GET /aliases again");
+    }
 }
 
 static bool
@@ -134,7 +137,8 @@ take_answer(struct findings *f, unsigned part)
     bool is_changed = false;
 
     if (p->head && part % ASKS == ASK_ALIASES)
-        note_refusal(k, &f->fleet->world->topology->clusters[part / ASKS], p->head->status);
+        note_refusal(f->fleet->clusters[part / ASKS].cluster, &f->fleet->world->topology->clusters[part / ASKS],
+            p->head->status);
     if (!p->head || p->head->status != 200)
         return false;
     doc = json_parse(buf_str(&p->body), NULL, NULL);

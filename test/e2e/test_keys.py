@@ -136,6 +136,9 @@ def test_a_key_that_its_cluster_refuses(keyed, edge):
     assert status == 502
     assert "an-old-key-of-eu" not in json.dumps([headers, body])
     wait_for(lambda: "cluster eu refuses its key" in one.output(), 15, "the complaint")
+    assert 'sextant_cluster_key_refused{cluster="eu"} 1\n' in one.admin("/metrics")
+    assert 'sextant_cluster_key_refused{cluster="us"} 0\n' in one.admin("/metrics")
+    assert [e["subject"] for e in one.status()["events"] if e["kind"] == "key-refused"] == ["eu"]
 
 
 def test_tokens_where_some_clusters_take_none(keyed, edge):
