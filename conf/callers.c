@@ -44,14 +44,6 @@ parse_address(struct str address, struct listen_conf *l)
 }
 
 static bool
-is_loopback(const struct addr *a)
-{
-    static const struct addr loopback6 = { .family = 6, .bytes = { [15] = 1 } };
-
-    return (a->family == 4 && a->bytes[0] == 127) || addr_eq(a, &loopback6);
-}
-
-static bool
 parse_listen(const struct scan *scan, struct word item, struct listen_conf *l)
 {
     struct str address, suffix, rest;
@@ -64,7 +56,7 @@ parse_listen(const struct scan *scan, struct word item, struct listen_conf *l)
             return false;
     }
     if (parse_address(address, l)) {
-        l->is_private = is_loopback(&l->addr);
+        l->is_private = addr_is_loopback(&l->addr);
         return true;
     }
     scan_error(scan, item, "\"" STR_FMT "\" is not a listening address: expected such as 0.0.0.0:6333 or [::]:6333",

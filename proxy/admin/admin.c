@@ -61,7 +61,7 @@ struct visit {
     struct buf body;
     struct admin_wait wait;
     struct buf out;
-    bool has_answer, is_lingering;
+    bool is_granted, has_answer, is_lingering;
     struct timer timer;
     struct task end;
 };
@@ -275,6 +275,7 @@ take_head(struct visit *v)
     }
     v->order = route->order ? route : NULL;
     verdict = may(v, route);
+    v->is_granted = verdict == ACCESS_GRANTED && route->access != ACCESS_OPEN;
     if (verdict != ACCESS_GRANTED)
         answer_error(v, access_status(verdict), access_sentence(verdict));
     else if (!is_method || (method != METHOD_GET && method != METHOD_HEAD && method != METHOD_POST))
@@ -382,6 +383,19 @@ on_event(void *arg)
     end_answer(v);
 }
 
+/* Whoever may not give orders keeps nobody out who may: the oldest of those visits goes. */
+static bool
+make_room(struct admin *a)
+{
+    struct visit *v, *oldest = NULL;
+
+    LIST_FOREACH (v, &a->visits, entry)
+        oldest = v->is_granted && !v->is_lingering ? oldest : v;
+    if (oldest)
+        visit_free(oldest);
+    return oldest != NULL;
+}
+
 static void
 on_accept(void *arg, struct stream *s)
 {
@@ -389,7 +403,7 @@ on_accept(void *arg, struct stream *s)
     struct h1_limits limits = { .head_bytes = HEAD_BYTES, .head_fields = 64, .line_bytes = 4096 };
     struct visit *v;
 
-    if (a->n_visits >= CONNECTIONS_MAX) {
+    if (a->n_visits >= CONNECTIONS_MAX && !make_room(a)) {
         stream_close(&s);
         return;
     }

@@ -139,6 +139,14 @@ addr_print(const struct addr *a, int port, char text[ADDR_TEXT_MAX])
 }
 
 bool
+addr_is_loopback(const struct addr *a)
+{
+    static const struct addr loopback6 = { .family = 6, .bytes = { [15] = 1 } };
+
+    return (a->family == 4 && a->bytes[0] == 127) || addr_eq(a, &loopback6);
+}
+
+bool
 addr_eq(const struct addr *a, const struct addr *b)
 {
     return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;

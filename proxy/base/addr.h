@@ -30,6 +30,7 @@ void addr_from_sockaddr(const struct sockaddr *sa, struct addr *ret_addr, uint16
 socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *ret_sa);
 /* Returns text; port < 0 leaves it out. IPv6 is bracketed only with a port. "unknown" for family 0. */
 const char *addr_print(const struct addr *a, int port, char text[ADDR_TEXT_MAX]);
+bool addr_is_loopback(const struct addr *a);
 bool addr_eq(const struct addr *a, const struct addr *b);
 
 /* "10.0.0.0/8", "2001:db8::/32" or a single address. Host bits past the prefix must be zero: false otherwise. */

@@ -103,7 +103,7 @@ open_listener(struct server *s, const struct listen_conf *l)
 }
 
 static int
-open_admin(struct server *s, const struct listen_conf *l, const struct admin_view *view)
+open_admin(struct server *s, const struct listen_conf *l, struct admin_view *view)
 {
     struct socket_group *g = find_group(s, l, true);
 
@@ -115,7 +115,15 @@ open_admin(struct server *s, const struct listen_conf *l, const struct admin_vie
         g->fds[g->n++] = fd;
         g->port = listen_port(fd);
     }
+    /* The service manager's socket may be elsewhere than the configuration says. */
+    view->is_private = addr_is_loopback(&g->addr);
     addr_print(&g->addr, g->port, s->admin_bound);
+    if (!view->is_private && s->world->conf->admin_token.len == 0) {
+        log_error("the admin listener is on %s, as the service manager says: beyond loopback it needs "
+                  "SEXTANT_ADMIN_TOKEN",
+            s->admin_bound);
+        return 2;
+    }
     s->admin = admin_new(s->loop, g->fds[0], view);
     log_info("admin pages on http://%s/", s->admin_bound);
     return 0;
@@ -167,7 +175,6 @@ server_listen(struct server *s)
         .started_wall_us = clock_wall_us(),
         .holds = &s->holds,
         .has_state = s->state != NULL,
-        .is_private = l->n_admin && l->admin[0].is_private,
         .ops = &ops,
         .ops_arg = s,
     };

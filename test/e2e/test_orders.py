@@ -153,3 +153,16 @@ def test_a_refusal_is_read_whatever_is_still_sent(region, edge):
     connection.request("POST", "/log-level", b"x" * 3_000_00, {"content-type": "text/plain"})
     assert connection.getresponse().status == 415
     connection.close()
+
+
+def test_silent_connections_keep_no_operator_out(region, edge):
+    one = edge([region()], "* *=eu", settle=False, admin_token=TOKEN)
+    silent = [socket.create_connection(("127.0.0.1", one.admin_port), 5) for _ in range(80)]
+    refused = []
+    for _ in range(80):
+        refused.append(socket.create_connection(("127.0.0.1", one.admin_port), 5))
+        refused[-1].sendall(b"GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    for _ in range(5):
+        assert request(one.admin_port, "GET", "/status", headers=bearer(TOKEN))[0] == 200
+    for s in silent + refused:
+        s.close()

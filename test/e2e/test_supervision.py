@@ -177,3 +177,20 @@ def test_sockets_without_a_place(managed):
         launch(one, [udp], "web")
         assert one.process.wait(30) == 1
         assert "passes a socket (web) that does not listen for TCP" in one.output()
+
+
+def test_an_admin_socket_beyond_loopback_needs_a_token(managed):
+    """Whatever the configuration says about the address: the socket is where the manager put it."""
+    token = "0123456789abcdef"
+    with socket.create_server(("127.0.0.1", 0)) as client, socket.create_server(("0.0.0.0", 0)) as admin:
+        one = managed({}, listen=f"127.0.0.1:{client.getsockname()[1]}", admin_listen="127.0.0.1:1")
+        launch(one, [client, admin], "clients:admin")
+        assert one.process.wait(30) == 2
+        assert "beyond loopback it needs SEXTANT_ADMIN_TOKEN" in one.output()
+        one.env["SEXTANT_ADMIN_TOKEN"] = token
+        launch(one, [client, admin], "clients:admin")
+        port = admin.getsockname()[1]
+        wait_for(lambda: request(port, "GET", "/healthz")[0] == 200, 30, "the admin listener")
+        assert request(port, "GET", "/status")[0] == 401
+        assert request(port, "GET", "/status", headers={"authorization": f"Bearer {token}"})[0] == 200
+        assert one.stop() == 0
