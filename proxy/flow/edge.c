@@ -4,7 +4,19 @@
 #include "proxy/base/mem.h"
 #include "proxy/flow/session.h"
 
-enum { LOG_FLUSH_US = 50 * 1000 };
+enum { LOG_FLUSH_US = 50 * 1000, IDLE_LEAST_US = 1000 * 1000 };
+
+void
+edge_shared_init(struct edge_shared *shared)
+{
+    *shared = (struct edge_shared){ .census = census_new() };
+}
+
+void
+edge_shared_fini(struct edge_shared *shared)
+{
+    census_free(shared->census);
+}
 
 static void
 flush_log(void *arg)
@@ -32,6 +44,7 @@ edge_new(struct loop *loop, struct upstream *up, struct metrics *metrics, struct
     random_init(&e->random);
     e->tls = tls_work_new(loop, &shared->tls);
     LIST_INIT(&e->sessions);
+    TAILQ_INIT(&e->idle);
     timer_init(&e->log_timer, loop, flush_log, e);
     return e;
 }
@@ -73,4 +86,20 @@ edge_close_idle(struct edge *e)
         if (session_is_idle(s))
             session_leave_idle(s);
     }
+}
+
+unsigned
+edge_evict_idle(struct edge *e, unsigned n)
+{
+    int64_t latest_us = loop_now_us(e->loop) - IDLE_LEAST_US;
+    unsigned closed = 0;
+    struct session *s;
+
+    while (closed < n && (s = TAILQ_FIRST(&e->idle)) && session_idle_since_us(s) <= latest_us) {
+        closed += session_leave_idle(s);
+        if (TAILQ_FIRST(&e->idle) == s)
+            break;
+    }
+    metrics_add(e->metrics, METRIC_IDLE_EVICTIONS, 0, closed);
+    return closed;
 }

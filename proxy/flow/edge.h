@@ -8,6 +8,7 @@
 
 #include "proxy/base/random.h"
 #include "proxy/net/stream_tls.h"
+#include "proxy/flow/census.h"
 #include "proxy/obs/access_log.h"
 #include "proxy/obs/residency.h"
 #include "proxy/route/token_cache.h"
@@ -23,7 +24,11 @@ struct edge_shared {
     atomic_bool has_successor; /* draining as another process serves: readyz goes on to say 200 */
     atomic_bool is_ready;      /* configured and listening */
     struct tls_count tls;
+    atomic_uint resting;       /* listeners that wait for descriptors */
+    struct census *census;     /* connections by address; NULL: not counted */
 };
+void edge_shared_init(struct edge_shared *shared);
+void edge_shared_fini(struct edge_shared *shared);
 
 /* One a worker; belongs to its thread. */
 struct edge {
@@ -41,6 +46,7 @@ struct edge {
     struct tls_work *tls;
     int64_t tls_told_us; /* when a failed handshake was last logged; the others since then are counted */
     unsigned tls_untold;
+    TAILQ_HEAD(session_queue, session) idle; /* between requests, longest first */
     char read_buffer[UPSTREAM_READ_BYTES];
 };
 
@@ -57,5 +63,7 @@ void edge_free(struct edge *e); /* aborts its sessions */
 void edge_log(struct edge *e, const struct access_record *record);
 /* Close sessions that wait for a request; the others close after their answer. */
 void edge_close_idle(struct edge *e);
+/* Close up to n of those that have been idle longest, but none that became so within a second. Returns how many. */
+unsigned edge_evict_idle(struct edge *e, unsigned n);
 
 #endif

@@ -24,10 +24,34 @@ session_next(const struct session *s)
     return LIST_NEXT(s, entry);
 }
 
+int64_t
+session_idle_since_us(const struct session *s)
+{
+    return s->idle_since_us;
+}
+
 bool
 session_is_idle(const struct session *s)
 {
     return s->state == IDLE && buf_len(&s->out) == 0 && buf_len(&s->in) == 0;
+}
+
+static void
+enter_idle(struct session *s)
+{
+    s->state = IDLE;
+    s->idle_since_us = session_now_us(s);
+    s->is_queued_idle = true;
+    TAILQ_INSERT_TAIL(&s->edge->idle, s, idle_entry);
+    session_progress(s);
+}
+
+static void
+leave_idle(struct session *s)
+{
+    if (s->is_queued_idle)
+        TAILQ_REMOVE(&s->edge->idle, s, idle_entry);
+    s->is_queued_idle = false;
 }
 
 /* --- the end ----------------------------------------------------------------------------------------------------- */
@@ -49,10 +73,11 @@ static void
 leave(struct session *s)
 {
     s->state = GONE;
+    leave_idle(s);
     LIST_REMOVE(s, entry);
     timer_clear(&s->timer);
     task_cancel(&s->pump);
-    atomic_fetch_sub_explicit(&s->edge->shared->connections, 1, memory_order_relaxed);
+    admission_leave(s->edge, &s->admission);
     if (s->t)
         transaction_client_gone(s->t);
 }
@@ -91,7 +116,8 @@ limit_us(const struct session *s)
         return conf->body_timeout * USEC_PER_MSEC;
     switch (s->state) {
     case IDLE:
-        return (s->needs_proxy_header || s->awaits_tls ? conf->head_timeout : conf->client_idle) * USEC_PER_MSEC;
+        return (s->needs_proxy_header || s->awaits_tls || s->admission.fail ? conf->head_timeout : conf->client_idle) *
+               USEC_PER_MSEC;
     case HEAD:
         return conf->head_timeout * USEC_PER_MSEC;
     case BODY:
@@ -153,6 +179,7 @@ on_timer(void *arg)
 static void
 begin_request(struct session *s)
 {
+    leave_idle(s);
     s->t = transaction_new(s->edge, &session_responder, s);
     s->state = HEAD;
     s->keep_alive = s->answer_done = s->head_sent = s->is_chunked = s->no_body = s->expects_continue = false;
@@ -170,11 +197,12 @@ on_head(struct session *s)
 
     s->state = BODY;
     s->minor = request->minor;
-    s->keep_alive = request->keep_alive;
+    s->keep_alive = request->keep_alive && s->admission.fail == FAIL_NONE;
     s->expects_continue = request->expect_continue && request->minor == 1;
     s->since_us = session_now_us(s);
     if (request->framing == FRAMING_NONE || (request->framing == FRAMING_LENGTH && request->content_length == 0))
         s->state = ANSWER; /* complete with its head: the connection can be kept whatever the answer is */
+    s->link.only_health = s->admission.fail;
     transaction_begin(s->t, &s->link);
 }
 
@@ -247,6 +275,12 @@ take_proxy_header(struct session *s)
         s->link.peer = header.source;
         s->link.via_proxy_protocol = true;
     }
+    admission_name(s->edge, &s->admission, &s->link.peer);
+    if (s->admission.is_shut) {
+        admission_turn_away(s->edge, &s->admission, s->needs_tls ? NULL : s->stream);
+        session_end(s, false);
+        return false;
+    }
     if (s->needs_tls)
         session_begin_tls(s);
     return true;
@@ -302,8 +336,7 @@ finish_request(struct session *s)
     s->t = NULL;
     s->answer_done = false;
     if (s->keep_alive && is_complete && !s->saw_eof) {
-        s->state = IDLE;
-        session_progress(s);
+        enter_idle(s);
         return true;
     }
     if (!session_flush(s))
@@ -402,15 +435,16 @@ session_pump(void *arg)
         session_arm(s);
 }
 
-void
+bool
 session_leave_idle(struct session *s)
 {
     session_pump(s);
     if (!session_is_idle(s))
-        return;
+        return false;
     if (s->n_requests == 0 && session_now_us(s) - s->since_us < FIRST_REQUEST_US)
-        return;
+        return false;
     session_free(s);
+    return true;
 }
 
 struct session *
@@ -422,8 +456,19 @@ session_new(struct edge *edge, struct stream *stream, unsigned door)
         .head_fields = (uint32_t)conf->head_fields,
         .line_bytes = (uint32_t)(conf->head_bytes < 8192 ? conf->head_bytes : 8192),
     };
-    struct session *s = MEM_NEW(struct session);
+    struct admission admission;
+    struct session *s;
 
+    admission_enter(edge, &admission);
+    if (!(door & DOOR_PROXY))
+        admission_name(edge, &admission, stream_peer(stream, NULL));
+    if (admission.is_shut) {
+        admission_turn_away(edge, &admission, door & DOOR_TLS ? NULL : stream);
+        stream_close(&stream);
+        return NULL;
+    }
+    s = MEM_NEW(struct session);
+    s->admission = admission;
     s->edge = edge;
     s->stream = stream;
     s->needs_proxy_header = door & DOOR_PROXY;
@@ -432,11 +477,10 @@ session_new(struct edge *edge, struct stream *stream, unsigned door)
     s->parser = h1_parser_new(H1_REQUESTS, &limits);
     timer_init(&s->timer, edge->loop, on_timer, s);
     LIST_INSERT_HEAD(&edge->sessions, s, entry);
-    atomic_fetch_add_explicit(&edge->shared->connections, 1, memory_order_relaxed);
     metrics_add(edge->metrics, METRIC_CLIENT_CONNECTIONS, 0, 1);
     stream_on_event(stream, session_pump, s);
+    enter_idle(s);
     if (s->needs_tls && !s->needs_proxy_header)
         session_begin_tls(s);
-    session_progress(s);
     return s;
 }

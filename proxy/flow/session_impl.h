@@ -4,6 +4,7 @@
 
 /* Shared by session.c (reading, time limits, the end) and session_answer.c (writing) only. */
 
+#include "proxy/flow/admission.h"
 #include "proxy/flow/session.h"
 #include "proxy/flow/transaction.h"
 
@@ -21,6 +22,10 @@ enum session_state { IDLE, HEAD, BODY, ANSWER, LINGER, GONE };
 
 struct session {
     LIST_ENTRY(session) entry;
+    TAILQ_ENTRY(session) idle_entry;
+    bool is_queued_idle;
+    int64_t idle_since_us;
+    struct admission admission;
     struct edge *edge;
     struct stream *stream;
     struct h1_parser *parser;

@@ -318,6 +318,10 @@ transaction_begin(struct transaction *t, const struct client_link *link)
         transaction_fail(t, fail, error);
         return;
     }
+    if (link->only_health != FAIL_NONE && t->op.scope != SCOPE_SELF) {
+        transaction_fail(t, link->only_health, STR_NONE);
+        return;
+    }
     begin_body(t);
     set_deadline(t);
     if (t->body_limit && t->request.framing == FRAMING_LENGTH && t->request.content_length > t->body_limit) {

@@ -18,6 +18,7 @@ struct client_link {
     struct addr peer; /* transport address, by PROXY protocol if so */
     bool via_proxy_protocol;
     bool is_tls;
+    enum fail only_health;     /* what is told to all who do not ask for this edge's health; NONE: nothing */
     struct str client_subject; /* of the certificate that was checked; empty without one */
 };
 

@@ -109,7 +109,7 @@ answer_with(struct transaction *t, int status, struct str content_type, struct s
     add_origin(t, &out);
     if (fail != FAIL_NONE) {
         message_add(&out, STR("x-sextant-error"), str_from(fail_info(fail)->code));
-        if (status == 503)
+        if (status == 503 || status == 429)
             message_add(&out, STR("retry-after"), STR("1"));
     }
     add_explaining_fields(t, &out);

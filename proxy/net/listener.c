@@ -5,13 +5,18 @@
  *
  *      watching ◄──► paused (by the owner)
  *          └───────► resting (out of descriptors; 100 ms)     the event is added exactly when neither holds
+ *
+ * The kernel hands out the lowest free descriptor, so the number of a new one tells how many there are at least. An episode of
+ * trouble lasts from the first rest until a turn in which nothing was in the way.
  */
 #include "proxy/net/listener.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "proxy/base/mem.h"
@@ -30,8 +35,10 @@ struct listener {
     listener_fn *fn;
     void *arg;
     void (*on_trouble)(void *arg, int error);
+    void (*on_rest)(void *arg);
     void *trouble_arg;
-    bool is_paused, is_accepting, is_freed;
+    int highest; /* descriptor that may be used for a client */
+    bool is_paused, is_accepting, is_freed, is_in_trouble;
 };
 
 static const struct addr any6 = { .family = 6 };
@@ -93,10 +100,29 @@ update(struct listener *l)
         event_add(&l->event, NULL);
 }
 
+static void take_a_rest(struct listener *l, int error);
+
+/* Is the next descriptor one of those that are kept free? Asked only in times of trouble. */
+static int
+shortage(const struct listener *l)
+{
+    int fd = dup(l->fd), error = fd < 0 ? errno : fd > l->highest ? EMFILE : 0;
+
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
 static void
 on_rested(void *arg)
 {
-    update(arg);
+    struct listener *l = arg;
+    int error = shortage(l);
+
+    if (error)
+        take_a_rest(l, error);
+    else
+        update(l);
 }
 
 static bool
@@ -118,8 +144,19 @@ take_a_rest(struct listener *l, int error)
 {
     timer_set(&l->rest, REST_US);
     update(l);
-    if (l->on_trouble)
+    if (!l->is_in_trouble && l->on_trouble)
         l->on_trouble(l->trouble_arg, error);
+    l->is_in_trouble = true;
+    if (l->on_rest)
+        l->on_rest(l->trouble_arg);
+}
+
+static void
+end_trouble(struct listener *l)
+{
+    if (l->is_in_trouble && l->on_trouble)
+        l->on_trouble(l->trouble_arg, 0);
+    l->is_in_trouble = false;
 }
 
 /* False when there is nothing more to accept for now. */
@@ -132,10 +169,16 @@ accept_one(struct listener *l)
 
     if (fd >= 0) {
         l->fn(l->arg, stream_from_accept(l->loop, fd, &peer));
-        return true;
-    }
-    if (errno == EAGAIN)
+        if (fd < l->highest)
+            return true;
+        if (!l->is_freed)
+            take_a_rest(l, EMFILE);
         return false;
+    }
+    if (errno == EAGAIN) {
+        end_trouble(l);
+        return false;
+    }
     if (!is_trouble(errno))
         return true;
     take_a_rest(l, errno);
@@ -146,6 +189,7 @@ static void
 release(struct listener *l)
 {
     event_del(&l->event);
+    end_trouble(l);
     timer_fini(&l->rest);
     close(l->fd);
     mem_free(l);
@@ -176,6 +220,7 @@ listener_new(struct loop *loop, int fd, listener_fn *fn, void *arg)
     l->fd = fd;
     l->fn = fn;
     l->arg = arg;
+    l->highest = INT_MAX;
     timer_init(&l->rest, loop, on_rested, l);
     event_assign(&l->event, loop->base, fd, EV_READ | EV_PERSIST, on_ready, l);
     update(l);
@@ -208,10 +253,22 @@ listener_drain(struct listener *l)
 }
 
 void
-listener_on_trouble(struct listener *l, void (*fn)(void *arg, int error), void *arg)
+listener_on_trouble(struct listener *l, void (*fn)(void *arg, int error), void (*rest)(void *arg), void *arg)
 {
     l->on_trouble = fn;
+    l->on_rest = rest;
     l->trouble_arg = arg;
+}
+
+void
+listener_keep_free(struct listener *l, unsigned n)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur > INT_MAX)
+        return;
+    n = n < limit.rlim_cur / 8 ? n : (unsigned)(limit.rlim_cur / 8);
+    l->highest = (int)limit.rlim_cur - 1 - (int)n;
 }
 
 void

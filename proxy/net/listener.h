@@ -23,7 +23,11 @@ void listener_resume(struct listener *l);
 void listener_free(struct listener *l); /* NULL is fine */
 /* Accept all that waits in the kernel's queue: closing resets it. Not from within the callback. */
 void listener_drain(struct listener *l);
-/* Out of descriptors or memory: accepting pauses by itself for 100 ms and fn(arg, errno) is told, if set. */
-void listener_on_trouble(struct listener *l, void (*fn)(void *arg, int error), void *arg);
+/* Out of descriptors or memory: accepting pauses by itself until there are some again, asked every 100 ms. fn(arg, errno) is
+ * told when that begins, fn(arg, 0) when connections are accepted again or the listener goes; rest(arg) with each pause of
+ * 100 ms, to free something. Both or neither. */
+void listener_on_trouble(struct listener *l, void (*fn)(void *arg, int error), void (*rest)(void *arg), void *arg);
+/* Being out of descriptors begins when only so many are left for others (an eighth of the limit at most). */
+void listener_keep_free(struct listener *l, unsigned n);
 
 #endif

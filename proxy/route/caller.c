@@ -20,8 +20,8 @@ is_in(const struct cidr *list, unsigned n, const struct addr *a)
     return false;
 }
 
-static bool
-is_proxy(const struct trust *trust, const struct addr *a)
+bool
+trust_is_proxy(const struct trust *trust, const struct addr *a)
 {
     return is_in(trust->proxies, trust->n_proxies, a);
 }
@@ -40,14 +40,15 @@ walk_hops(const struct trust *trust, const struct message *req, struct caller *c
 
     hops.n = 0;
     hops.is_cut = false;
-    if (trust->header.len && (is_proxy(trust, &c->address) || is_caller(trust, &c->address)))
+    if (trust->header.len && (trust_is_proxy(trust, &c->address) || is_caller(trust, &c->address)))
         forwarded_parse(req, trust->header, &hops);
-    while (next < hops.n && is_proxy(trust, &c->last_hop))
+    while (next < hops.n && trust_is_proxy(trust, &c->last_hop))
         c->last_hop = hops.addrs[next++];
     c->address = c->last_hop;
     /* A proxy that is listed as a caller too speaks for itself only when nobody unreadable stands behind it. */
-    c->is_trusted = is_caller(trust, &c->last_hop) && !(hops.is_cut && next == hops.n && is_proxy(trust, &c->last_hop));
-    while (c->is_trusted && next < hops.n && (is_proxy(trust, &c->address) || is_caller(trust, &c->address)))
+    c->is_trusted = is_caller(trust, &c->last_hop) &&
+                    !(hops.is_cut && next == hops.n && trust_is_proxy(trust, &c->last_hop));
+    while (c->is_trusted && next < hops.n && (trust_is_proxy(trust, &c->address) || is_caller(trust, &c->address)))
         c->address = hops.addrs[next++];
     if (next)
         c->address_source = ADDRESS_HEADER;

@@ -28,6 +28,9 @@ struct caller {
 enum fail caller_resolve(const struct world *w, const struct addr *peer, bool via_proxy_protocol,
     const struct message *req, struct caller *ret_caller, struct str *ret_error);
 
+/* Is it one of SEXTANT_TRUSTED_PROXIES? */
+bool trust_is_proxy(const struct trust *trust, const struct addr *a);
+
 /* The place alone, in order: hint, override, database (never for special-purpose addresses), default. */
 void caller_place(const struct world *w, const struct addr *address, struct str hint, struct place *ret_place);
 

@@ -337,6 +337,7 @@ finish(struct server *s)
     holds_free(s->holds);
     state_close(&s->state);
     world_unref(s->world);
+    edge_shared_fini(&s->shared);
 }
 
 /* A container ends with its first process, whatever that says. */
@@ -364,6 +365,7 @@ server_run(struct world *world, const struct server_start *how)
     s->is_kept = how->is_kept;
     s->predecessor_fd = how->predecessor_fd;
     s->handover.fd = s->handover.listen_fd = -1;
+    edge_shared_init(&s->shared);
     s->world = world;
     s->generation = world->generation;
     s->reloaded_wall_us = clock_wall_us();

@@ -6,7 +6,9 @@
 #include "proxy/flow/session.h"
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
-#include "proxy/route/answer.h"
+
+/* Descriptors that clients may not use up: for the admin listener, logs, reloads, connections to clusters. */
+enum { KEEP_FREE = 64, EVICT_AT_ONCE = 32 };
 
 struct worker *
 worker_new(struct fleet *fleet, struct edge_shared *shared, struct access_log *log, uint64_t seed)
@@ -21,49 +23,41 @@ worker_new(struct fleet *fleet, struct edge_shared *shared, struct access_log *l
     return w;
 }
 
-/* Over the limit of connections: say so and close, without reading anything. With TLS there is no way to say it. */
-static void
-turn_away(struct worker *w, struct stream *s, bool is_tls)
-{
-    struct operation none = { .collection = STR_NONE };
-    struct buf body = { 0 }, out = { 0 };
-    struct str text;
-    struct iovec iov;
-
-    answer_error(&body, FAIL_CONNECTIONS_FULL, &none, STR_NONE);
-    buf_printf(&out,
-        "HTTP/1.1 503 Service Unavailable\r\nx-sextant-error: CONNECTIONS_FULL\r\nretry-after: 1\r\n"
-        "content-type: application/json\r\ncontent-length: %zu\r\nconnection: close\r\n\r\n",
-        buf_len(&body));
-    buf_add(&out, buf_str(&body));
-    text = buf_str(&out);
-    iov = (struct iovec){ (void *)(uintptr_t)text.p, text.len };
-    if (!is_tls)
-        (void)stream_write(s, &iov, 1);
-    stream_close(&s);
-    metrics_add(w->metrics, METRIC_FAILURES, FAIL_CONNECTIONS_FULL, 1);
-    buf_fini(&body);
-    buf_fini(&out);
-}
-
 static void
 on_accept(void *arg, struct stream *s)
 {
     struct worker_door *door = arg;
-    struct worker *w = door->worker;
-    uint64_t limit = edge_world(w->edge)->conf->max_connections;
 
-    if (atomic_load_explicit(&w->edge->shared->connections, memory_order_relaxed) >= limit)
-        turn_away(w, s, door->flags & DOOR_TLS);
-    else
-        session_new(w->edge, s, door->flags);
+    session_new(door->worker->edge, s, door->flags);
 }
 
+/* All listeners of all workers meet it together: the log hears of it once, and once when it is over. */
 static void
 on_trouble(void *arg, int error)
 {
-    log_warning("accepting pauses: %s", strerrordesc_np(error));
-    events_add(EVENT_ACCEPT_PAUSED, STR_NONE, "accepting pauses: %s", strerrordesc_np(error));
+    struct worker *w = arg;
+    struct edge_shared *shared = w->edge->shared;
+
+    if (error == 0) {
+        if (atomic_fetch_sub(&shared->resting, 1) == 1)
+            log_info("accepting goes on");
+        return;
+    }
+    if (atomic_fetch_add(&shared->resting, 1) == 0) {
+        log_warning("accepting pauses: %s; idle connections are closed. Raise the limit of open files, or lower "
+                    "SEXTANT_MAX_CONNECTIONS",
+            strerrordesc_np(error));
+        events_add(EVENT_ACCEPT_PAUSED, STR_NONE, "accepting pauses: %s", strerrordesc_np(error));
+    }
+    metrics_add(w->metrics, METRIC_ACCEPT_PAUSES, 0, 1);
+}
+
+static void
+on_rest(void *arg)
+{
+    struct worker *w = arg;
+
+    edge_evict_idle(w->edge, EVICT_AT_ONCE);
 }
 
 void
@@ -75,7 +69,8 @@ worker_add_listener(struct worker *w, int fd, unsigned flags)
     door->worker = w;
     door->flags = flags;
     door->listener = listener_new(w->loop, fd, on_accept, door);
-    listener_on_trouble(door->listener, on_trouble, NULL);
+    listener_on_trouble(door->listener, on_trouble, on_rest, w);
+    listener_keep_free(door->listener, KEEP_FREE);
 }
 
 static void *

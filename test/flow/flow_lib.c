@@ -115,7 +115,8 @@ void
 flow_init(struct flow *f, const char *const *env)
 {
     *f = (struct flow){ .loop = loop_new_virtual(start_us), .world = load(env) };
-    atomic_init(&f->shared.is_ready, true);
+    edge_shared_init(&f->shared);
+    atomic_store(&f->shared.is_ready, true);
     f->registry = registry_new();
     f->fleet = fleet_build(f->registry, f->world, resolve_nothing, NULL);
     f->metrics = metrics_new();
@@ -148,6 +149,7 @@ flow_fini(struct flow *f)
     registry_free(f->registry);
     world_unref(f->world);
     loop_free(f->loop);
+    edge_shared_fini(&f->shared);
 }
 
 /* --- ends -------------------------------------------------------------------------------------------------------- */
@@ -203,7 +205,7 @@ flow_dials(const struct flow *f, struct str name)
 }
 
 struct end *
-flow_client(struct flow *f, unsigned number, bool is_american)
+flow_client(struct flow *f, unsigned number, const struct addr *given)
 {
     struct end *e = &f->clients[number - 1];
     struct addr address = { .family = 4, .bytes = { 192, 0, 2, (uint8_t)number } };
@@ -211,8 +213,8 @@ flow_client(struct flow *f, unsigned number, bool is_american)
 
     if (e->stream || e->has_ended || e->error)
         return e;
-    if (is_american)
-        memcpy(address.bytes, (uint8_t[]){ 198, 51, 100 }, 3);
+    if (given->family)
+        address = *given;
     stream_pair(f->loop, FLOW_CAPACITY, &theirs, &e->stream);
     stream_memory_set_peer(theirs, &address, 40000);
     session_new(f->edge, theirs, DOOR_PLAIN);

@@ -3,7 +3,7 @@
 #define SEXTANT_TEST_FLOW_FLOW_LIB_H
 
 /* One edge in one process: virtual clock, clients and endpoints as ends of memory streams. Nothing is read, sent or moved
- * but by the functions below. Clients are made at their first use, from 192.0.2.N (Germany) or 198.51.100.N (USA). */
+ * but by the functions below. Clients are made at their first use, from 192.0.2.N (Germany) or an address that is given. */
 
 #include "proxy/flow/edge.h"
 
@@ -44,7 +44,7 @@ struct backend *flow_backend(const struct flow *f, struct str name); /* "eu/1"; 
 /* "eu/1": the newest connection to it, "eu/1#2": its second; NULL when there is none. */
 struct end *flow_dial(struct flow *f, struct str name);
 unsigned flow_dials(const struct flow *f, struct str name);
-struct end *flow_client(struct flow *f, unsigned number, bool is_american);
+struct end *flow_client(struct flow *f, unsigned number, const struct addr *address); /* family 0: its own */
 
 void end_send(struct flow *f, struct end *e, struct str bytes); /* everything, or fails the test when nobody reads */
 void end_close(struct end *e, bool with_reset);

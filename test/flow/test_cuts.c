@@ -14,6 +14,8 @@ static const char *const env[] = { NULL };
 #define REQUEST \
     "POST /collections/books/points/delete HTTP/1.1\r\nhost: q\r\ntransfer-encoding: chunked\r\n\r\n" \
     "5\r\n{\"a\":\r\n2\r\n1}\r\n0\r\n\r\n"
+static const struct addr own;
+
 #define READ "GET /collections/books/points/1 HTTP/1.1\r\nhost: q\r\n\r\n"
 #define CHUNKED "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
 #define SIZED "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nabcde"
@@ -23,7 +25,7 @@ check_reply(struct flow *f, const char *body, const char *cluster)
 {
     struct reply r = { 0 };
 
-    assert_true(reply_take(flow_client(f, 1, false), false, &r));
+    assert_true(reply_take(flow_client(f, 1, &own), false, &r));
     assert_int_equal(r.status, 200);
     assert_true(str_eq(buf_str(&r.body), str_from(body)));
     assert_true(str_eq(reply_field(&r, "x-sextant-cluster"), str_from(cluster)));
@@ -45,7 +47,7 @@ one_cut(struct str request, size_t request_at, struct str answer, size_t answer_
     struct flow f;
 
     flow_init(&f, env);
-    send_in_two(&f, flow_client(&f, 1, false), request, request_at);
+    send_in_two(&f, flow_client(&f, 1, &own), request, request_at);
     assert_non_null(flow_dial(&f, STR("eu/1")));
     send_in_two(&f, flow_dial(&f, STR("eu/1")), answer, answer_at);
     check_reply(&f, "abcde", "eu");
@@ -76,11 +78,11 @@ one_truncation(struct str answer, size_t at, bool with_reset)
     struct flow f;
 
     flow_init(&f, env);
-    end_send(&f, flow_client(&f, 1, false), STR(READ));
+    end_send(&f, flow_client(&f, 1, &own), STR(READ));
     end_send(&f, flow_dial(&f, STR("eu/1")), str_make(answer.p, at));
     end_close(flow_dial(&f, STR("eu/1")), with_reset);
     flow_settle(&f);
-    assert_int_equal(buf_len(&flow_client(&f, 1, false)->got), 0);
+    assert_int_equal(buf_len(&flow_client(&f, 1, &own)->got), 0);
     assert_non_null(flow_dial(&f, STR("us/1")));
     end_send(&f, flow_dial(&f, STR("us/1")), STR("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nus"));
     check_reply(&f, "us", "us");

@@ -4,7 +4,7 @@
  * order. The world is made at the first line that is not `env`. In bytes, \r \n \t \xNN \\ are escapes.
  *
  *   env NAME=VALUE               refuse|accept EP          drop what dials to it from now on, or not
- *   client N [US]                from now on speak as client N
+ *   client N [US|ADDRESS]        from now on speak as client N, who comes from there
  *   request METHOD PATH [BODY]   send BYTES   fill N (N bytes of 'x')   leave (close)   vanish (reset)
  *   pause | unpause              the client stops reading, and goes on
  *   sees EP BYTES                the endpoint received these bytes, after what was seen before
@@ -36,7 +36,7 @@ struct script {
     struct arena arena;
     const char *env[FLOW_ENV + 1];
     unsigned n_env, client;
-    bool is_american;
+    struct addr address; /* family 0: the client's own */
     struct reply reply;
     const char *file;
     unsigned line;
@@ -88,7 +88,7 @@ bytes(struct script *s, struct str text)
 static struct end *
 client(struct script *s)
 {
-    return flow_client(&s->flow, s->client, s->is_american);
+    return flow_client(&s->flow, s->client, &s->address);
 }
 
 static struct end *
@@ -127,7 +127,11 @@ static void
 do_client(struct script *s, struct str rest)
 {
     s->client = (unsigned)number(s, &rest);
-    s->is_american = str_eq(rest, STR("US"));
+    s->address.family = 0;
+    if (str_eq(rest, STR("US")))
+        s->address = (struct addr){ .family = 4, .bytes = { 198, 51, 100, (uint8_t)s->client } };
+    else if (rest.len && !addr_parse(rest, &s->address))
+        BROKEN(s, "not an address: " STR_FMT, STR_ARG(rest));
     client(s);
 }
 

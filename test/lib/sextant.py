@@ -4,6 +4,7 @@ choosing, ended by the id they were started with."""
 import http.client
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -66,13 +67,17 @@ def call(port, method, target, body=None, caller=None, headers=None, timeout=10)
 
 class Process:
     def __init__(self, directory):
-        self.directory, self.process = str(directory), None
+        self.directory, self.process, self.descriptors = str(directory), None, None
         os.makedirs(self.directory, exist_ok=True)
 
     def spawn(self, argv, env):
         with open(os.path.join(self.directory, "output"), "ab") as output:
             self.process = subprocess.Popen(argv, env=env, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
-                                            cwd=self.directory)
+                                            cwd=self.directory, preexec_fn=self.limit)
+
+    def limit(self):
+        if self.descriptors:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self.descriptors, self.descriptors))
 
     def output(self):
         with open(os.path.join(self.directory, "output"), encoding="utf-8", errors="replace") as file:
@@ -168,8 +173,9 @@ class Region(Process):
 class Edge(Process):
     """One running Sextant."""
 
-    def __init__(self, directory, regions, partition_map=None, **options):
+    def __init__(self, directory, regions, partition_map=None, descriptors=None, **options):
         super().__init__(directory)
+        self.descriptors = descriptors
         clusters = "\n".join(f"{r.name} {r.url} at={PLACES[r.name]}" for r in regions)
         self.log_file = os.path.join(self.directory, "access.log")
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("SEXTANT_")}

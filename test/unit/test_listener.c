@@ -22,7 +22,7 @@ struct fixture {
     int clients[CLIENTS], n_clients;
     struct stream *streams[CLIENTS];
     int n_streams, want;
-    int troubles, trouble_error;
+    int troubles, trouble_error, ends, rests;
     rlim_t limit_was;
     int64_t trouble_us, accepted_us;
 };
@@ -207,11 +207,23 @@ test_end_in_callback(void **state)
 }
 
 static void
+on_rest(void *arg)
+{
+    struct fixture *f = arg;
+
+    f->rests++;
+}
+
+static void
 on_trouble(void *arg, int error)
 {
     struct fixture *f = arg;
     struct rlimit limit;
 
+    if (error == 0) {
+        f->ends++;
+        return;
+    }
     f->troubles++;
     f->trouble_error = error;
     f->trouble_us = loop_now_us(f->loop);
@@ -228,7 +240,7 @@ test_out_of_descriptors(void **state)
     int last;
 
     begin(&f, &loopback, on_accept);
-    listener_on_trouble(f.listener, on_trouble, &f);
+    listener_on_trouble(f.listener, on_trouble, on_rest, &f);
     assert_int_equal(dial(&f, &loopback), 0);
     getrlimit(RLIMIT_NOFILE, &limit);
     f.limit_was = limit.rlim_cur;
@@ -244,6 +256,41 @@ test_out_of_descriptors(void **state)
     assert_int_equal(f.n_streams, 1);
     assert_true(f.accepted_us - f.trouble_us >= 100 * USEC_PER_MSEC);
     finish(&f);
+}
+
+static void
+test_keeps_descriptors_free_for_others(void **state)
+{
+    struct fixture f;
+    struct rlimit limit;
+    int next, n = 0;
+
+    begin(&f, &loopback, on_accept);
+    listener_on_trouble(f.listener, on_trouble, on_rest, &f);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    f.limit_was = limit.rlim_cur;
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(dial(&f, &loopback), 0);
+    while ((next = dup(0)) < 40) /* an eighth of so many is more than three */
+        f.clients[f.n_clients++] = next;
+    close(next);
+    limit.rlim_cur = (rlim_t)next + 5; /* room for two, with three kept free */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    listener_keep_free(f.listener, 3);
+    f.want = 2;
+    loop_run(f.loop);
+    loop_settle(f.loop);
+    assert_int_equal(f.n_streams, 2);
+    for (int fd; (fd = dup(0)) >= 0; n++)
+        f.clients[f.n_clients++] = fd;
+    assert_int_equal(n, 3);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){ f.limit_was, limit.rlim_max });
+    listener_keep_free(f.listener, 3);
+    f.want = 4;
+    loop_run(f.loop);
+    assert_int_equal(f.troubles, 1);
+    finish(&f);
+    assert_int_equal(f.ends, 1);
 }
 
 static void
@@ -310,6 +357,7 @@ main(void)
         cmocka_unit_test(test_pause),
         cmocka_unit_test(test_end_in_callback),
         cmocka_unit_test(test_out_of_descriptors),
+        cmocka_unit_test(test_keeps_descriptors_free_for_others),
         cmocka_unit_test(test_families),
     };
 
