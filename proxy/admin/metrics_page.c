@@ -71,7 +71,15 @@ value_cost(const struct fleet_cluster *fc, const struct cluster_view *v)
 static double
 value_outstanding(const struct fleet_cluster *fc, const struct cluster_view *v)
 {
-    return atomic_load(&fc->cluster->shared.outstanding);
+    return (double)atomic_load(&fc->cluster->shared.outstanding) + atomic_load(&fc->cluster->shared.unbounded);
+}
+
+static double
+value_adaptive(const struct fleet_cluster *fc, const struct cluster_view *v)
+{
+    double found = atomic_load(&fc->cluster->shared.pressure.limit);
+
+    return found > 0 ? found : -1;
 }
 
 static double
@@ -274,6 +282,7 @@ admin_page_metrics(const struct admin_view *view, struct str query, struct buf *
     print_clusters(f, METRIC_RTT, value_rtt, out);
     print_clusters(f, METRIC_COST, value_cost, out);
     print_clusters(f, METRIC_OUTSTANDING, value_outstanding, out);
+    print_clusters(f, METRIC_ADAPTIVE_LIMIT, value_adaptive, out);
     print_clusters(f, METRIC_WAITING, value_waiting, out);
     print_clusters(f, METRIC_POOL, value_connections, out);
     print_clients(view, out);

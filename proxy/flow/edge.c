@@ -10,6 +10,7 @@ void
 edge_shared_init(struct edge_shared *shared)
 {
     *shared = (struct edge_shared){ .census = census_new() };
+    hash_key_draw(&shared->hash_key);
 }
 
 void

@@ -25,6 +25,7 @@ struct edge_shared {
     atomic_bool is_ready;      /* configured and listening */
     struct tls_count tls;
     atomic_uint resting;       /* listeners that wait for descriptors */
+    struct hash_key hash_key;  /* for numbers made of what strangers send */
     struct census *census;     /* connections by address; NULL: not counted */
 };
 void edge_shared_init(struct edge_shared *shared);

@@ -15,7 +15,7 @@ void session_free(struct session *s); /* cuts whatever is under way */
 struct session *session_next(const struct session *s);
 /* Close an idle one, unless a request has come meanwhile: unread, it would be reset. A connection that has not had its first
  * request yet gets a second for it. */
-bool session_leave_idle(struct session *s); /* true: closed */
+bool session_leave_idle(struct session *s);             /* true: closed */
 int64_t session_idle_since_us(const struct session *s); /* of one in the edge's idle queue */
 bool session_is_idle(const struct session *s);          /* between requests, nothing left to write */
 

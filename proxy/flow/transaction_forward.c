@@ -95,6 +95,7 @@ transaction_spec(struct transaction *t, struct leg_spec *ret_spec)
         .deadline_us = deadline_of(t),
         .deadline_is_clients = t->op.timeout_ms >= 0,
         .progress_us = conf->body_timeout * USEC_PER_MSEC,
+        .caller = (uint32_t)hash_keyed(&t->edge->shared->hash_key, census_name(&t->caller.address)),
         .policy = retry_decide,
     };
     transaction_add_credential(t, ret_spec);

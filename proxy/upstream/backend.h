@@ -13,8 +13,9 @@
 #include "proxy/base/fail.h"
 #include "proxy/upstream/balance.h"
 #include "proxy/upstream/health.h"
+#include "proxy/upstream/pressure.h"
 
-enum { BACKENDS_MAX = 1024, PENALTIES = 16 };
+enum { BACKENDS_MAX = 1024, PENALTIES = 16, CALLER_BINS = 64 };
 
 struct backend {
     atomic_uint refs;
@@ -79,7 +80,11 @@ struct cluster {
     char *name;
     struct rank rank; /* control thread only */
     struct {
-        atomic_uint outstanding, connections, waiting;
+        atomic_uint outstanding; /* places taken, but those of `unbounded` */
+        atomic_uint unbounded;   /* operations without a deadline */
+        atomic_uint connections, waiting;
+        atomic_uint running[CALLER_BINS], queued[CALLER_BINS]; /* the same by caller, as far as their numbers differ */
+        struct pressure pressure;
         atomic_ullong held,
             held_down; /* endpoints that an operator holds, and those of them taken down; bit 0 is number 1 */
         _Atomic double cost_ms, rtt_ms, distance_km;

@@ -11,8 +11,9 @@
 #include "proxy/upstream/leg_impl.h"
 
 #include "proxy/base/mem.h"
+#include "proxy/upstream/place.h"
 
-enum { WAIT_POLL_US = 10 * 1000, FRESH_FOR_WRITES_US = 1000 * 1000 };
+enum { FRESH_FOR_WRITES_US = 1000 * 1000 };
 
 static void step(void *arg);
 static void try_again(struct leg *leg, enum fail fail);
@@ -23,80 +24,15 @@ leg_cluster(const struct leg *leg)
     return leg->spec.candidates[leg->at];
 }
 
-/* --- places ------------------------------------------------------------------------------------------------------ */
-
-static bool
-take_place(struct leg *leg)
-{
-    const struct conf *conf = leg->fleet->world->conf;
-    uint64_t limit = conf->cluster_requests < conf->cluster_connections ? conf->cluster_requests
-                                                                        : conf->cluster_connections;
-    struct cluster *c = leg_fleet_cluster(leg)->cluster;
-
-    if (atomic_fetch_add_explicit(&c->shared.outstanding, 1, memory_order_relaxed) < limit)
-        return leg->has_place = true;
-    atomic_fetch_sub_explicit(&c->shared.outstanding, 1, memory_order_relaxed);
-    return false;
-}
-
-static void
-stop_waiting(struct leg *leg)
-{
-    if (!leg->is_waiting)
-        return;
-    leg->is_waiting = false;
-    timer_clear(&leg->wait);
-    TAILQ_REMOVE(&leg->up->queues[leg_fleet_cluster(leg)->cluster->slot], leg, entry);
-    atomic_fetch_sub_explicit(&leg_fleet_cluster(leg)->cluster->shared.waiting, 1, memory_order_relaxed);
-}
-
-static void
-give_place(struct leg *leg)
-{
-    struct cluster *c = leg_fleet_cluster(leg)->cluster;
-    struct leg *next = TAILQ_FIRST(&leg->up->queues[c->slot]);
-
-    if (!leg->has_place)
-        return;
-    leg->has_place = false;
-    atomic_fetch_sub_explicit(&c->shared.outstanding, 1, memory_order_relaxed);
-    if (next)
-        task_schedule(leg->up->loop, &next->step, step, next);
-}
+/* --- places: see place.h ------------------------------------------------------------------------------------------ */
 
 static void
 on_wait(void *arg)
 {
     struct leg *leg = arg;
 
-    if (leg_now_us(leg) < leg->wait_until_us) {
-        timer_set(&leg->wait, WAIT_POLL_US);
-        step(leg);
-        return;
-    }
-    stop_waiting(leg);
+    place_leave(leg);
     try_again(leg, FAIL_QUEUE_TIMEOUT);
-}
-
-static void
-begin_waiting(struct leg *leg)
-{
-    const struct conf *conf = leg->fleet->world->conf;
-    struct cluster *c = leg_fleet_cluster(leg)->cluster;
-
-    if (leg->is_waiting)
-        return;
-    if (atomic_fetch_add_explicit(&c->shared.waiting, 1, memory_order_relaxed) >= conf->queue_length ||
-        !conf->queue_timeout) {
-        atomic_fetch_sub_explicit(&c->shared.waiting, 1, memory_order_relaxed);
-        try_again(leg, FAIL_CLUSTER_BUSY);
-        return;
-    }
-    leg->is_waiting = true;
-    leg->wait_until_us = leg_now_us(leg) + conf->queue_timeout * USEC_PER_MSEC;
-    TAILQ_INSERT_TAIL(&leg->up->queues[c->slot], leg, entry);
-    metrics_add(leg->up->metrics, METRIC_QUEUED, c->slot, 1);
-    timer_set(&leg->wait, WAIT_POLL_US);
 }
 
 /* --- one exchange ------------------------------------------------------------------------------------------------ */
@@ -120,6 +56,7 @@ on_head(void *arg, struct message *head)
     struct leg *leg = arg;
 
     leg->answer = head;
+    place_sample(leg, false);
     if (head->framing == FRAMING_LENGTH && head->content_length > leg->spec.hold_bytes)
         release_answer(leg);
 }
@@ -181,6 +118,8 @@ tell_try(struct leg *leg, enum fail fail)
     };
 
     leg->sent_something |= !exchange_sent_nothing(leg->exchange);
+    if (!leg->answer && (fail == FAIL_CLIENT_GONE || fail == FAIL_UPSTREAM_SILENT))
+        place_sample(leg, true);
     leg->events->on_try(leg->arg, leg, &t);
 }
 
@@ -212,7 +151,7 @@ on_done(void *arg, enum fail fail)
     leg->fail = fail;
     if (fail == FAIL_NONE && answered == FAIL_NONE) {
         leg->exchange = NULL;
-        give_place(leg);
+        place_give(leg);
         if (!leg->answer_began)
             release_answer(leg);
         if (!leg->is_over)
@@ -268,13 +207,13 @@ step(void *arg)
     struct leg *leg = arg;
     int chosen;
 
-    if (leg->is_over || leg->exchange)
+    if (leg->is_over || leg->exchange || leg->is_waiting)
         return;
-    if (!leg->has_place && !take_place(leg)) {
-        begin_waiting(leg);
+    if (!leg->has_place && !place_take(leg)) {
+        if (!place_wait(leg))
+            try_again(leg, FAIL_CLUSTER_BUSY);
         return;
     }
-    stop_waiting(leg);
     if (!leg->is_fresh_next || !leg->current || leg_is_held(leg, leg->current)) {
         chosen = leg_pick(leg);
         if (chosen < 0) {
@@ -353,7 +292,7 @@ try_again(struct leg *leg, enum fail fail)
     struct leg_decision d = leg->spec.policy(&facts);
 
     leg->exchange = NULL;
-    give_place(leg);
+    place_give(leg);
     if (d.move == LEG_GIVE_UP || !pay(leg, &d)) {
         give_up(leg, fail);
         return;
@@ -412,11 +351,11 @@ leg_cancel(struct leg *leg)
         return;
     leg->is_over = true;
     task_cancel(&leg->step);
-    stop_waiting(leg);
+    place_leave(leg);
     if (leg->exchange)
         tell_try(leg, FAIL_CLIENT_GONE);
     exchange_cancel(&leg->exchange);
-    give_place(leg);
+    place_give(leg);
 }
 
 void

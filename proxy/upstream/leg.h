@@ -73,6 +73,7 @@ struct leg_spec {
     int64_t deadline_us; /* absolute, 0 none */
     bool deadline_is_clients;
     int64_t progress_us;
+    uint32_t caller; /* any number that differs between callers: no one of them gets all places */
     leg_policy_fn *policy;
     leg_credential_fn *credential; /* NULL: nothing is added to the head */
     void *credential_arg;
@@ -95,7 +96,7 @@ struct leg {
     struct message *answer;
     struct buf held;
     enum fail fail;
-    int64_t wait_until_us;
+    int64_t wait_since_us, wait_until_us;
     struct timer wait;
     struct task step;
     TAILQ_ENTRY(leg) entry; /* in the cluster's queue */

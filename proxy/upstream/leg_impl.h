@@ -2,7 +2,7 @@
 #ifndef SEXTANT_UPSTREAM_LEG_IMPL_H
 #define SEXTANT_UPSTREAM_LEG_IMPL_H
 
-/* Shared by leg.c and leg_pick.c only. */
+/* Shared by leg.c, leg_pick.c and place.c only. */
 
 #include "proxy/upstream/leg.h"
 

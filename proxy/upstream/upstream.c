@@ -5,6 +5,7 @@
 
 #include "proxy/base/mem.h"
 #include "proxy/upstream/exchange.h"
+#include "proxy/upstream/place.h"
 #include "proxy/upstream/pool.h"
 
 enum { SWEEP_US = 250 * 1000 };
@@ -99,6 +100,12 @@ on_sweep(void *arg)
     timer_set(&up->sweep, SWEEP_US);
 }
 
+static void
+on_queue_poll(void *arg)
+{
+    place_poll(arg);
+}
+
 struct upstream *
 upstream_new(struct loop *loop, struct metrics *metrics, struct fleet *fleet, uint64_t seed)
 {
@@ -111,6 +118,7 @@ upstream_new(struct loop *loop, struct metrics *metrics, struct fleet *fleet, ui
     up->dial = dial_tcp;
     for (unsigned i = 0; i < CLUSTERS_MAX; i++)
         TAILQ_INIT(&up->queues[i]);
+    timer_init(&up->queue_poll, loop, on_queue_poll, up);
     timer_init(&up->sweep, loop, on_sweep, up);
     timer_set(&up->sweep, SWEEP_US);
     return up;
@@ -122,6 +130,7 @@ upstream_free(struct upstream *up)
     if (!up)
         return;
     timer_fini(&up->sweep);
+    timer_fini(&up->queue_poll);
     for (unsigned i = 0; i < BACKENDS_MAX; i++)
         pool_free(up->pools[i]);
     fleet_unref(up->fleet);

@@ -36,7 +36,7 @@ struct upstream {
     struct fleet *fleet; /* current one; a reference */
     struct pool *pools[BACKENDS_MAX];
     TAILQ_HEAD(leg_queue, leg) queues[CLUSTERS_MAX]; /* by slot: waiting for a place */
-    struct timer sweep;
+    struct timer sweep, queue_poll;
     struct budget budget;
     uint64_t random;
     upstream_dial_fn *dial;

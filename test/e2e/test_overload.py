@@ -10,6 +10,7 @@ import sys
 import time
 
 import pytest
+from load import Load
 from sextant import QDRANT, call, request, wait_for
 
 CROWD = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib", "crowd.py")
@@ -151,3 +152,24 @@ def test_a_crowd_does_not_slow_others_down(region, edge):
 def test_a_large_crowd_does_not_slow_others_down(region, edge):
     one = region()
     assert any(slowdown(one, edge, 10000, 500, 6000) < 1.10 for _ in range(3))
+
+
+def test_a_slow_cluster_gets_less_to_do(region, edge):
+    if QDRANT:
+        pytest.skip("needs a fault")
+    eu = region()
+    one = edge([eu], adaptive_floor=4, queue_timeout="100ms")
+    assert one.call("PUT", "/collections/c", VECTORS)[0] == 200
+    with Load(one.port, "c", "192.0.2.7", rate=150, threads=40, share_of_writes=0.0) as load:
+        wait_for(lambda: sum(a.status == 200 for a in load.answers) > 100, 20, "usual answers")
+        eu.faults(delay=0.3, match="/scroll")
+        wait_for(lambda: 0 < one.metric("sextant_cluster_adaptive_limit") < 20, 20, "a lower limit")
+        wait_for(lambda: any(a.status == 503 for a in load.answers), 20, "an answer that there is too much to do")
+        assert ask(one.port, "/readyz") == (200, None)
+        eu.control(clear=True)
+        lowered = one.metric("sextant_cluster_adaptive_limit")
+        at = load.now()
+        wait_for(lambda: sum(a.status == 200 and a.at > at for a in load.answers) > 100, 30, "usual answers again")
+    assert {a.status for a in load.answers} <= {200, 503}, {a.status for a in load.answers}
+    assert all(a.error in (None, "CLUSTER_BUSY", "QUEUE_TIMEOUT") for a in load.answers)
+    assert lowered < 1024

@@ -7,7 +7,7 @@
 
 #include "proxy/flow/edge.h"
 
-enum { FLOW_CLIENTS = 4, FLOW_DIALS = 64, FLOW_CAPACITY = 64 * 1024, FLOW_ENV = 32 };
+enum { FLOW_CLIENTS = 8, FLOW_DIALS = 64, FLOW_CAPACITY = 64 * 1024, FLOW_ENV = 32 };
 
 struct end {                       /* the test's side of a connection */
     const struct backend *backend; /* NULL: a client */
