@@ -9,7 +9,7 @@ enum { LOG_FLUSH_US = 50 * 1000, IDLE_LEAST_US = 1000 * 1000 };
 void
 edge_shared_init(struct edge_shared *shared)
 {
-    *shared = (struct edge_shared){ .census = census_new() };
+    *shared = (struct edge_shared){ .census = census_new(), .quota = quota_new() };
     hash_key_draw(&shared->hash_key);
 }
 
@@ -17,6 +17,7 @@ void
 edge_shared_fini(struct edge_shared *shared)
 {
     census_free(shared->census);
+    quota_free(shared->quota);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include "proxy/base/random.h"
 #include "proxy/net/stream_tls.h"
 #include "proxy/flow/census.h"
+#include "proxy/flow/quota.h"
 #include "proxy/obs/access_log.h"
 #include "proxy/obs/residency.h"
 #include "proxy/route/token_cache.h"
@@ -26,6 +27,7 @@ struct edge_shared {
     struct tls_count tls;
     atomic_uint resting;       /* listeners that wait for descriptors */
     struct hash_key hash_key;  /* for numbers made of what strangers send */
+    struct quota *quota;       /* requests by address and by key */
     struct census *census;     /* connections by address; NULL: not counted */
 };
 void edge_shared_init(struct edge_shared *shared);

@@ -46,8 +46,8 @@ enter_idle(struct session *s)
     session_progress(s);
 }
 
-static void
-leave_idle(struct session *s)
+void
+session_unqueue(struct session *s)
 {
     if (s->is_queued_idle)
         TAILQ_REMOVE(&s->edge->idle, s, idle_entry);
@@ -73,7 +73,7 @@ static void
 leave(struct session *s)
 {
     s->state = GONE;
-    leave_idle(s);
+    session_unqueue(s);
     LIST_REMOVE(s, entry);
     timer_clear(&s->timer);
     task_cancel(&s->pump);
@@ -179,7 +179,7 @@ on_timer(void *arg)
 static void
 begin_request(struct session *s)
 {
-    leave_idle(s);
+    session_unqueue(s);
     s->t = transaction_new(s->edge, &session_responder, s);
     s->state = HEAD;
     s->keep_alive = s->answer_done = s->head_sent = s->is_chunked = s->no_body = s->expects_continue = false;

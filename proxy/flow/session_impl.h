@@ -62,6 +62,7 @@ void session_arm(struct session *s);
 void session_progress(struct session *s);
 void session_pump(void *arg);
 
+void session_unqueue(struct session *s); /* it is no longer idle */
 /* The client moved so many bytes of a body. */
 void session_moved(struct session *s, size_t bytes);
 

@@ -56,6 +56,7 @@ answer_plain(struct session *s)
     buf_add(&s->out, buf_str(&body));
     buf_fini(&body);
     metrics_add(s->edge->metrics, METRIC_FAILURES, FAIL_PLAIN_HTTP, 1);
+    session_unqueue(s);
     s->state = LINGER;
     session_progress(s);
 }

@@ -289,12 +289,17 @@ set_deadline(struct transaction *t)
 
 /* Operation, caller and credential. A caller who may not ask is told that before anything about the request. */
 static enum fail
-judge_head(struct transaction *t, const struct addr *peer, bool via_proxy_protocol, struct str *ret_error)
+judge_head(struct transaction *t, const struct client_link *link, struct str *ret_error)
 {
     enum fail bad_target = operation_parse(t->request.method, t->request.target, &t->arena, &t->op);
-    enum fail bad_hint = caller_resolve(t->fleet->world, peer, via_proxy_protocol, &t->request, &t->caller, ret_error);
-    enum fail refused = transaction_authenticate(t);
+    enum fail bad_hint = caller_resolve(
+        t->fleet->world, &link->peer, link->via_proxy_protocol, &t->request, &t->caller, ret_error);
+    enum fail refused = transaction_admit(t, link->only_health);
 
+    if (refused == FAIL_NONE)
+        refused = transaction_authenticate(t);
+    if (refused == FAIL_NONE)
+        refused = transaction_admit_key(t);
     if (bad_target == FAIL_NONE)
         record_caller(t);
     if (refused != FAIL_NONE || bad_target != FAIL_NONE) {
@@ -313,13 +318,9 @@ transaction_begin(struct transaction *t, const struct client_link *link)
     begin_record(t);
     t->link = link;
     t->record.client_subject = link->client_subject;
-    fail = judge_head(t, &link->peer, link->via_proxy_protocol, &error);
+    fail = judge_head(t, link, &error);
     if (fail != FAIL_NONE) {
         transaction_fail(t, fail, error);
-        return;
-    }
-    if (link->only_health != FAIL_NONE && t->op.scope != SCOPE_SELF) {
-        transaction_fail(t, link->only_health, STR_NONE);
         return;
     }
     begin_body(t);

@@ -36,6 +36,7 @@ struct transaction {
     struct plan plan;
     struct message upstream_head;
     int64_t deadline_us;
+    int64_t retry_after_s; /* for whoever is refused; 0: a second */
 
     struct body body;
     uint64_t body_limit;  /* 0: none */
@@ -70,6 +71,10 @@ bool transaction_can_answer_here(const struct transaction *t);
 /* transaction_auth.c */
 enum fail transaction_authenticate(struct transaction *t);
 void transaction_add_credential(struct transaction *t, struct leg_spec *spec);
+
+/* transaction_admit.c: limits on callers; before it is known who they are, and after */
+enum fail transaction_admit(struct transaction *t, enum fail only_health);
+enum fail transaction_admit_key(struct transaction *t);
 
 /* transaction_forward.c */
 void transaction_forward(struct transaction *t);

@@ -110,7 +110,8 @@ answer_with(struct transaction *t, int status, struct str content_type, struct s
     if (fail != FAIL_NONE) {
         message_add(&out, STR("x-sextant-error"), str_from(fail_info(fail)->code));
         if (status == 503 || status == 429)
-            message_add(&out, STR("retry-after"), STR("1"));
+            message_add(&out, STR("retry-after"),
+                t->retry_after_s ? arena_printf(&t->arena, "%lld", (long long)t->retry_after_s) : STR("1"));
     }
     add_explaining_fields(t, &out);
     t->phase = PHASE_ANSWERING;
