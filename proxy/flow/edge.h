@@ -25,10 +25,10 @@ struct edge_shared {
     atomic_bool has_successor; /* draining as another process serves: readyz goes on to say 200 */
     atomic_bool is_ready;      /* configured and listening */
     struct tls_count tls;
-    atomic_uint resting;       /* listeners that wait for descriptors */
-    struct hash_key hash_key;  /* for numbers made of what strangers send */
-    struct quota *quota;       /* requests by address and by key */
-    struct census *census;     /* connections by address; NULL: not counted */
+    atomic_uint resting;      /* listeners that wait for descriptors */
+    struct hash_key hash_key; /* for numbers made of what strangers send */
+    struct quota *quota;      /* requests by address and by key */
+    struct census *census;    /* connections by address; NULL: not counted */
 };
 void edge_shared_init(struct edge_shared *shared);
 void edge_shared_fini(struct edge_shared *shared);

@@ -48,7 +48,7 @@ def said(connection):
 
 
 def test_descriptors_run_out(region, edge):
-    one = edge([region()], descriptors=160)
+    one = edge([region()], descriptors=160, max_connections=10000)
     with connections(one.port, 400):
         wait_for(lambda: one.metric("sextant_accept_pauses_total") >= 1, 20, "a pause")
         assert request(one.admin_port, "GET", "/status", timeout=5)[0] == 200
@@ -158,7 +158,7 @@ def test_a_slow_cluster_gets_less_to_do(region, edge):
     if QDRANT:
         pytest.skip("needs a fault")
     eu = region()
-    one = edge([eu], adaptive_floor=4, queue_timeout="100ms")
+    one = edge([eu], adaptive_floor=4, queue_timeout="100ms", probe_timeout="30s", connect_timeout="20s")
     assert one.call("PUT", "/collections/c", VECTORS)[0] == 200
     with Load(one.port, "c", "192.0.2.7", rate=150, threads=40, share_of_writes=0.0) as load:
         wait_for(lambda: sum(a.status == 200 for a in load.answers) > 100, 20, "usual answers")
@@ -171,5 +171,5 @@ def test_a_slow_cluster_gets_less_to_do(region, edge):
         at = load.now()
         wait_for(lambda: sum(a.status == 200 and a.at > at for a in load.answers) > 100, 30, "usual answers again")
     assert {a.status for a in load.answers} <= {200, 503}, {a.status for a in load.answers}
-    assert all(a.error in (None, "CLUSTER_BUSY", "QUEUE_TIMEOUT") for a in load.answers)
+    assert {a.error for a in load.answers} <= {None, "CLUSTER_BUSY", "QUEUE_TIMEOUT"}, {a.error for a in load.answers}
     assert lowered < 1024
