@@ -14,7 +14,7 @@
 #include "proxy/base/clock.h"
 #include "proxy/ctl/ctl_impl.h"
 
-enum { HOST_BYTES = 64 };
+enum { HOST_BYTES = 64, WAIT_SECONDS = 60 };
 
 typedef void show_fn(struct ctl *c, struct json root);
 
@@ -29,10 +29,10 @@ static const struct command {
         5 },
     { "explain", "--ip IP --collection NAME …", "where a request would go and why, as things are now", 0, 0, "GET",
         "/explain", NULL, 5 },
-    { "drain", "CLUSTER[/N] [--reason TEXT]", "no new requests; what runs may finish", 1, 1, "POST", "/drain",
+    { "drain", "CLUSTER[/N] [--reason TEXT] [--wait]", "no new requests; what runs may finish", 1, 1, "POST", "/drain",
         ctl_show_hold, 10 },
-    { "down", "CLUSTER[/N] [--reason TEXT]", "the same, and move at once what may be moved", 1, 1, "POST", "/down",
-        ctl_show_hold, 10 },
+    { "down", "CLUSTER[/N] [--reason TEXT] [--wait]", "the same, and move at once what may be moved", 1, 1, "POST",
+        "/down", ctl_show_hold, 10 },
     { "up", "CLUSTER[/N]", "leave it to the probes again", 1, 1, "POST", "/up", ctl_show_hold, 10 },
     { "overrides", "", "what is drained or down by order, since when, by whom and why", 0, 0, "GET", "/overrides",
         ctl_show_overrides, 5 },
@@ -50,7 +50,7 @@ ctl_help(struct buf *out)
                      "                     ask and order a running sextant; its address and token come from the same\n"
                      "                     variables as its own\n"));
     for (unsigned i = 0; i < N_COMMANDS; i++)
-        buf_printf(out, "      %-9s %-27s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+        buf_printf(out, "      %-9s %-37s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
     buf_add(
         out, STR("                     exit codes: 0 done, 1 refused, 2 not understood, 3 not reached, 4 not ready\n"));
 }
@@ -120,6 +120,8 @@ take_flag(struct ctl *c, struct str name)
 {
     if (str_eq(name, STR("--json")))
         return c->is_json = true;
+    if (str_eq(name, STR("--wait")) && c->n_words && !is_explain(c))
+        return c->waits = true;
     if (!str_eq(name, STR("--trusted")) || !is_explain(c))
         return false;
     add_parameter(c, STR("trusted"), STR("true"));
@@ -151,6 +153,12 @@ take_words(struct ctl *c, int argc, char **argv)
     return true;
 }
 
+static bool
+can_wait(const struct command *k)
+{
+    return strcmp(k->name, "drain") == 0 || strcmp(k->name, "down") == 0;
+}
+
 static const struct command *
 find_command(struct ctl *c)
 {
@@ -160,7 +168,7 @@ find_command(struct ctl *c)
 
         if (!str_eq(c->words[0], str_from(k->name)))
             continue;
-        if (n >= k->min && n <= k->max)
+        if (n >= k->min && n <= k->max && (!c->waits || can_wait(k)))
             return k;
         buf_printf(&c->err, "usage: sextant ctl %s %s\n", k->name, k->arguments);
         return NULL;
@@ -267,7 +275,7 @@ ask(struct ctl *c, const struct command *k)
         .method = changes ? "POST" : "GET",
         .target = str_from(k->target),
         .token = c->token,
-        .timeout_us = c->timeout_us ? c->timeout_us : k->seconds * USEC_PER_SEC,
+        .timeout_us = c->timeout_us && !c->waits ? c->timeout_us : k->seconds * USEC_PER_SEC,
     };
     int error, code;
 
@@ -283,6 +291,8 @@ ask(struct ctl *c, const struct command *k)
     if (error)
         say_unreached(c, error);
     code = error ? CTL_UNREACHABLE : show(c, k, &answer);
+    if (code == CTL_DONE && c->waits)
+        code = ctl_wait_idle(c, c->timeout_us ? c->timeout_us : WAIT_SECONDS * USEC_PER_SEC);
     buf_fini(&answer.body);
     buf_fini(&body);
     return code;

@@ -18,7 +18,7 @@ struct ctl {
     struct str words[CTL_WORDS]; /* the command and its arguments */
     unsigned n_words;
     struct str admin, token_file, reason; /* options; .p is NULL when they were not given */
-    bool is_json;
+    bool is_json, waits;
     struct buf query; /* of explain: "ip=...&..." */
     int64_t timeout_us;
     struct client_place place;
@@ -30,6 +30,9 @@ struct ctl {
 /* place.c: from --admin and --token-file, else from the environment that configures a server. False after saying why not. */
 bool ctl_find_place(struct ctl *c);
 struct str ctl_environ(const struct ctl *c, const char *name); /* STR_NONE when it is not set */
+
+/* wait.c: until nothing runs at the target of the command, or the time is over. An exit code. */
+int ctl_wait_idle(struct ctl *c, int64_t timeout_us);
 
 /* show.c: answers for people. */
 void ctl_show_status(struct ctl *c, struct json root);

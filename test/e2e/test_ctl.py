@@ -107,6 +107,26 @@ def test_a_tour_of_all_commands(regions, edge):
     assert json.loads(ctl(one, "reload", "--json")[1])["generation"] == 3
 
 
+def test_waiting_until_nothing_runs(regions, edge):
+    one = edge(regions, MAP, probe_timeout="20s")
+    for region in regions[1:]:
+        ctl(one, "drain", region.name)
+    assert one.call("PUT", "/collections/c", {"vectors": {"size": 2, "distance": "Dot"}})[0] == 503
+    assert request(regions[0].port, "PUT", "/collections/c", b'{"vectors":{"size":2,"distance":"Dot"}}')[0] == 200
+    regions[0].faults(delay=3, match="points/scroll")
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(one.call("POST", "/collections/c/points/scroll", {}, timeout=30)[0]))
+    thread.start()
+    wait_for(lambda: one.cluster_state("eu")["outstanding"] == 1, 20, "the request")
+    code, _, err = ctl(one, "drain", "eu", "--wait", "--timeout", "0.2")
+    assert code == 1 and "1 still under way there; the override stays in force\n" in err
+    assert ctl(one, "drain", "eu/1", "--wait", "--timeout", "50")[0] == 0
+    assert ctl(one, "drain", "eu", "--wait", "--timeout", "50")[0] == 0
+    assert one.cluster_state("eu")["outstanding"] == 0
+    thread.join()
+    assert answers == [200]
+
+
 def test_refusals(region, edge, tmp_path):
     path = tmp_path / "env"
     path.write_text("")
@@ -124,7 +144,7 @@ def test_refusals(region, edge, tmp_path):
 
 @pytest.mark.parametrize("words", [
     [], ["nonsense"], ["drain"], ["drain", "a", "b"], ["status", "x"], ["status", "--nonsense", "x"], ["drain", "eu", "--reason"],
-    ["status", "--ip", "1.2.3.4"], ["log-level", "a", "b"], ["status", "--timeout", "0"], ["status", "--timeout", "x"], ["drain", "eu", "--trusted"]])
+    ["status", "--ip", "1.2.3.4"], ["log-level", "a", "b"], ["status", "--timeout", "0"], ["status", "--timeout", "x"], ["drain", "eu", "--trusted"], ["up", "eu", "--wait"], ["status", "--wait"]])
 def test_words_that_are_not_understood(words):
     done = subprocess.run([SEXTANT, "ctl", *words], env={}, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2 and done.stdout == "" and done.stderr, done
