@@ -253,6 +253,45 @@ test_credentials(void **state)
     }
 }
 
+/* More tokens than are remembered take each other's places; none is ever shown with another's signature. */
+static void
+test_many_tokens(void **state)
+{
+    enum { N = TOKEN_CACHE_ENTRIES * 3 };
+    struct asked *a = *state;
+    struct token_claims claims;
+
+    begin(a, METHOD_GET, "/collections");
+    message_add_id(&a->request, FIELD_API_KEY, STR(""));
+    for (unsigned i = 0; i < N * 2; i++) {
+        struct str subject = arena_printf(&a->arena, "{\"subject\":\"s%u\"}", i % N), shown;
+
+        a->request.fields[0].value = token_of(&a->arena, subject.p, "the-key-of-clients");
+        assert_int_equal(ask(a), FAIL_NONE);
+        shown = auth_credential(&a->context, &a->who, i & 1, &a->arena);
+        assert_int_equal(token_verify(shown, i & 1 ? STR("key-of-us") : STR("key-of-eu"), 1000000, &claims), FAIL_NONE);
+        assert_int_equal(claims.subject_len, a->who.claims.subject_len);
+        assert_memory_equal(claims.subject, a->who.claims.subject, claims.subject_len);
+    }
+}
+
+/* A reload changes keys: what the old ones had verified or signed is not used. */
+static void
+test_another_configuration_starts_anew(void **state)
+{
+    struct asked *a = *state;
+    struct world *other = (struct world *)(uintptr_t)a->context.world;
+
+    begin(a, METHOD_GET, "/collections");
+    message_add_id(&a->request, FIELD_API_KEY, token_of(&a->arena, "{}", "the-key-of-clients"));
+    assert_int_equal(ask(a), FAIL_NONE);
+    assert_non_null(token_cache_find(a->context.tokens, &a->who.digest, 1, 1000000));
+    other->generation = 2;
+    assert_null(token_cache_find(a->context.tokens, &a->who.digest, 2, 1000000));
+    assert_int_equal(ask(a), FAIL_NONE);
+    assert_null(token_cache_find(a->context.tokens, &a->who.digest, 1, 1000000));
+}
+
 static void
 test_what_is_remembered_ends(void **state)
 {
@@ -335,6 +374,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_preflight, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_target_that_could_not_be_parsed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_credentials, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_many_tokens, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_another_configuration_starts_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_remembered_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_which_refusal_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_only_clusters_that_take_tokens, set_up, tear_down),

@@ -44,6 +44,23 @@ test_a_key_in_a_file(void **state)
     arena_fini(&a);
 }
 
+static void
+test_in_an_env_file(void **state)
+{
+    struct arena a = { 0 };
+    const char *text = "SEXTANT_CLUSTER_US_API_KEY='of the file'\nexport SEXTANT_CLUSTER_EU_WEST_API_KEY=\"too\"\n";
+    struct str path = arena_printf(&a, "SEXTANT_ENV_FILE=%s", write_file("env", text, strlen(text)));
+    const char *env[] = { TWO, path.p, "SEXTANT_CLUSTER_US_API_KEY=of the environment", NULL };
+    struct fixture f;
+
+    load(&f, env);
+    fixture_says(&f, "");
+    assert_str_equal(f.topology->clusters[0].options.api_key, "too");
+    assert_str_equal(f.topology->clusters[1].options.api_key, "of the environment"); /* it wins */
+    fixture_fini(&f);
+    arena_fini(&a);
+}
+
 static const struct {
     const char *env[5];
     const char *expected;
@@ -151,6 +168,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options_reach_their_cluster),
         cmocka_unit_test(test_a_key_in_a_file),
+        cmocka_unit_test(test_in_an_env_file),
         cmocka_unit_test(test_mistakes),
         cmocka_unit_test(test_an_unknown_option_lists_the_known),
         cmocka_unit_test(test_printed_but_for_secrets),
