@@ -269,6 +269,7 @@ ask "$de" GET /collections/users/points/1
 heading "To play with"
 hint() { printf '  %-64s %s\n' "$@"; }
 hint "http://$listen" "for any Qdrant client"
+hint "http://$admin/" "a page: the world, its regions, recent events"
 hint "curl -s http://$admin/status" "what Sextant thinks of the regions"
 hint "curl -s http://$admin/metrics" "the same for Prometheus"
 hint "curl -s http://$admin/residency" "whose data went where"

@@ -10,6 +10,7 @@
 
 #include "proxy/base/mem.h"
 #include "proxy/net/channel.h"
+#include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
 
@@ -28,6 +29,7 @@ drop(struct server *s, const char *why)
     if (h->fd < 0)
         return;
     log_warning("hand-over: %s; nothing has changed hands", why);
+    events_add(EVENT_HANDOVER_FAILED, STR_NONE, "%s; nothing has changed hands", why);
     timer_clear(&h->patience);
     fd_watch_free(h->watch);
     h->watch = NULL;

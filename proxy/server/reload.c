@@ -4,6 +4,7 @@
  * without error the control thread publishes it; otherwise the old one stays and the reasons are logged. One at a time; a
  * wish that comes meanwhile is fulfilled afterwards.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "proxy/base/mem.h"
@@ -18,6 +19,7 @@ struct load {
     struct arena arena;
     struct conf_issues issues;
     struct world *world; /* NULL: refused */
+    char why[128];       /* cut when longer */
 };
 
 static void
@@ -65,7 +67,7 @@ tell_geo(const struct world *old, const struct world *fresh)
 }
 
 static void
-adopt(struct server *s, struct world *fresh)
+adopt(struct server *s, struct world *fresh, const char *why)
 {
     struct world *old = s->world;
 
@@ -82,22 +84,22 @@ adopt(struct server *s, struct world *fresh)
     server_warn_holds(s);
     server_watch_files(s);
     log_info("reload: configuration %llu is in use", (unsigned long long)fresh->generation);
-    events_add(EVENT_RELOAD, STR_NONE, "configuration %llu is in use: %u clusters, %u lines in the partition map",
-        (unsigned long long)fresh->generation, fresh->topology->n_clusters, fresh->map->n_rules);
+    events_add(EVENT_RELOAD, STR_NONE, "configuration %llu is in use (%s): %u clusters, %u lines in the partition map",
+        (unsigned long long)fresh->generation, why, fresh->topology->n_clusters, fresh->map->n_rules);
     tell_geo(old, fresh);
     world_unref(old);
 }
 
 /* The first mistake stands for all: the log has the others. */
 static void
-tell_refused(struct str issues)
+tell_refused(struct str issues, const char *why)
 {
     struct str rest = issues, line;
 
     do
         str_cut(rest, '\n', &line, &rest);
     while (rest.len && !memmem(line.p, line.len, ": error: ", 9));
-    events_add(EVENT_RELOAD_REFUSED, STR_NONE, "the old configuration stays in use. " STR_FMT, STR_ARG(line));
+    events_add(EVENT_RELOAD_REFUSED, STR_NONE, "the old configuration stays in use (%s). " STR_FMT, why, STR_ARG(line));
 }
 
 /* --- those who wait ---------------------------------------------------------------------------------------------- */
@@ -164,12 +166,12 @@ on_loaded(void *arg)
     buf_clear(&s->reload_error_text);
     log_issues(&l->issues, &s->reload_error_text);
     if (l->world) {
-        adopt(s, l->world);
+        adopt(s, l->world, l->why);
     } else {
         s->reloads_failed++;
         s->last_reload_error = buf_str(&s->reload_error_text);
         log_error("reload: refused, the old configuration stays in use");
-        tell_refused(s->last_reload_error);
+        tell_refused(s->last_reload_error, l->why);
     }
     answer_waits(s, l->world != NULL, buf_str(&s->reload_error_text));
     supervision_reload(s, false, !l->world);
@@ -210,6 +212,7 @@ server_begin_reload(struct server *s, const char *why)
     l->server = s;
     l->generation = s->generation + 1;
     l->issues.arena = &l->arena;
+    snprintf(l->why, sizeof(l->why), "%s", why);
     s->is_loading = true;
     supervision_reload(s, true, false);
     error = thread_start(&s->loader, "loader", load, l);

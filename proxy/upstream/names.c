@@ -5,6 +5,7 @@
 #include <sys/queue.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 
 enum { RETRY_US = 1000 * 1000, SHORTEST_US = 1000 * 1000 };
@@ -40,6 +41,21 @@ next_us(const struct name *name, const struct resolved *result)
     return us < name->names->max_us ? us : name->names->max_us;
 }
 
+/* Said when it begins and when it ends. */
+static void
+tell(const struct name *name, const struct resolved *result)
+{
+    const char *why = result->error_text ? result->error_text : "look-up failed";
+    const char *meanwhile = name->n ? "; the last good ones stay in use" : "";
+
+    if (result->error && !name->is_failing) {
+        log_warning("%s: no address: %s%s", name->host, why, meanwhile);
+        events_add(EVENT_NAME_FAILED, str_from(name->host), "no address: %s%s", why, meanwhile);
+    } else if (!result->error && name->is_failing) {
+        events_add(EVENT_NAME_BACK, str_from(name->host), "can be looked up again");
+    }
+}
+
 static void
 on_resolved(void *arg, const struct resolved *result)
 {
@@ -51,9 +67,7 @@ on_resolved(void *arg, const struct resolved *result)
     name->lookup = NULL;
     name->has_ended = true;
     timer_set(&name->timer, next_us(name, result));
-    if (result->error && !name->is_failing)
-        log_warning("%s: no address: %s%s", name->host, result->error_text ? result->error_text : "look-up failed",
-            name->n ? "; the last good ones stay in use" : "");
+    tell(name, result);
     name->is_failing = result->error != 0;
     if (is_changed) {
         memcpy(name->addrs, result->addrs, result->n * sizeof(name->addrs[0]));

@@ -195,4 +195,13 @@ def test_reloads_are_events(regions, edge, tmp_path):
     assert "a<img>" in refused["text"] and one.status()["reloads_failed"] == 1 and one.status()["warnings"]
     file.write_text("a *=eu\n* *=us\n")
     reload = wait_for(lambda: events(one, "reload"), 10, "the event")[0]
-    assert "configuration" in reload["text"] and not one.status()["last_reload_error"]
+    assert "configuration" in reload["text"] and "a file has changed" in reload["text"] and not one.status()["last_reload_error"]
+
+
+def test_names_without_address_are_told(region, edge):
+    eu = region()
+    one = edge([eu], "* *=eu", settle=False, clusters=f"eu {eu.url} at=DE; far http://nowhere.invalid:6333 at=US")
+    failed = wait_for(lambda: events(one, "name-failed"), 60, "the event")[0]
+    assert failed["subject"] == "nowhere.invalid" and "no address" in failed["text"]
+    far = one.cluster_state("far")
+    assert not far["up"] and [(e["name"], e["state"], e["usable"]) for e in far["endpoints"]] == [("far/1", "unresolved", False)]
