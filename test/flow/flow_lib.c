@@ -119,6 +119,7 @@ flow_init(struct flow *f, const char *const *env)
     atomic_store(&f->shared.is_ready, true);
     f->registry = registry_new();
     f->fleet = fleet_build(f->registry, f->world, resolve_nothing, NULL);
+    f->holds = holds_new();
     f->metrics = metrics_new();
     f->residency = residency_new();
     f->up = upstream_new(f->loop, f->metrics, f->fleet, 1);
@@ -146,6 +147,7 @@ flow_fini(struct flow *f)
     residency_free(f->residency);
     metrics_free(f->metrics);
     fleet_unref(f->fleet);
+    holds_free(f->holds);
     registry_free(f->registry);
     world_unref(f->world);
     loop_free(f->loop);
@@ -256,6 +258,31 @@ flow_settle(struct flow *f)
         for (unsigned i = 0; i < f->n_dials; i++)
             moved |= read_end(&f->dials[i]);
     } while (moved);
+}
+
+void
+flow_hold(struct flow *f, struct str order)
+{
+    struct hold change = { .kind = HOLD_NONE, .reason = STR("new disks") };
+    struct holds *fresh;
+    struct str kind, target;
+
+    str_cut(str_trim(order), ' ', &kind, &target);
+    change.kind = str_eq(kind, STR("drain")) ? HOLD_DRAIN : str_eq(kind, STR("down")) ? HOLD_DOWN : HOLD_NONE;
+    assert_true(hold_target_parse(target, &change.cluster, &change.endpoint));
+    fresh = holds_change(f->holds, &change);
+    holds_free(f->holds);
+    f->holds = fresh;
+    fleet_set_holds(f->fleet, fresh);
+    for (unsigned i = 0; i < f->fleet->n_clusters && change.kind == HOLD_DOWN; i++) {
+        const struct fleet_cluster *fc = &f->fleet->clusters[i];
+
+        for (unsigned j = 0; j < fc->n_backends; j++) {
+            if (cluster_holds(fc->cluster, fc->backends[j].endpoint))
+                upstream_backend_fell(f->up, fc->backends[j].backend);
+        }
+    }
+    flow_settle(f);
 }
 
 void

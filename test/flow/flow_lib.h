@@ -34,6 +34,7 @@ struct flow {
     bool is_refused[BACKENDS_MAX];
     struct backend *fallen[16];
     unsigned n_fallen;
+    struct holds *holds;
 };
 
 /* NAME=VALUE lines that go before the usual ones of flow_lib.c, NULL at the end. */
@@ -41,6 +42,8 @@ void flow_init(struct flow *f, const char *const *env);
 void flow_fini(struct flow *f);
 
 struct backend *flow_backend(const struct flow *f, struct str name); /* "eu/1"; NULL when there is none */
+/* "drain eu", "down eu/1", "up eu": what the server does when an operator says so. */
+void flow_hold(struct flow *f, struct str order);
 /* "eu/1": the newest connection to it, "eu/1#2": its second; NULL when there is none. */
 struct end *flow_dial(struct flow *f, struct str name);
 unsigned flow_dials(const struct flow *f, struct str name);

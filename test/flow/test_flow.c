@@ -11,6 +11,7 @@
  *   answer EP STATUS [BODY]      tell EP BYTES   flood EP N   close EP   reset EP
  *   idle EP                      nothing unseen was received by any connection of it;   dials EP N   how many there were
  *   wait MS   drain   down EP    time passes; SIGTERM came; probes say that it is down
+ *   hold drain|down|up TARGET    what an operator orders about a cluster or an endpoint
  *   gets STATUS [BYTES]          the client's next answer, whole, with these bytes in its body; `head STATUS` for HEAD
  *   field NAME VALUE             in that answer; VALUE "-": it has none such
  *   begins BYTES                 the start of what the client got
@@ -419,6 +420,12 @@ do_metric(struct script *s, struct str rest)
         BROKEN(s, "it did not move");
 }
 
+static void
+do_hold(struct script *s, struct str rest)
+{
+    flow_hold(&s->flow, rest);
+}
+
 static const struct verb {
     const char *name;
     void (*fn)(struct script *s, struct str rest);
@@ -428,7 +435,7 @@ static const struct verb {
     { "waits", do_waits }, { "ended", do_ended }, { "aborted", do_aborted }, { "refuse", do_refuse },
     { "accept", do_accept }, { "sees", do_sees }, { "answer", do_answer }, { "tell", do_tell }, { "flood", do_flood },
     { "close", do_close }, { "reset", do_reset }, { "idle", do_idle }, { "dials", do_dials }, { "down", do_down },
-    { "wait", do_wait }, { "drain", do_drain }, { "metric", do_metric } };
+    { "wait", do_wait }, { "hold", do_hold }, { "drain", do_drain }, { "metric", do_metric } };
 
 /* --- cases ------------------------------------------------------------------------------------------------------- */
 
