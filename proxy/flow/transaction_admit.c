@@ -32,9 +32,12 @@ enum fail
 transaction_admit_key(struct transaction *t)
 {
     const struct conf *conf = t->fleet->world->conf;
+    bool is_known = t->who.kind >= AUTH_API && t->who.kind <= AUTH_TOKEN;
     struct str credential = message_value(&t->request, FIELD_API_KEY);
 
-    if (credential.len == 0)
+    if (is_known) /* however it was shown, and whatever else was */
+        credential = str_make((const char *)t->who.digest.bytes, DIGEST_BYTES);
+    else if (credential.len == 0)
         credential = message_value(&t->request, FIELD_AUTHORIZATION);
     if (t->op.scope == SCOPE_SELF || conf->rate_per_key == 0 || credential.len == 0)
         return FAIL_NONE;
