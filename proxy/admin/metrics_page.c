@@ -228,6 +228,8 @@ print_clients(const struct admin_view *view, struct buf *out)
     print_one(METRIC_CLIENTS_LIMIT, "", (double)conf->max_connections, out);
     print_one(METRIC_TLS_IN_FLIGHT, "", atomic_load(&view->shared->tls.in_flight), out);
     print_one(METRIC_REPLAY_BYTES, "", (double)atomic_load(&view->shared->replay_bytes), out);
+    print_one(METRIC_BUFFER_BYTES, "", (double)buf_memory(), out);
+    print_one(METRIC_BUFFER_LIMIT, "", (double)conf->buffer_total, out);
     print_one(METRIC_REPLAY_LIMIT, "", (double)conf->replay_total, out);
     print_one(METRIC_OUTSTANDING_LIMIT, "", (double)conf->cluster_requests, out);
     print_one(METRIC_POOL_LIMIT, "", (double)conf->cluster_connections, out);

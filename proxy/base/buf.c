@@ -2,14 +2,35 @@
 #include "proxy/base/buf.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "proxy/base/mem.h"
 
+/* Small ones are many, change often and come to little: they are not counted. */
+enum { COUNTED_BYTES = 4096 };
+static atomic_size_t counted;
+
+static void
+recount(size_t from, size_t to)
+{
+    from = from < COUNTED_BYTES ? 0 : from;
+    to = to < COUNTED_BYTES ? 0 : to;
+    if (to != from)
+        atomic_fetch_add_explicit(&counted, to - from, memory_order_relaxed);
+}
+
+size_t
+buf_memory(void)
+{
+    return atomic_load_explicit(&counted, memory_order_relaxed);
+}
+
 void
 buf_fini(struct buf *b)
 {
+    recount(b->cap, 0);
     mem_free(b->data);
     *b = (struct buf){ 0 };
 }
@@ -37,6 +58,7 @@ buf_reserve(struct buf *b, size_t room)
         } else {
             b->data = mem_grow(b->data, cap);
         }
+        recount(b->cap, cap);
         b->cap = cap;
     }
     b->start = 0;

@@ -44,6 +44,9 @@ void buf_consume(struct buf *b, size_t n);
 void buf_clear(struct buf *b);                /* keeps the memory */
 void buf_truncate(struct buf *b, size_t len); /* keep the first len bytes */
 
+/* What all buffers of the process hold, small ones apart. Any thread. */
+size_t buf_memory(void);
+
 /* Hand over the content as a NUL-terminated string to be freed with mem_free(); b is empty afterwards. */
 char *buf_take(struct buf *b);
 

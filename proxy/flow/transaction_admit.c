@@ -22,6 +22,8 @@ transaction_admit(struct transaction *t, enum fail only_health)
         return FAIL_NONE;
     if (only_health != FAIL_NONE)
         return only_health;
+    if (buf_memory() > conf->buffer_total)
+        return FAIL_MEMORY_FULL;
     if (conf->rate_per_address == 0 || t->caller.address.family == 0)
         return FAIL_NONE;
     return take(t, hash_keyed(&t->edge->shared->hash_key, census_name(&t->caller.address)), conf->rate_per_address,
