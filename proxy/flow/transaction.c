@@ -279,12 +279,9 @@ begin_body(struct transaction *t)
 static void
 set_deadline(struct transaction *t)
 {
-    const struct conf *conf = conf_of(t);
-    int64_t ms = t->op.timeout_ms >= 0 ? t->op.timeout_ms + 1000 : conf->default_timeout;
-
-    if (t->op.info->flags & OP_UNBOUNDED)
-        return;
-    t->deadline_us = t->started_us + ms * USEC_PER_MSEC;
+    t->deadline = deadline_decide(conf_of(t), &t->op, deadline_of_headers(&t->request));
+    if (t->deadline.answer_ms)
+        t->deadline_us = t->started_us + t->deadline.answer_ms * USEC_PER_MSEC;
 }
 
 /* Operation, caller and credential. A caller who may not ask is told that before anything about the request. */
@@ -382,7 +379,7 @@ account(struct transaction *t, size_t n)
     }
     before = atomic_fetch_add_explicit(&t->edge->shared->replay_bytes, n, memory_order_relaxed);
     t->replay_held += n;
-    if (before + n <= conf->replay_total)
+    if (before + n <= conf->replay_total && buf_memory() <= conf->buffer_total)
         return true;
     if (t->phase == PHASE_GATHER)
         return false;

@@ -69,7 +69,8 @@ deadline_of(const struct transaction *t)
 {
     double rtt_ms = t->plan.n_candidates ? t->views[t->plan.candidates[0]].rtt_ms : 0;
 
-    if (t->deadline_us == 0 || t->op.timeout_ms < 0 || rtt_ms < 0)
+    /* Somebody in front who gives up does not wait for the way here. */
+    if (t->deadline_us == 0 || t->op.timeout_ms < 0 || rtt_ms < 0 || deadline_of_headers(&t->request) >= 0)
         return t->deadline_us;
     return t->deadline_us + (int64_t)(rtt_ms * 1000);
 }
@@ -93,7 +94,8 @@ transaction_spec(struct transaction *t, struct leg_spec *ret_spec)
         .endpoint = t->plan.endpoint,
         .hold_bytes = conf->hold_bytes,
         .deadline_us = deadline_of(t),
-        .deadline_is_clients = t->op.timeout_ms >= 0,
+        .deadline_is_clients = t->deadline.is_clients,
+        .asked_until_us = t->deadline.asked_ms ? t->started_us + t->deadline.asked_ms * USEC_PER_MSEC : 0,
         .progress_us = conf->body_timeout * USEC_PER_MSEC,
         .caller = (uint32_t)hash_keyed(&t->edge->shared->hash_key, census_name(&t->caller.address)),
         .policy = retry_decide,

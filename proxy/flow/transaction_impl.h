@@ -6,6 +6,7 @@
 
 #include "proxy/flow/transaction.h"
 #include "proxy/route/answer.h"
+#include "proxy/route/deadline.h"
 #include "proxy/route/auth.h"
 #include "proxy/route/merge.h"
 #include "proxy/route/plan.h"
@@ -35,6 +36,7 @@ struct transaction {
     struct cluster_view views[CLUSTERS_MAX];
     struct plan plan;
     struct message upstream_head;
+    struct deadline deadline;
     int64_t deadline_us;
     int64_t retry_after_s; /* for whoever is refused; 0: a second */
 

@@ -11,6 +11,7 @@
 #include "proxy/upstream/leg_impl.h"
 
 #include "proxy/base/mem.h"
+#include "proxy/route/deadline.h"
 #include "proxy/upstream/place.h"
 
 enum { FRESH_FOR_WRITES_US = 1000 * 1000 };
@@ -163,16 +164,34 @@ on_done(void *arg, enum fail fail)
 
 static const struct exchange_events exchange_events = { on_head, on_body, on_room, on_done };
 
+/* With the time that is left, in whole seconds as Qdrant counts them, unless what the client wrote says so already. */
+static const struct message *
+head_with_time_left(const struct leg *leg, struct message *copy)
+{
+    const struct operation *op = leg->spec.op;
+    int64_t seconds = (leg->spec.asked_until_us - leg_now_us(leg) + USEC_PER_SEC - 1) / USEC_PER_SEC;
+    struct str query;
+
+    seconds = seconds > 1 ? seconds : 1;
+    if (leg->spec.asked_until_us == 0 || seconds * 1000 == op->timeout_ms)
+        return leg->spec.head;
+    *copy = *leg->spec.head;
+    query = deadline_query(op->query, seconds, leg->spec.arena);
+    copy->target = arena_printf(leg->spec.arena, STR_FMT "?" STR_FMT, STR_ARG(op->path), STR_ARG(query));
+    return copy;
+}
+
 static void
 start_exchange(struct leg *leg)
 {
+    struct message head;
     const struct conf *conf = leg->fleet->world->conf;
     int64_t idle_us = conf->upstream_idle * USEC_PER_MSEC;
     bool is_safe = leg->spec.op->info->resend == RESEND_SAFE;
     struct exchange_params params = {
         .backend = leg->current->backend,
         .slot = leg_fleet_cluster(leg)->cluster->slot,
-        .head = leg->spec.head,
+        .head = head_with_time_left(leg, &head),
         .arena = leg->spec.arena,
         .collection = leg->spec.op->collection,
         .max_idle_us = is_safe || idle_us < FRESH_FOR_WRITES_US ? idle_us : FRESH_FOR_WRITES_US,

@@ -72,6 +72,7 @@ struct leg_spec {
     size_t hold_bytes;   /* answers up to this long are held until complete */
     int64_t deadline_us; /* absolute, 0 none */
     bool deadline_is_clients;
+    int64_t asked_until_us; /* absolute: the cluster is told to answer by then (timeout=); 0: what the query says */
     int64_t progress_us;
     uint32_t caller; /* any number that differs between callers: no one of them gets all places */
     leg_policy_fn *policy;
