@@ -42,7 +42,9 @@ is_own_origin(const struct message *request)
 
     if (!origin)
         return true;
-    return str_starts(origin->value, STR("http://")) && str_eq_nocase(str_skip(origin->value, 7), host);
+    /* https when something that ends TLS stands before it. */
+    return (str_starts(origin->value, STR("http://")) && str_eq_nocase(str_skip(origin->value, 7), host)) ||
+           (str_starts(origin->value, STR("https://")) && str_eq_nocase(str_skip(origin->value, 8), host));
 }
 
 static bool

@@ -148,6 +148,9 @@ test_browsers(void **state)
         { ACCESS_WRITE, "", "localhost:6390", JSON, "http://localhost:3000", ACCESS_BAD_ORIGIN },
         { ACCESS_WRITE, "", "localhost:6390", JSON, "http://localhost:6390", ACCESS_GRANTED },
         { ACCESS_WRITE, TOKEN, "localhost:6390", JSON, "http://evil.example", ACCESS_BAD_ORIGIN },
+        { ACCESS_WRITE, TOKEN, "edge.example", JSON, "https://edge.example", ACCESS_GRANTED },
+        { ACCESS_WRITE, TOKEN, "edge.example", JSON, "https://edge.example.evil", ACCESS_BAD_ORIGIN },
+        { ACCESS_WRITE, TOKEN, "edge.example", JSON, "ftp://edge.example", ACCESS_BAD_ORIGIN },
     };
 
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
