@@ -17,6 +17,7 @@ struct url {
     uint16_t port;     /* 6333 unless given */
     struct str prefix; /* "" or "/path" without a trailing slash; goes before every target */
     bool is_literal;   /* host is an address, held in addr */
+    bool is_tls;       /* https */
     struct addr addr;
 };
 
@@ -48,7 +49,7 @@ struct topology {
 };
 
 /* Parse SEXTANT_CLUSTERS, _REGION and _LOCAL_CLUSTER. Allocates from `arena`; names are slices of conf's texts. Problems go
- * to issues; the result is usable only when no error was added. https URLs are an error that says they come with a later version. */
+ * to issues; the result is usable only when no error was added. */
 struct topology *topology_parse(const struct conf *conf, struct arena *arena, struct conf_issues *issues);
 int topology_find(const struct topology *t, struct str cluster_name); /* index or -1 */
 /* An issue with an option of a cluster (a field of cluster_options.def), where its value begins. */

@@ -122,11 +122,10 @@ url_parse(struct str text, struct arena *arena, struct url *ret_url)
     const char *error;
     int slash;
 
-    if (text.len >= 8 && str_eq_nocase(str_make(text.p, 8), STR("https://")))
-        return "https is not in this version: TLS to clusters comes with a later one";
-    if (text.len < 7 || !str_eq_nocase(str_make(text.p, 7), STR("http://")))
+    u.is_tls = text.len >= 8 && str_eq_nocase(str_make(text.p, 8), STR("https://"));
+    if (!u.is_tls && (text.len < 7 || !str_eq_nocase(str_make(text.p, 7), STR("http://"))))
         return "expected a URL such as http://qdrant-1:6333";
-    rest = str_skip(u.text, 7);
+    rest = str_skip(u.text, u.is_tls ? 8 : 7);
     if (str_find(rest, '@') >= 0)
         return "a URL may not carry a user or a password";
     if (str_find(rest, '?') >= 0 || str_find(rest, '#') >= 0)

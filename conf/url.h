@@ -4,7 +4,7 @@
 
 #include "conf/topology.h"
 
-/* "http://host[:port][/prefix]", the scheme in any case. NULL, or what is wrong (static text) with *ret_url untouched.
+/* "http://host[:port][/prefix]" or https, the scheme in any case. NULL, or what is wrong (static text) with *ret_url untouched.
  * Texts are copied into the arena. Pure. */
 const char *url_parse(struct str text, struct arena *arena, struct url *ret_url);
 /* Do both lead to the same place, however they are spelt? */

@@ -191,10 +191,12 @@ tls_read(struct stream *s, void *into, size_t room)
     if (t->state != TLS_OPEN || buf_len(&t->out) > TLS_OUT_HIGH)
         return -EAGAIN;
     ERR_clear_error();
-    if (SSL_read_ex(t->ssl, into, room, &n) == 1)
+    if (SSL_read_ex(t->ssl, into, room, &n) == 1) {
         result = (ssize_t)n;
-    else
+        t->has_read = true;
+    } else {
         result = read_failed(t, SSL_get_error(t->ssl, 0));
+    }
     if (buf_len(&t->work->scratch))
         tls_flush(t);
     return result;

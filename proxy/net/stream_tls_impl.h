@@ -32,6 +32,7 @@ struct tls {
     enum tls_queue queue;
     TAILQ_ENTRY(tls) entry;
     bool has_slot, is_shut, saw_end;
+    bool was_asked, has_read;    /* by the endpoint, for a certificate; anything at all */
     bool has_moved;              /* bytes went down during this call */
     int below_error;             /* of the last read from below: -errno */
     int read_error, write_error; /* -errno: all further ones fail with it */
@@ -66,6 +67,7 @@ bool tls_prepare(struct tls *t, struct str host); /* the client's side, before t
 void tls_explain(
     struct tls *t, int ssl_error, bool in_handshake); /* fill failure and error_text from OpenSSL's errors */
 int tls_index(void);                                  /* of a struct tls in an SSL */
+int tls_on_asked(SSL *ssl, void *arg);                /* for SSL_CTX_set_cert_cb() */
 int tls_on_verify(int ok, X509_STORE_CTX *store);     /* for SSL_CTX_set_verify() */
 
 /* tls_client.c: takes over the session. */

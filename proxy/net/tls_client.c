@@ -95,6 +95,7 @@ new_context(const struct tls_client_rules *rules)
     SSL_CTX_set_alpn_protos(ctx, http11, sizeof(http11) - 1);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
     SSL_CTX_sess_set_new_cb(ctx, on_session);
+    SSL_CTX_set_cert_cb(ctx, tls_on_asked, NULL);
     SSL_CTX_set_verify(ctx, rules->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, rules->verify ? tls_on_verify : NULL);
     return ctx;
 }

@@ -63,10 +63,29 @@ static void
 note(struct tls *t, bool in_handshake, enum tls_reason reason, int error, const char *text)
 {
     t->read_error = error;
-    if (in_handshake)
+    if (in_handshake || reason == TLS_REASON_ALERT)
         t->facts.failure = reason;
     if (text && !t->error_text)
         set_text(t, text);
+}
+
+int
+tls_on_asked(SSL *ssl, void *arg)
+{
+    struct tls *t = SSL_get_ex_data(ssl, tls_index());
+
+    t->was_asked = true;
+    return 1;
+}
+
+/* In TLS 1.3 our certificate is judged after the handshake, and not every server says by an alert that it was refused. */
+static const char *
+refusal(const struct tls *t)
+{
+    if (!t->was_asked || t->has_read)
+        return NULL;
+    return SSL_get_certificate(t->ssl) ? "it ended when it had been shown our certificate"
+                                       : "it ended when it had asked for a certificate, and none is configured";
 }
 
 void
@@ -76,7 +95,9 @@ tls_explain(struct tls *t, int ssl_error, bool in_handshake)
     enum tls_reason reason = reason_of(error);
     const char *text = ERR_reason_error_string(error);
 
-    if (t->below_error)
+    if ((t->below_error || t->saw_end) && !in_handshake && refusal(t))
+        note(t, true, TLS_REASON_ALERT, -EPROTO, refusal(t));
+    else if (t->below_error)
         note(t, in_handshake, TLS_REASON_CUT, t->below_error, strerrordesc_np(-t->below_error));
     else if (t->saw_end)
         note(t, in_handshake, TLS_REASON_CUT, in_handshake ? -EPROTO : -ECONNRESET, "it ended without close_notify");
@@ -308,6 +329,8 @@ tls_prepare(struct tls *t, struct str host)
     struct addr addr;
     bool ok = true;
 
+    if (name.len && name.p[name.len - 1] == '.')
+        name.len--; /* the root, which certificates and SNI leave out */
     t->wanted = str_make(mem_dup(name.p, name.len), name.len);
     if (addr_parse(name, &addr)) {
         ok = X509_VERIFY_PARAM_set1_ip_asc(param, t->wanted.p) == 1;

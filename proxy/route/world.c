@@ -2,6 +2,7 @@
 #include "proxy/route/world.h"
 
 #include "proxy/base/mem.h"
+#include "proxy/route/world_impl.h"
 
 enum { GEO_FILES_MAX = 8 };
 
@@ -72,22 +73,6 @@ check_words(const struct conf *conf, struct conf_issues *issues)
 }
 
 static void
-load_tls(struct world *w, struct conf_issues *issues)
-{
-    const struct listeners *l = w->listeners;
-    unsigned n_tls = 0;
-
-    w->tls = tls_server_load(w->conf, issues);
-    for (unsigned i = 0; i < l->n; i++)
-        n_tls += l->items[i].tls;
-    if (n_tls && w->conf->tls_cert.len == 0)
-        conf_option_issue(issues, true, w->conf, "listen", "a listener with /tls needs SEXTANT_TLS_CERT and _KEY");
-    if (n_tls == 0 && w->conf->tls_cert.len)
-        conf_option_issue(issues, true, w->conf, "tls_cert",
-            "no listener speaks TLS: expected one with the suffix /tls, such as SEXTANT_LISTEN=0.0.0.0:6333/tls");
-}
-
-static void
 keep_warnings(struct world *w, const struct conf_issues *issues)
 {
     struct buf text = { 0 };
@@ -114,7 +99,7 @@ world_load(char **environ, uint64_t generation, struct conf_issues *issues)
     check_words(w->conf, issues);
     load_default_place(w, issues);
     load_geo(w, issues);
-    load_tls(w, issues);
+    world_load_tls(w, issues);
     if (issues->n_errors == 0) {
         keep_warnings(w, issues);
         return w;
@@ -137,6 +122,8 @@ world_unref(struct world *w)
         return;
     geo_db_free(w->geo);
     tls_server_unref(w->tls);
+    for (unsigned i = 0; i < CLUSTERS_MAX; i++)
+        tls_client_unref(w->tls_clients[i]);
     conf_free(w->conf);
     arena_fini(&w->arena);
     mem_free(w);

@@ -27,6 +27,8 @@ struct world {
     struct overrides *overrides;
     struct geo_db *geo;     /* NULL: none */
     struct tls_server *tls; /* certificates for clients; NULL: none */
+    struct tls_client
+        *tls_clients[CLUSTERS_MAX]; /* rules for clusters with https URLs, as in the topology; else NULL */
     bool has_default_place;
     struct place default_place;
     struct str warnings; /* of the configuration, one a line */

@@ -7,7 +7,7 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 
-enum { PENALTY_SECONDS = 5 };
+enum { PENALTY_SECONDS = 5, TLS_NEWS_SECONDS = 60 };
 
 static backend_change_fn *change_fn;
 static void *change_arg;
@@ -43,6 +43,8 @@ backend_new(unsigned id, const struct url *url, const struct addr *addr)
     b->url = mem_dup(url->text.p, url->text.len);
     b->host_field = host_field(url);
     b->prefix = mem_dup(url->prefix.p, url->prefix.len);
+    b->host = mem_dup(url->host.p, url->host.len);
+    b->is_tls = url->is_tls;
     b->addr = *addr;
     b->port = url->port;
     addr_print(addr, url->port, text);
@@ -66,6 +68,8 @@ backend_unref(struct backend *b)
     if (!b || atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
         return;
     pthread_mutex_destroy(&b->shared.lock);
+    tls_client_unref(b->shared.tls);
+    mem_free(b->host);
     mem_free(b->url);
     mem_free(b->host_field);
     mem_free(b->prefix);
@@ -177,6 +181,45 @@ backend_penalise(struct backend *b, struct str collection, int64_t now_us)
     atomic_store_explicit(&b->shared.penalties[at].collection, h, memory_order_relaxed);
     atomic_store_explicit(
         &b->shared.penalties[at].until_us, now_us + PENALTY_SECONDS * USEC_PER_SEC, memory_order_release);
+}
+
+void
+backend_set_tls(struct backend *b, struct tls_client *tls)
+{
+    struct tls_client *old;
+
+    pthread_mutex_lock(&b->shared.lock);
+    old = b->shared.tls;
+    b->shared.tls = tls ? tls_client_ref(tls) : NULL;
+    pthread_mutex_unlock(&b->shared.lock);
+    tls_client_unref(old);
+}
+
+struct tls_client *
+backend_tls(struct backend *b)
+{
+    struct tls_client *tls;
+
+    pthread_mutex_lock(&b->shared.lock);
+    tls = b->shared.tls ? tls_client_ref(b->shared.tls) : NULL;
+    pthread_mutex_unlock(&b->shared.lock);
+    return tls;
+}
+
+bool
+backend_is_tls_news(struct backend *b, struct str text, int64_t now_us)
+{
+    unsigned long h = hash(text);
+    bool is_news;
+
+    pthread_mutex_lock(&b->shared.lock);
+    is_news = h != b->shared.tls_told || now_us - b->shared.tls_told_us >= TLS_NEWS_SECONDS * USEC_PER_SEC;
+    if (is_news) {
+        b->shared.tls_told = h;
+        b->shared.tls_told_us = now_us;
+    }
+    pthread_mutex_unlock(&b->shared.lock);
+    return is_news;
 }
 
 bool

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "conf/topology.h"
+#include "proxy/net/tls.h"
 #include "proxy/base/fail.h"
 #include "proxy/upstream/balance.h"
 #include "proxy/upstream/health.h"
@@ -24,6 +25,8 @@ struct backend {
     char *host_field; /* Host to send: "qdrant-1:6333" */
     char *prefix;     /* path before every target, or "" */
     char *text;       /* "10.1.2.3:6333" */
+    char *host;       /* of the URL: what its certificate must be for */
+    bool is_tls;
     struct addr addr;
     uint16_t port;
     struct {
@@ -42,6 +45,9 @@ struct backend {
         pthread_mutex_t lock;
         struct health health;    /* _locked */
         struct health_conf conf; /* _locked */
+        struct tls_client *tls;  /* _locked; a reference, or NULL */
+        int64_t tls_told_us;     /* _locked: when a failed handshake was last logged */
+        unsigned long tls_told;  /* _locked: hash of what was said */
     } shared;
 };
 
@@ -54,6 +60,11 @@ struct backend *backend_ref(struct backend *b);
 void backend_unref(struct backend *b);
 
 void backend_configure(struct backend *b, const struct health_conf *conf);
+/* The rules for its certificate, from now on. Connections that are open stay. */
+void backend_set_tls(struct backend *b, struct tls_client *tls);
+struct tls_client *backend_tls(struct backend *b); /* a reference */
+/* Is this failure of a handshake news? The same text is so once a minute. */
+bool backend_is_tls_news(struct backend *b, struct str text, int64_t now_us);
 static inline enum health_state
 backend_state(const struct backend *b)
 {

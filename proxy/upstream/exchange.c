@@ -180,6 +180,8 @@ on_stream_end(struct exchange *x, int error)
         on_answer_done(x, false);
         return;
     }
+    if (error == -EPROTO)
+        conn_tell_tls(x->conn); /* in TLS 1.3 our certificate is refused after the handshake */
     exchange_complete(x, fail_of_break(x, error), false);
 }
 
@@ -224,10 +226,13 @@ check_connected(struct exchange *x)
         char byte;
         ssize_t n = stream_read(x->conn->stream, &byte, 1);
 
-        if (n < 0 && n != -EAGAIN)
+        if (n < 0 && n != -EAGAIN) {
+            conn_tell_tls(x->conn);
             exchange_complete(x, pool_fail_of((int)n), false);
+        }
         return false;
     }
+    conn_tell_tls(x->conn);
     x->state = SENDING;
     x->timing.connected_us = x->progress_at_us = exchange_now_us(x);
     exchange_arm(x);

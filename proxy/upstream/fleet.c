@@ -110,9 +110,10 @@ health_conf_of(const struct conf *conf)
 }
 
 static void
-add_endpoint(struct registry *r, struct fleet *f, struct fleet_cluster *fc, const struct endpoint_conf *e,
+add_endpoint(struct registry *r, struct fleet *f, unsigned cluster, const struct endpoint_conf *e,
     const struct addr *addrs, unsigned n)
 {
+    struct fleet_cluster *fc = &f->clusters[cluster];
     struct health_conf health = health_conf_of(f->world->conf);
 
     for (unsigned i = 0; i < n && fc->n_backends < BACKENDS_MAX; i++) {
@@ -121,6 +122,7 @@ add_endpoint(struct registry *r, struct fleet *f, struct fleet_cluster *fc, cons
         if (!b)
             return; /* more addresses than there is room for: the first ones serve */
         backend_configure(b, &health);
+        backend_set_tls(b, f->world->tls_clients[cluster]);
         fc->backends[fc->n_backends++] = (struct fleet_backend){ backend_ref(b), e->number, e->weight / n };
     }
 }
@@ -150,7 +152,7 @@ add_cluster(struct registry *r, struct fleet *f, unsigned index, registry_resolv
             addrs[0] = e->url.addr;
         else
             n = resolve(arg, e->url.host, addrs, PER_HOST);
-        add_endpoint(r, f, fc, e, addrs, n);
+        add_endpoint(r, f, index, e, addrs, n);
     }
 }
 

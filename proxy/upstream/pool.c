@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "proxy/base/mem.h"
+#include "proxy/obs/log.h"
 #include "proxy/upstream/exchange.h"
 
 struct pool *
@@ -60,6 +61,7 @@ pool_free(struct pool *p)
         conn_close(c);
     p->up->pools[p->backend->id] = NULL;
     backend_unref(p->backend);
+    tls_memory_free(p->sessions);
     mem_free(p);
 }
 
@@ -77,6 +79,40 @@ pool_take_idle(struct pool *p, int64_t max_idle_us)
     return c;
 }
 
+static struct stream *
+wrap_tls(struct pool *p, struct stream *below)
+{
+    struct tls_client *rules = backend_tls(p->backend);
+    struct stream *s;
+
+    assert(rules); /* a world with an https URL has rules for it */
+    if (!p->sessions)
+        p->sessions = tls_memory_new();
+    s = stream_tls_connect(p->up->tls, rules, str_from(p->backend->host), below, p->sessions);
+    tls_client_unref(rules);
+    return s;
+}
+
+/* Once established, or when it broke. */
+void
+conn_tell_tls(struct conn *c)
+{
+    const struct tls_facts *facts = stream_tls_facts(c->stream);
+    struct backend *b = c->pool->backend;
+
+    if (!facts)
+        return;
+    if (facts->failure == TLS_REASON_NONE) {
+        metrics_add(c->pool->up->metrics, METRIC_TLS_UP_HANDSHAKES, c->slot, 1);
+        metrics_add(c->pool->up->metrics, METRIC_TLS_UP_RESUMED, c->slot, facts->is_resumed);
+        return;
+    }
+    metrics_add(c->pool->up->metrics, METRIC_TLS_UP_FAILURES, c->slot, 1);
+    if (backend_is_tls_news(b, str_from(facts->error), loop_now_us(c->pool->up->loop)))
+        log_warning(
+            "endpoint %s (%s): TLS: %s: %s", b->url, b->text, tls_reason_sentence(facts->failure), facts->error);
+}
+
 struct conn *
 pool_dial(struct pool *p, int64_t user_timeout_ms, int *ret_error)
 {
@@ -92,6 +128,8 @@ pool_dial(struct pool *p, int64_t user_timeout_ms, int *ret_error)
 
     if (!s)
         return NULL;
+    if (p->backend->is_tls)
+        s = wrap_tls(p, s);
     c = MEM_NEW(struct conn);
     c->pool = p;
     c->stream = s;
@@ -148,6 +186,10 @@ pool_fail_of(int error)
     case ENOMEM:
     case EADDRNOTAVAIL:
         return FAIL_INTERNAL; /* we lack the means: it says nothing about the endpoint */
+    case EPROTO:
+        return FAIL_TLS_FAILED;
+    case EKEYREJECTED:
+        return FAIL_TLS_UNTRUSTED;
     case ECONNREFUSED:
         return FAIL_CONNECT_REFUSED;
     case ETIMEDOUT:

@@ -25,6 +25,7 @@ struct pool {
     struct backend *backend; /* a reference */
     LIST_HEAD(, conn) idle, busy;
     unsigned n_idle;
+    struct tls_memory *sessions; /* NULL until there was TLS */
 };
 
 struct pool *pool_of(struct upstream *up, struct backend *b); /* made at first use */
@@ -33,6 +34,8 @@ void pool_free(struct pool *p);
 struct conn *pool_take_idle(struct pool *p, int64_t max_idle_us);
 /* Dial. NULL and -errno when it fails at once. */
 struct conn *pool_dial(struct pool *p, int64_t user_timeout_ms, int *ret_error);
+/* What TLS has to say about a connection that is established, or broke. */
+void conn_tell_tls(struct conn *c);
 enum fail pool_fail_of(int error);   /* what a request meets when dialling ended with that -errno */
 void conn_give_back(struct conn *c); /* to the idle list */
 void conn_close(struct conn *c);

@@ -115,6 +115,7 @@ upstream_new(struct loop *loop, struct metrics *metrics, struct fleet *fleet, ui
     up->metrics = metrics;
     up->fleet = fleet_ref(fleet);
     up->random = seed | 1;
+    up->tls = tls_work_new(loop, &up->tls_count);
     up->dial = dial_tcp;
     for (unsigned i = 0; i < CLUSTERS_MAX; i++)
         TAILQ_INIT(&up->queues[i]);
@@ -133,6 +134,7 @@ upstream_free(struct upstream *up)
     timer_fini(&up->queue_poll);
     for (unsigned i = 0; i < BACKENDS_MAX; i++)
         pool_free(up->pools[i]);
+    tls_work_free(up->tls);
     fleet_unref(up->fleet);
     mem_free(up);
 }

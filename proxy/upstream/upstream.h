@@ -8,7 +8,7 @@
 
 #include "proxy/http/h1.h"
 #include "proxy/net/loop.h"
-#include "proxy/net/stream.h"
+#include "proxy/net/stream_tls.h"
 #include "proxy/obs/metrics.h"
 #include "proxy/upstream/fleet.h"
 
@@ -37,6 +37,8 @@ struct upstream {
     struct pool *pools[BACKENDS_MAX];
     TAILQ_HEAD(leg_queue, leg) queues[CLUSTERS_MAX]; /* by slot: waiting for a place */
     struct timer sweep, queue_poll;
+    struct tls_count tls_count;
+    struct tls_work *tls;
     struct budget budget;
     uint64_t random;
     upstream_dial_fn *dial;

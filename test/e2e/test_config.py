@@ -40,7 +40,6 @@ def test_what_kubernetes_injects_is_ignored(name):
 
 @pytest.mark.parametrize("change,expected", [
     ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "fanout is not in this version"),
-    ({"SEXTANT_CLUSTERS": "eu https://q at=DE", "SEXTANT_PARTITION_MAP": ""}, "TLS to clusters comes with a later one"),
     ({"SEXTANT_LISTEN": "0.0.0.0:1/tls"}, "needs SEXTANT_TLS_CERT"),
     ({"SEXTANT_PARTITION_MAP": "* europe=us *=eu residency=strict"}, "cluster us is in US, outside europe"),
     ({"SEXTANT_PARTITION_MAP": "* *=eu write=nearest"}, "write=nearest is only for copies=external"),

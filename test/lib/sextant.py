@@ -107,15 +107,16 @@ class Process:
 class Region(Process):
     """One Qdrant in one region."""
 
-    def __init__(self, name, directory, latency=0.0, keys=None, tokens=False):
+    def __init__(self, name, directory, latency=0.0, keys=None, tokens=False, tls=None):
         super().__init__(directory)
         self.keys, self.tokens = keys or {}, tokens  # {"rw": …, "ro": …, "alt": …}; jwt_rbac
         self.name, self.latency, self.port, self.control_port = name, latency, 0, 0
-        self.is_real = bool(QDRANT)
+        self.tls = [f for f in tls or () if f]  # certificate, key, authority of clients; always a stand-in then
+        self.is_real = bool(QDRANT) and not self.tls
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}"
 
     def start(self):
         if self.is_real:
@@ -130,7 +131,8 @@ class Region(Process):
             os.remove(file)
         self.spawn([sys.executable, os.path.join(HERE, "qdrant_standin.py"), "--port", str(self.port), "--port-file", file,
                     "--state-dir", os.path.join(self.directory, "snapshots"), "--latency", str(self.latency),
-                    *(f"--key={kind}={key}" for kind, key in self.keys.items()), *(["--tokens"] if self.tokens else [])],
+                    *(f"--key={kind}={key}" for kind, key in self.keys.items()), *(["--tokens"] if self.tokens else []),
+                    *(["--tls", *self.tls] if self.tls else [])],
                    dict(os.environ))
         wait_for(lambda: os.path.exists(file) or self.process.poll() is not None, 20, f"the start of {self.name}")
         assert self.process.poll() is None, self.output()

@@ -17,6 +17,8 @@ test_urls(void **state)
         { "http://qdrant", "qdrant", 6333, "", false },
         { "http://Qdrant-1.Example.COM:80", "qdrant-1.example.com", 80, "", false },
         { "HTTP://q:1/", "q", 1, "", false },
+        { "https://Q", "q", 6333, "", false },
+        { "HTTPS://q:443/x/", "q", 443, "/x", false },
         { "http://q_1.svc.cluster.local.:65535/a/B_c//", "q_1.svc.cluster.local.", 65535, "/a/B_c", false },
         { "http://10.0.0.1", "10.0.0.1", 6333, "", true },
         { "http://10.0.0.1:80/x", "10.0.0.1", 80, "/x", true },
@@ -37,6 +39,7 @@ test_urls(void **state)
         assert_str_equal(u.prefix, cases[i].prefix);
         assert_int_equal(u.port, cases[i].port);
         assert_int_equal(u.is_literal, cases[i].is_literal);
+        assert_int_equal(u.is_tls, cases[i].text[4] == 's' || cases[i].text[4] == 'S');
         assert_int_equal(u.addr.family, !u.is_literal ? 0 : strchr(cases[i].host, ':') ? 6 : 4);
         arena_fini(&a);
     }
@@ -46,8 +49,6 @@ static void
 test_urls_that_are_refused(void **state)
 {
     static const char *const cases[][2] = {
-        { "https://q", "https is not in this version" },
-        { "HTTPS://q", "https is not in this version" },
         { "q:6333", "expected a URL" },
         { "ftp://q", "expected a URL" },
         { "", "expected a URL" },
@@ -175,9 +176,9 @@ static const char *const mistakes[][3] = {
         "letter or digit\n" },
     { EU "; eu http://f at=US", "", "SEXTANT_CLUSTERS:1:20: error: cluster eu is defined twice, first in line 1\n" },
     { EU ",http://x", "", "SEXTANT_CLUSTERS:1:16: error: \"DE,http://x\" " PLACE_HINT_TEXT "\n" },
-    { "SEXTANT_CLUSTERS=eu http://e,https://f at=DE", "",
-        "SEXTANT_CLUSTERS:1:13: error: \"https://f\": https is not in this version: TLS to clusters comes with a "
-        "later one\n" },
+    { "SEXTANT_CLUSTERS=eu http://e,https://f at=DE", "", "" },
+    { "SEXTANT_CLUSTERS=eu http://e,https://e at=DE", "",
+        "SEXTANT_CLUSTERS:1:13: error: endpoint https://e is listed twice, first in cluster eu\n" },
     { "SEXTANT_CLUSTERS=eu http://e#x at=DE", "",
         "SEXTANT_CLUSTERS:1:4: error: \"http://e#x\": a URL may not carry a query or a fragment\n" },
     { "SEXTANT_CLUSTERS=eu http://e,http://E:6333/ at=DE", "",

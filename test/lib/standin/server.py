@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import socket
+import ssl
 import time
 import zlib
 
@@ -317,8 +318,16 @@ class Server:
         self.api = Api(state_dir, keys, has_tokens)
         self.api.faults = self.faults
         self.log, self.long_bodies, self.n_requests = [], 0, 0
-        self.listener = None
+        self.listener = self.tls = self.tls_files = None
         self.port = 0
+
+    def use_tls(self, cert, key, client_ca=None):
+        self.tls_files = (cert, key)
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(cert, key)
+        if client_ca:
+            self.tls.verify_mode = ssl.CERT_REQUIRED
+            self.tls.load_verify_locations(client_ca)
 
     def note(self, head, body, peer):
         self.n_requests += 1
@@ -353,7 +362,7 @@ class Server:
 
     async def open(self, port):
         self.listener = await asyncio.start_server(self.connected, "127.0.0.1", port, limit=HEAD_MAX + 2, backlog=1024,
-                                                   reuse_address=True)
+                                                   reuse_address=True, ssl=self.tls)
         self.port = self.listener.sockets[0].getsockname()[1]
 
     async def close(self):
@@ -383,6 +392,8 @@ class Server:
             await self.open(self.port)
         if c.get("clear_log"):
             self.log.clear()
+        if c.get("tls"):
+            self.tls.load_cert_chain(*self.tls_files)  # what the files say now, for new connections
         if "generate" in c:
             self.api.snapshots.generated.update(c["generate"])
         answer = {"port": self.port, "requests": self.n_requests, "long_bodies": self.long_bodies}
