@@ -4,7 +4,7 @@
 # Every test, as it runs for each change: installs what the tests need, builds, then phase after phase. test.sh [PHASE…] runs
 # some of them only. A phase says how long it took; what it printed is in build/test/PHASE.log and is shown when it fails. The last
 # line is "N passed, N failed": cases where a phase counts cases, else the phase itself. Needs no input, no clock of its own
-# and no free port of a given number. Under 15 minutes on two cores; make soak runs the long forms.
+# and no free port of a given number. Under 30 minutes on two cores; make soak runs the long forms.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 # shellcheck source=scripts/lib.sh
@@ -31,7 +31,7 @@ phase_coverage() { make -j"$jobs" coverage; }
 # Golden files, the stand-in against its recordings, end to end: everything pytest finds below test/, the long forms apart.
 phase_e2e() {
     [ -x "$BUILD/sextant" ] || warn "no $BUILD/sextant yet: tests that need it will fail"
-    timeout -k 10 480 build/venv/bin/python -m pytest -q -rfE -m 'not soak' -p no:cacheprovider test
+    timeout -k 10 900 build/venv/bin/python -m pytest -q -rfE -m 'not soak' -p no:cacheprovider test
 }
 
 seconds_of_all=$SECONDS
