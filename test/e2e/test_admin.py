@@ -205,3 +205,11 @@ def test_names_without_address_are_told(region, edge):
     assert failed["subject"] == "nowhere.invalid" and "no address" in failed["text"]
     far = one.cluster_state("far")
     assert not far["up"] and [(e["name"], e["state"], e["usable"]) for e in far["endpoints"]] == [("far/1", "unresolved", False)]
+
+
+def test_kinds_of_events_are_documented():
+    with open(os.path.join(ROOT, "proxy/obs/events.def"), encoding="utf-8") as file:
+        kinds = re.findall(r'^EVENT\(\w+, *"([a-z-]+)"', file.read(), re.M)
+    with open(os.path.join(ROOT, "docs/admin.md"), encoding="utf-8") as file:
+        text = file.read()
+    assert len(kinds) > 5 and not [kind for kind in kinds if f"`{kind}`" not in text]

@@ -6,12 +6,13 @@ import urllib.parse
 
 import browser as chromium
 import pytest
-from sextant import request
+from sextant import ROOT, request
 
 pytestmark = pytest.mark.skipif(not chromium.find(), reason="no chromium: scripts/deps.sh test installs it on Debian")
 
 MAP = "users europe=eu north-america=us *=ap\ndocs-*,notes *=eu,us,ap copies=external\n* *=eu"
 NARROW, WIDE = 360, 1400
+ASSETS = os.path.join(ROOT, "proxy/admin/assets")
 
 
 @pytest.fixture(scope="module")
@@ -221,6 +222,9 @@ def test_asks_for_the_token(regions, edge, page, tmp_path):
 
 def test_assets_are_sent_once(regions, edge):
     one = edge(regions[:1], "* *=eu")
+    for name in set(os.listdir(ASSETS)) - {"index.html"}:
+        with open(os.path.join(ASSETS, name), "rb") as file:
+            assert request(one.admin_port, "GET", f"/assets/{name}")[2] == file.read(), name
     for path, kind in (("/", "text/html"), ("/assets/app.js", "text/javascript"), ("/assets/world.json", "application/json")):
         status, headers, body = request(one.admin_port, "GET", path)
         assert status == 200 and headers["content-type"].startswith(kind) and body
