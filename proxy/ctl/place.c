@@ -137,6 +137,21 @@ read_token(struct ctl *c)
     return true;
 }
 
+/* A token file that cannot be read explains the refusal that follows. */
+static void
+tell_issues(struct ctl *c, const struct conf_issues *issues)
+{
+    for (unsigned i = 0; i < issues->n; i++) {
+        if (!str_starts(issues->items[i].source, STR("SEXTANT_ADMIN_TOKEN")))
+            continue;
+        buf_add(&c->err, STR("sextant ctl: "));
+        text_escape(issues->items[i].source, false, &c->err);
+        buf_add(&c->err, STR(": "));
+        text_escape(issues->items[i].text, false, &c->err);
+        buf_putc(&c->err, '\n');
+    }
+}
+
 bool
 ctl_find_place(struct ctl *c)
 {
@@ -147,6 +162,8 @@ ctl_find_place(struct ctl *c)
     c->token = arena_str(&c->arena, conf->admin_token);
     if (c->token_file.p)
         ok = read_token(c);
+    else
+        tell_issues(c, &issues);
     if (ok)
         ok = c->admin.p ? parse_admin(c) : place_of_server(c, conf, &issues);
     conf_free(conf);

@@ -199,6 +199,8 @@ def test_tokens(region, edge, tmp_path):
     code, _, err = ctl(one, "status", "--token-file", str(other))
     assert code == 1 and err.endswith("Authorization: Bearer TOKEN (401)\n")
     assert ctl(one, "health", "--token-file", str(other))[0] == 0
+    code, _, err = ctl(one, "status", SEXTANT_ADMIN_TOKEN_FILE="/nonexistent/token")
+    assert code == 1 and err.startswith("sextant ctl: SEXTANT_ADMIN_TOKEN_FILE") and "No such file or directory" in err, err
     port = one.admin_port
     bare = {"SEXTANT_ADMIN_LISTEN": "", "SEXTANT_ADMIN_TOKEN_FILE": ""}
     assert ctl(one, "status", "--admin", f"http://localhost:{port}/", "--token-file", str(path), **bare)[0] == 0
