@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """One process takes over from another: no request fails, and whatever goes wrong, the old one goes on."""
 import copy
+import http.client
 import json
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 
 import pytest
+from certs import Authority
 from load import Load
 from sextant import CALLERS, SEXTANT, Edge, free_port, request, wait_for
 
@@ -17,21 +20,34 @@ VECTORS = {"vectors": {"size": 2, "distance": "Dot"}}
 
 
 class NewConnections:
-    """Every request on a connection of its own, from a few threads; what failed is noted."""
+    """Every request on a connection of its own (or kept, over TLS), from a few threads; what failed is noted."""
 
-    def __init__(self, port, threads=3):
+    def __init__(self, port, threads=3, context=None, is_kept=False):
         self.port, self.end, self.failed, self.count = port, threading.Event(), [], 0
+        self.context, self.is_kept, self.kept = context, is_kept, threading.local()
         self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(threads)]
 
     def run(self):
         while not self.end.wait(0.01):
             try:
-                status = request(self.port, "GET", "/readyz")[0]
+                status = self.secure() if self.context else request(self.port, "GET", "/readyz")[0]
                 if status != 200:
                     self.failed.append(status)
-            except OSError as error:
+            except (OSError, http.client.HTTPException) as error:
                 self.failed.append(repr(error))
             self.count += 1
+
+    def secure(self):
+        mine = self.kept.__dict__
+        connection = mine.get("connection") or http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=self.context)
+        connection.request("GET", "/readyz")  # opens itself again after "Connection: close"
+        response = connection.getresponse()
+        response.read()
+        if self.is_kept:
+            mine["connection"] = connection
+        else:
+            connection.close()
+        return response.status
 
     def __enter__(self):
         for thread in self.threads:
@@ -96,6 +112,27 @@ def test_twenty_restarts_under_load(region, edge, successor):
     assert [old.process.returncode for old in olds] == [0] * 20
     assert "connections are cut" not in one.output()
     assert current.status()["ready"]
+
+
+def test_restarts_under_load_with_tls(region, edge, successor, tmp_path):
+    """Handshakes that are under way when the old process stops accepting are finished by whoever accepted them."""
+    authority = Authority()
+    cert, key = authority.issue("127.0.0.1").save(str(tmp_path), "edge")
+    context = ssl.create_default_context(cafile=authority.save(str(tmp_path)))
+    one = edge([region()], listen="127.0.0.1:0,127.0.0.1:0/tls", tls_cert=cert, tls_key=key, drain_timeout="20s")
+    port = one.ports[1]
+    with NewConnections(port, 2, context) as new, NewConnections(port, 2, context, is_kept=True) as kept:
+        current, olds = one, []
+        for turn in range(5):
+            fresh = successor(current, workers=(1, 3)[turn % 2])
+            wait_for(has_taken_over(current, fresh), 30, f"hand-over {turn}")
+            counts = new.count, kept.count
+            wait_for(lambda c=counts: new.count > c[0] + 10 and kept.count > c[1] + 10, 30, "traffic")
+            olds.append(current)
+            current = fresh
+        for old in olds:
+            assert old.process.wait(30) == 0
+    assert not new.failed and not kept.failed, (new.failed[:5], kept.failed[:5])
 
 
 def test_idle_connection_lives_on(region, edge, successor):
