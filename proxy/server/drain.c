@@ -12,7 +12,6 @@ static void
 close_doors(struct server *s)
 {
     handover_close(s);
-    server_seal_state(s); /* another process may start while this one drains */
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_post_close_doors(s->workers[i]);
 }
@@ -24,28 +23,42 @@ close_idle(struct server *s)
         worker_post_close_idle(s->workers[i]);
 }
 
+static bool
+are_doors_closed(const struct server *s)
+{
+    for (unsigned i = 0; i < s->n_started; i++) {
+        if (!atomic_load(&s->workers[i]->has_closed))
+            return false;
+    }
+    return true;
+}
+
 /* Connections that wait for a request are closed at once only when nobody else serves: a client may be sending its next
  * request at this very moment. After a hand-over they get their answer with "Connection: close", or live until the end. */
 static void
 on_drain(void *arg)
 {
     struct server *s = arg;
-    unsigned open = atomic_load(&s->shared.connections);
-    bool is_late;
+    bool is_closed = are_doors_closed(s), is_late;
+    unsigned open = atomic_load(&s->shared.connections); /* read after that: all that were accepted count */
 
     if (s->drain_until_us == 0) { /* the delay is over: no more connections */
         s->drain_until_us = loop_now_us(s->loop) + s->world->conf->drain_timeout * USEC_PER_MSEC;
         log_info("draining: no more connections, %u open", open);
         close_doors(s);
     }
+    if (is_closed && !s->is_sealed) {
+        s->is_sealed = true;
+        server_seal_state(s); /* another process may start while this one drains */
+    }
     is_late = loop_now_us(s->loop) >= s->drain_until_us;
     if (!atomic_load(&s->shared.has_successor) || is_late)
         close_idle(s);
-    if (open == 0 || (is_late && s->was_late)) {
+    if ((open == 0 && is_closed) || (is_late && s->was_late)) {
         if (server_must_stay(s) && !s->is_keeping) { /* signals wait from now on; those that came have one more turn */
             s->is_keeping = true;
             keeper_block();
-            timer_set(&s->drain, 0);
+            timer_set(&s->drain, USEC_PER_MSEC); /* at once could be in this turn still */
             return;
         }
         if (open)

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+
+#include "proxy/obs/log.h"
 
 enum { BY_SIGNAL = 128 };
 
@@ -58,11 +61,12 @@ keeper_run(pid_t group)
     sigset_t set;
 
     fill(&set);
+    log_info("another process serves; this one stays for whoever waits for it, and passes signals on");
     while (reap(&code)) {
         int signal = sigwaitinfo(&set, NULL);
 
-        if (signal > 0 && signal != SIGCHLD)
-            kill(-group, signal);
+        if (signal > 0 && signal != SIGCHLD && kill(-group, signal) != 0)
+            log_warning("signal %d cannot be passed on: %s", signal, strerrordesc_np(errno));
     }
     return code;
 }

@@ -379,10 +379,9 @@ server_run(struct world *world, const struct server_start *how)
         loop_run(s->loop);
         log_info("ended");
     }
-    if (server_must_stay(s)) {
+    keeper_block(); /* a signal that comes now changes nothing any more, the exit code neither */
+    if (server_must_stay(s))
         group = s->handover.child_group;
-        keeper_block();
-    }
     code = s->code;
     finish(s);
     mem_free(s);

@@ -64,7 +64,7 @@ struct server {
     struct fd_watch *predecessor_watch;
     bool has_lost_predecessor; /* it was there, and went away before it had given anything */
     struct timer warm_up, claim, watchdog, save, drain, lag;
-    bool was_late, is_keeping;
+    bool was_late, is_keeping, is_sealed;
     int64_t drain_until_us;
     unsigned n_stops;
     struct { /* bound addresses, for ports.json and the log */

@@ -180,6 +180,7 @@ drain_doors(void *arg)
     SLIST_FOREACH (door, &w->doors, entry)
         listener_drain(door->listener);
     close_doors(w);
+    atomic_store(&w->has_closed, true);
 }
 
 static void

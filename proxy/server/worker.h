@@ -26,7 +26,7 @@ struct worker {
     struct metrics *metrics;
     struct residency *residency;
     SLIST_HEAD(, worker_door) doors; /* more than addresses when it took over the sockets of several workers */
-    atomic_uint sessions;            /* as last counted, while draining */
+    atomic_bool has_closed;          /* its doors, after what waited in their queues has become sessions */
 };
 
 /* Everything is made in the caller's thread; worker_start() begins to serve. */
