@@ -108,7 +108,7 @@ class Good:
             response = self.connection.getresponse()
             response.read()
             self.took.append(time.perf_counter() - started)
-            assert response.status == 200
+            assert response.status == 200, response.getheaders()
 
 
 @contextlib.contextmanager
@@ -125,7 +125,8 @@ def crowd(port, idle, drips):
 
 def slowdown(region, edge, idle, drips, requests):
     """Medians of good clients of an edge with a crowd and of one without, asked in turns as the machine has its own moods."""
-    options = {"max_connections": 20000, "address_connections": 0, "client_idle": "10min"}
+    options = {"max_connections": 20000, "address_connections": 0, "client_idle": "10min", "probe_timeout": "30s",
+               "connect_timeout": "20s"}
     crowded, quiet = edge([region], **options), edge([region], **options)
     assert call(quiet.port, "PUT", "/collections/c", VECTORS)[0] == 200
     with crowd(crowded.port, idle, drips):
