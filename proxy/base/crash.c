@@ -166,6 +166,8 @@ on_crash(int signal, siginfo_t *info, void *context)
     n = backtrace(frames, FRAMES);
     for (int i = 0; i < n; i++)
         print_frame((unsigned)i, frames[i]);
+    if (getpid() == 1 && info->si_code <= 0)
+        _exit(128 + signal); /* no signal that is sent ends the first process of a container; only a fault does */
     raise(signal);
 }
 
