@@ -153,6 +153,12 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/share/doc/sextant $(DESTDIR)$(PREFIX)/share/sextant
 	install -m 644 README.md CHANGELOG.md SECURITY.md LICENSE NOTICE $(wildcard docs/*.md) $(wildcard conf/OPTIONS.md) $(wildcard docs/*.webp) $(DESTDIR)$(PREFIX)/share/doc/sextant/
 	$(foreach f,$(wildcard $(GEO_DB)),install -m 644 $f $(DESTDIR)$(PREFIX)/share/sextant/country.mmdb)
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)$(PREFIX)/lib/sysusers.d
+	sed 's#/usr/local/#$(PREFIX)/#' conf/systemd/sextant.service >$(DESTDIR)$(PREFIX)/lib/systemd/system/sextant.service
+	sed 's#/usr/local/#$(PREFIX)/#' conf/systemd/sextant.env >$(DESTDIR)$(PREFIX)/share/sextant/sextant.env
+	install -m 644 conf/systemd/sextant.socket $(DESTDIR)$(PREFIX)/lib/systemd/system/sextant.socket
+	install -m 644 conf/systemd/sextant.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/sextant.conf
+	install -m 644 conf/prometheus/alerts.yml conf/grafana/sextant.json $(DESTDIR)$(PREFIX)/share/sextant/
 
 help:
 	@sed -n '2,/^$$/s/^# *//p' Makefile
