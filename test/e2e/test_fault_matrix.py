@@ -10,12 +10,14 @@ that is when it matters. An upload of a snapshot belongs to one node. Outcomes:
   WAITS      no answer yet, as the operation may take hours; a client that leaves ends it
 """
 import contextlib
+import datetime
 import http.client
 import os
 import socket
 import subprocess
 
 import pytest
+from certs import Authority, now
 from sextant import PLACES, QDRANT, Edge, Region, call, wait_for
 
 MAP = "* *=eu,us copies=external write=nearest"
@@ -32,6 +34,7 @@ TABLE = {
     "slow":          ("eu",     "eu",       "eu",      "eu"),
     "5xx storm":     ("us",     "503 eu",   "503 eu",  "503 eu"),
     "name gone":     ("us",     "us",       "us",      "NONE"),
+    "certificate":   ("us",     "us",       "us",      "NONE"),
     "logs full":     ("eu",     "eu",       "eu",      "eu"),
     "descriptors":   ("eu",     "eu",       "eu",      "eu"),
     "clock jump":    ("eu",     "eu",       "eu",      "eu"),
@@ -63,8 +66,12 @@ def world(tmp_path_factory):
     if QDRANT:
         pytest.skip("faults need stand-ins")
     root, edges = tmp_path_factory.mktemp("matrix"), {}
+    authority = Authority()
+    late = authority.issue("127.0.0.1", start=now() - datetime.timedelta(days=9), end=now() - datetime.timedelta(days=1))
     regions = {name: Region(name, root / name).start() for name in ("eu", "us")}
-    for one in regions.values():
+    regions["late"] = Region("late", root / "late", tls=(*late.save(root, "late"), None)).start()
+    regions["late"].ca = authority.save(root)
+    for one in (regions["eu"], regions["us"]):
         assert call(one.port, "PUT", "/collections/c", VECTORS)[0] == 200
     regions["us"].faults(latency=0.02)
 
@@ -78,8 +85,9 @@ def world(tmp_path_factory):
             edges[name] = Edge(root / f"edge-{len(edges)}", [], MAP, **{**OPTIONS, "clusters": clusters(regions["eu"].url), **options})
             if preload:
                 edges[name].env["LD_PRELOAD"] = preload
-            edges[name].start(settle=name != "name gone")
-            wait_for(lambda: ask("read", edges[name].port) == ("us" if name == "name gone" else "eu"), 20, "the nearer one")
+            is_gone = name in ("name gone", "certificate")
+            edges[name].start(settle=not is_gone)
+            wait_for(lambda: ask("read", edges[name].port) == ("us" if is_gone else "eu"), 20, "the nearer one")
         return edges[name]
     yield regions, edge, root
     codes = [one.stop() for one in edges.values()]
@@ -153,6 +161,9 @@ def fault(world, name):
     elif name == "name gone":
         yield edge(name, clusters=f"eu http://gone.invalid:6333 at={PLACES['eu']}\n"
                                   f"us {regions['us'].url} at={PLACES['us']}")
+    elif name == "certificate":
+        yield edge(name, cluster_eu_ca_file=regions["late"].ca, clusters=f"eu {regions['late'].url} at={PLACES['eu']}\n"
+                                                                         f"us {regions['us'].url} at={PLACES['us']}")
     elif name == "logs full":
         yield edge(name, access_log="/dev/full")
     elif name == "descriptors":
