@@ -59,7 +59,8 @@ part_cppcheck() {
     sources -name '*.c' -a -not -path './test/*' >"$work/list"
     [ -s "$work/list" ] || return 0
     # Its macros are not understood without the header itself.
-    queue=$(printf '#include <sys/queue.h>\n' | "${CC:-cc}" -M -xc - | grep -o '/[^ ]*sys/queue.h' | head -1)
+    # shellcheck disable=SC2086
+    queue=$(printf '#include <sys/queue.h>\n' | ${CC:-cc} -M -xc - | grep -o '/[^ ]*sys/queue.h' | head -1)
     cppcheck --quiet --std=c11 --include="$queue" --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -j "$jobs" \
         --suppress=missingInclude --suppress=missingIncludeSystem --suppress=unmatchedSuppression --suppress=normalCheckLevelMaxBranches \
         --template='{file}:{line}: {id}: {message}' -I. -D_GNU_SOURCE '-DSEXTANT_VERSION="0"' --file-list="$work/list" 2>&1

@@ -23,15 +23,15 @@ phase_asan() { make -j"$jobs" asan; }
 phase_fuzz() { make -j"$jobs" fuzz-build && FUZZ_SEED=1 make fuzz FUZZ_SECONDS=4; }
 # What has most to do with memory under ASan, with threads under TSan; make e2e-asan and e2e-tsan run the whole suite.
 phase_sanitizers() {
-    timeout -k 10 180 make -j"$jobs" tsan e2e-asan E2E="$(printf 'test/e2e/test_%s.py ' wire_table streaming differential)" &&
-        timeout -k 10 120 make e2e-tsan E2E="$(printf 'test/e2e/test_%s.py ' reload orders restart)"
+    timeout -k 10 480 make -j"$jobs" tsan e2e-asan E2E="$(printf 'test/e2e/test_%s.py ' wire_table streaming differential)" &&
+        timeout -k 10 300 make e2e-tsan E2E="$(printf 'test/e2e/test_%s.py ' reload orders restart)"
 }
 phase_coverage() { make -j"$jobs" coverage; }
 
 # Golden files, the stand-in against its recordings, end to end: everything pytest finds below test/, the long forms apart.
 phase_e2e() {
     [ -x "$BUILD/sextant" ] || warn "no $BUILD/sextant yet: tests that need it will fail"
-    timeout -k 10 900 build/venv/bin/python -m pytest -q -rfE -m 'not soak' -p no:cacheprovider test
+    timeout -k 10 1200 build/venv/bin/python -m pytest -q -rfE -m 'not soak' -p no:cacheprovider test
 }
 
 seconds_of_all=$SECONDS
