@@ -20,6 +20,7 @@ session_begin_tls(struct session *s)
     s->needs_tls = false;
     s->awaits_tls = true;
     stream_on_event(s->stream, session_pump, s);
+    session_arm(s); /* it may be armed for an idle connection, which has much longer */
 }
 
 static void
