@@ -35,6 +35,7 @@ struct stream *stream_tls_connect(
     struct tls_work *w, struct tls_client *client, struct str host, struct stream *below, struct tls_memory *memory);
 
 struct tls_facts {
+    bool has_begun; /* the first byte came, or the connection below stands */
     bool is_resumed;
     enum tls_reason failure;
     const char *error;   /* what went wrong, in words; "" when nothing did */

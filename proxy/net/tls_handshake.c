@@ -304,6 +304,7 @@ tls_step(struct tls *t)
         if (!(t->server ? has_hello(t) : has_connected(t)))
             return;
         t->state = TLS_HANDSHAKE;
+        t->facts.has_begun = true;
     }
     if (t->state != TLS_HANDSHAKE || (t->server && !tls_work_slot(t)))
         return;

@@ -52,10 +52,10 @@ void tls_tickets_use(SSL_CTX *ctx);
 
 /* Certificate and chain, with its key, into ctx. NULL, or what is wrong: text of static life or in `arena`. */
 const char *tls_file_identity(SSL_CTX *ctx, struct str cert, struct str key, struct arena *arena);
-const char *tls_file_authorities(X509_STORE *store, STACK_OF(X509_NAME) * names, struct str file, struct arena *arena);
+const char *tls_file_authorities(X509_STORE *store, STACK_OF(X509_NAME) * names, struct str path, struct arena *arena);
 /* An OCSP response that speaks of `cert`: DER in *ret_der, to be freed by OPENSSL_free(). */
 const char *tls_file_staple(
-    struct str file, X509 *cert, struct arena *arena, unsigned char **ret_der, int *ret_len, int64_t *ret_until);
+    struct str path, X509 *cert, struct arena *arena, unsigned char **ret_der, int *ret_len, int64_t *ret_until);
 int64_t tls_time(const ASN1_TIME *t); /* seconds since 1970 */
 /* "expired on ...", "is not valid before ..." or NULL. */
 const char *tls_doubt(const X509 *cert, int64_t now_s, struct arena *arena);

@@ -39,7 +39,7 @@ exchange_on_timer(void *arg)
     bool is_sending = x->state == SENDING && buf_len(&x->out);
 
     if (x->state == CONNECTING && now >= x->timing.started_us + x->p.connect_us)
-        exchange_complete(x, FAIL_CONNECT_TIMEOUT, false);
+        exchange_complete(x, conn_late(x->conn), false);
     else if ((x->is_late = x->p.deadline_us && now >= x->p.deadline_us))
         exchange_complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_SILENT, false);
     else if ((is_sending || (x->state == ANSWER && !x->is_paused)) && x->p.progress_us &&

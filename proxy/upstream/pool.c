@@ -93,12 +93,33 @@ wrap_tls(struct pool *p, struct stream *below)
     return s;
 }
 
+static void
+tell_failure(struct conn *c, enum tls_reason reason, const char *error)
+{
+    struct backend *b = c->pool->backend;
+    const char *sentence = tls_reason_sentence(reason);
+
+    metrics_add(c->pool->up->metrics, METRIC_TLS_UP_FAILURES, c->slot, 1);
+    if (backend_is_tls_news(b, str_from(*error ? error : sentence), loop_now_us(c->pool->up->loop)))
+        log_warning("endpoint %s (%s): TLS: %s%s%s", b->url, b->text, sentence, *error ? ": " : "", error);
+}
+
+enum fail
+conn_late(struct conn *c)
+{
+    const struct tls_facts *facts = stream_tls_facts(c->stream);
+
+    if (!facts || !facts->has_begun)
+        return FAIL_CONNECT_TIMEOUT;
+    tell_failure(c, TLS_REASON_TIMEOUT, "");
+    return FAIL_TLS_FAILED;
+}
+
 /* Once established, or when it broke. */
 void
 conn_tell_tls(struct conn *c)
 {
     const struct tls_facts *facts = stream_tls_facts(c->stream);
-    struct backend *b = c->pool->backend;
 
     if (!facts)
         return;
@@ -107,10 +128,7 @@ conn_tell_tls(struct conn *c)
         metrics_add(c->pool->up->metrics, METRIC_TLS_UP_RESUMED, c->slot, facts->is_resumed);
         return;
     }
-    metrics_add(c->pool->up->metrics, METRIC_TLS_UP_FAILURES, c->slot, 1);
-    if (backend_is_tls_news(b, str_from(facts->error), loop_now_us(c->pool->up->loop)))
-        log_warning(
-            "endpoint %s (%s): TLS: %s: %s", b->url, b->text, tls_reason_sentence(facts->failure), facts->error);
+    tell_failure(c, facts->failure, facts->error);
 }
 
 struct conn *

@@ -36,6 +36,7 @@ struct conn *pool_take_idle(struct pool *p, int64_t max_idle_us);
 struct conn *pool_dial(struct pool *p, int64_t user_timeout_ms, int *ret_error);
 /* What TLS has to say about a connection that is established, or broke. */
 void conn_tell_tls(struct conn *c);
+enum fail conn_late(struct conn *c); /* what it is when it could not be established in time; logged if it was TLS's */
 enum fail pool_fail_of(int error);   /* what a request meets when dialling ended with that -errno */
 void conn_give_back(struct conn *c); /* to the idle list */
 void conn_close(struct conn *c);

@@ -185,6 +185,24 @@ def test_plain_http_behind_an_https_url(edge, ca, tmp_path):
     logged(one, "TLS: what was sent is not TLS")
 
 
+class NoAnswer(socketserver.BaseRequestHandler):
+    def handle(self):
+        while self.request.recv(4096):
+            pass
+
+
+def test_a_handshake_that_takes_too_long(edge, ca, tmp_path):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), NoAnswer) as silent:
+        silent.daemon_threads = True
+        threading.Thread(target=silent.serve_forever, daemon=True).start()
+        one = edge([], settle=False, clusters=f"eu https://127.0.0.1:{silent.server_address[1]} at=DE",
+                   cluster_eu_ca_file=ca.save(tmp_path), connect_timeout="300ms")
+        text, codes = failure(one)
+        silent.shutdown()
+    assert "TLS handshake" in text and codes == {"TLS_FAILED"}
+    logged(one, "TLS: it took too long")
+
+
 def test_mistakes(tmp_path, ca):
     cert, key = ca.issue("x.test", client=True).save(tmp_path, "one")
     ca_file = ca.save(tmp_path)
