@@ -59,7 +59,7 @@ def test_official_client_over_tls_to_a_cluster(cluster, edge):
     assert len(points) == 399 and all(len(p.payload["t"]) == 2000 for p in points)
     client.close()
     assert one.cluster_state("eu")["rtt_ms"] is not None  # probes came through
-    assert one.metric("sextant_upstream_tls_failures_total") == 0
+    assert one.metric("sextant_upstream_tls_handshakes_total") > 0
 
 
 def test_sessions_go_on(cluster, edge):
