@@ -47,7 +47,7 @@ void flow_hold(struct flow *f, struct str order);
 /* "eu/1": the newest connection to it, "eu/1#2": its second; NULL when there is none. */
 struct end *flow_dial(struct flow *f, struct str name);
 unsigned flow_dials(const struct flow *f, struct str name);
-struct end *flow_client(struct flow *f, unsigned number, const struct addr *address); /* family 0: its own */
+struct end *flow_client(struct flow *f, unsigned number, const struct addr *given); /* family 0: its own */
 
 void end_send(struct flow *f, struct end *e, struct str bytes); /* everything, or fails the test when nobody reads */
 void end_close(struct end *e, bool with_reset);

@@ -23,8 +23,7 @@ static const char *env[] = {
 
 /* The same with keys. */
 static const char *keyed_env[] = {
-    "SEXTANT_CLUSTERS=eu http://e1:1 at=aws:eu-central-1; us http://u:1 at=aws:us-east-1; ap http://a:1 "
-    "at=aws:ap-northeast-1",
+    "SEXTANT_CLUSTERS=eu http://e:1 at=aws:eu-central-1; us http://u:1 at=aws:us-east-1; ap http://a:1 at=35.7,139.7",
     "SEXTANT_PARTITION_MAP=* *=eu,us,ap copies=external",
     "SEXTANT_API_KEY=never-to-be-seen-in-an-explanation",
     "SEXTANT_CLUSTER_EU_API_KEY=never-to-be-seen-either",
