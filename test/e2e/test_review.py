@@ -8,6 +8,7 @@ import time
 
 import pytest
 from sextant import PLACES, wait_for
+from wire import Acceptor
 
 VECTORS = {"vectors": {"size": 2, "distance": "Dot"}}
 
@@ -45,28 +46,14 @@ def head(method, target, *fields):
     return "\r\n".join((f"{method} {target} HTTP/1.1", "host: x", "x-forwarded-for: 192.0.2.7", *fields, "", "")).encode()
 
 
-class Fake:
+class Fake(Acceptor):
     """An endpoint that does what a function says with each connection that is no probe."""
 
     def __init__(self, name, serve):
         self.name, self.serve, self.is_dead = name, serve, False
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__()
 
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-    def accept(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.one, args=(connection,), daemon=True).start()
-
-    def one(self, connection):
+    def converse(self, connection, number):
         try:
             got = b""
             while b"\r\n\r\n" not in got:
@@ -85,9 +72,6 @@ class Fake:
             pass
         finally:
             connection.close()
-
-    def close(self):
-        self.socket.close()
 
 
 def reset(connection):

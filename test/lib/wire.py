@@ -137,13 +137,11 @@ def take(data, bodiless=False, at_end=False):
     return message, rest[used:]
 
 
-class Upstream:
-    """An endpoint that answers each whole request with what `script(message)` gives: (bytes, whether to close afterwards).
-    Keeps, for each request that is no probe, the connection's number and the message; and what came but was never whole."""
+class Acceptor:
+    """A listener on a port of its own; each connection gets a thread in converse(connection, number)."""
 
-    def __init__(self, script=None, name="eu"):
-        self.name, self.script, self.seen, self.broken, self.count = name, script or (lambda message: None), [], [], 0
-        self.lock = threading.Lock()
+    def __init__(self):
+        self.count = 0
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
@@ -159,9 +157,22 @@ class Upstream:
             except OSError:
                 return
             self.count += 1
-            threading.Thread(target=self.serve, args=(connection, self.count), daemon=True).start()
+            threading.Thread(target=self.converse, args=(connection, self.count), daemon=True).start()
 
-    def serve(self, connection, number):
+    def close(self):
+        self.socket.close()
+
+
+class Upstream(Acceptor):
+    """An endpoint that answers each whole request with what `script(message)` gives: (bytes, whether to close afterwards).
+    Keeps, for each request that is no probe, the connection's number and the message; and what came but was never whole."""
+
+    def __init__(self, script=None, name="eu"):
+        self.name, self.script, self.seen, self.broken = name, script or (lambda message: None), [], []
+        self.lock = threading.Lock()
+        super().__init__()
+
+    def converse(self, connection, number):
         data = b""
         try:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -197,9 +208,6 @@ class Upstream:
         with self.lock:
             seen, self.seen = self.seen, []
         return seen
-
-    def close(self):
-        self.socket.close()
 
 
 class Talk:
