@@ -14,12 +14,12 @@
 
 static bool update;
 
-#define CLUSTERS \
-    "eu http://10.0.0.1:6333,http://10.0.0.2:6333 at=aws:eu-central-1; us http://10.1.0.1:6333 " \
-    "at=aws:us-east-1; ap http://qdrant.ap.example:6333 at=35.7,139.7 country=JP bias=-20"
+static const char clusters[] =
+    "SEXTANT_CLUSTERS=eu http://10.0.0.1:6333,http://10.0.0.2:6333 at=aws:eu-central-1; us http://10.1.0.1:6333 "
+    "at=aws:us-east-1; ap http://qdrant.ap.example:6333 at=35.7,139.7 country=JP bias=-20";
 
 static const char *env[] = {
-    "SEXTANT_CLUSTERS=" CLUSTERS,
+    clusters,
     "SEXTANT_PARTITION_MAP=users europe=eu *=us; docs-*,a&b *=eu,us,ap copies=external write=nearest",
     "SEXTANT_REGION=aws:eu-central-1",
     "SEXTANT_UPSTREAM_IDLE=6s",
