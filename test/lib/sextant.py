@@ -12,6 +12,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 SEXTANT = os.environ.get("SEXTANT_BIN", os.path.join(ROOT, "build", "sextant"))
@@ -158,6 +160,8 @@ class Region(Process):
             return False
 
     def control(self, **command):
+        if self.is_real:
+            pytest.skip("asks the control port of a stand-in, and this region is real")
         with socket.create_connection(("127.0.0.1", self.control_port), 5) as s:
             s.sendall(json.dumps(command).encode() + b"\n")
             return json.loads(s.makefile("rb").readline())
