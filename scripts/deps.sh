@@ -36,6 +36,7 @@ run|curl|cmd curl|the requests of the tour
 run|python3|cmd python3|stand-in regions and WAN links of the tour
 run|python3-venv|venv|Python packages of the stand-in
 test|libcmocka-dev|lib cmocka|unit tests
+test|debootstrap|cmd debootstrap|the proof of the Dockerfile
 test|curl|cmd curl|the requests of the tour
 test|python3|cmd python3|end-to-end tests
 test|python3-venv|venv|Python packages of the tests, in build/venv

@@ -4,6 +4,7 @@
  * without files from standard input. EPOCH is the age of the data in seconds since 1970, by default now. Exit code 1: a file
  * could not be read, written or understood, and OUT is as it was; 2: wrong arguments.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -55,6 +56,7 @@ add_file(struct mmdb_writer *w, const char *path)
 static bool
 write_all(int fd, struct str content)
 {
+    assert(content.p || content.len == 0);
     while (content.len) {
         ssize_t n = write(fd, content.p, content.len);
 
