@@ -73,7 +73,7 @@ def test_the_process_is_measured(regions, edge):
 
 
 def test_a_fall_and_idle_connections_are_counted(regions, edge):
-    one = edge(regions, "* *=eu,us copies=external")
+    one = edge(regions, "* *=eu,us copies=external", nearest="eu")
     one.call("GET", "/collections/none")
     assert value_of(one, "sextant_cluster_connections_idle", cluster="eu") >= 1
     assert value_of(one, "sextant_endpoint_falls", cluster="eu") == 0
@@ -158,7 +158,7 @@ def test_status_tells_what_happened_and_why(regions, edge):
 
 
 def test_ejection_is_an_event(regions, edge):
-    one = edge(regions, "* *=eu,us copies=external", probe_interval="10s")
+    one = edge(regions, "* *=eu,us copies=external", nearest="eu", probe_interval="10s")
     if regions[0].is_real:
         return
     regions[0].faults(status=502, match="/collections/")  # probes are well, or they might be the ones that take it out

@@ -35,11 +35,11 @@ class Side:
                 self.connection.request(method, target, body, headers)
                 response = self.connection.getresponse()
                 return response.status, response.getheader("content-type"), response.read()
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException) as error:
                 self.connection.close()
                 self.connection = None
                 if last:
-                    raise
+                    return 0, type(error).__name__, b""
 
 
 def meaning(raw):

@@ -294,7 +294,7 @@ def test_a_held_answer_that_stands_still_moves(fake, edge):
         connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
 
     eu, us = fake("eu", serve), fake("us", well)
-    one = edge([eu, us], "* *=eu,us copies=external", probe_interval="200ms", probe_timeout="300ms")
+    one = edge([eu, us], "* *=eu,us copies=external", nearest="eu", probe_interval="200ms", probe_timeout="300ms")
     begin = time.monotonic()
     status, headers, _ = one.call("POST", "/collections/c/points/scroll", {}, timeout=15)
     assert (status, headers["x-sextant-cluster"]) == (200, "us") and time.monotonic() - begin < 8

@@ -9,7 +9,7 @@ import time
 import pytest
 from certs import Authority, now
 from qdrant_client import QdrantClient, models
-from sextant import PLACES, check, wait_for
+from sextant import check, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +130,7 @@ def test_client_certificate(cluster, edge, tmp_path):
 def test_reads_move_on_when_a_certificate_expires(cluster, edge):
     """The certificate of the nearest cluster is replaced by an expired one: no request fails."""
     eu, us = cluster(), cluster(name="us")
-    clusters = f"eu {eu.region.url} at={PLACES['eu']} bias=99\nus {us.region.url} at={PLACES['us']}"
-    one = edge([eu.region, us.region], "* *=eu,us copies=external", clusters=clusters, cluster_eu_ca_file=eu.ca, cluster_us_ca_file=us.ca)
+    one = edge([eu.region, us.region], "* *=eu,us copies=external", nearest="eu", cluster_eu_ca_file=eu.ca, cluster_us_ca_file=us.ca)
     assert one.call("GET", "/collections/x")[1]["x-sextant-cluster"] == "eu"
     late = eu.authority.issue(*eu.names, start=now() - datetime.timedelta(days=9), end=now() - datetime.timedelta(days=1))
     late.save(eu.directory, "server")
