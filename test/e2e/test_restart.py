@@ -374,7 +374,7 @@ def test_first_process_of_a_container(region, tmp_path):
             os.kill(first, signal.SIGUSR2)
             wait_for(lambda t=turn: one.output().count("info    ended") == t + 1, 30, "the end of the old one")
             assert request(port, "GET", "/readyz")[0] == 200
-        assert len(children(first)) == 1
+        wait_for(lambda: len(children(first)) == 1, 10, "the reaping of the old one")
         os.kill(first, signal.SIGTERM)
         assert one.process.wait(30) == 0
     finally:

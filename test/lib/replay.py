@@ -11,12 +11,14 @@ import argparse
 import gzip
 import http.client
 import json
+import os
 import sys
 import urllib.parse
 import zlib
 
 IGNORED = {"time", "usage", "operation_id", "version", "commit"}
 TOLERANCE = 1e-5
+REAL = bool(os.environ.get("QDRANT_BIN"))
 
 
 class Answer:
@@ -167,14 +169,14 @@ def differences(case, answer, prefix=False):
 
 
 def replay(url, path, prefix=False, extra=None):
-    """(number of cases, {line number: differences})"""
+    """(number of cases, {line number: differences}). A real server's telemetry is left out: its members tell what else it was asked."""
     cases, wrong = load(path), {}
     for line, case in enumerate(cases, 1):
         try:
             found = differences(case, send(url, case, extra or {}), prefix)
         except (OSError, http.client.HTTPException) as error:
             found = [f"no answer: {error!r}"]
-        if found:
+        if found and not (REAL and case["target"] == "/telemetry"):
             wrong[line] = [f"{case['method']} {case['target'][:80]}"] + found
     return len(cases), wrong
 
