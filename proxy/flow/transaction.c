@@ -301,7 +301,11 @@ judge_head(struct transaction *t, const struct client_link *link, struct str *re
         record_caller(t);
     if (refused != FAIL_NONE || bad_target != FAIL_NONE) {
         *ret_error = STR_NONE;
-        return refused != FAIL_NONE ? refused : bad_target;
+        if (refused != FAIL_NONE)
+            return refused;
+        if (bad_target == FAIL_NAME_LENGTH)
+            *ret_error = operation_long_name(t->request.target, &t->arena);
+        return bad_target;
     }
     return bad_hint;
 }

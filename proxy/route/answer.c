@@ -25,8 +25,6 @@ name_fault(enum fail fail)
         return "collection name cannot contain \"/\" char";
     case FAIL_NAME_NUL:
         return "collection name cannot contain a NUL char";
-    case FAIL_NAME_LENGTH:
-        return "the name is invalid, length must be from 1 to 255 characters";
     default:
         return NULL;
     }
@@ -38,6 +36,13 @@ put_text(struct buf *out, enum fail fail, const struct operation *op, struct str
     if (fail == FAIL_COLLECTION_NOT_MAPPED) {
         buf_printf(
             out, "Not found: Collection `" STR_FMT "` doesn't exist!", STR_ARG(detail.len ? detail : op->collection));
+        return;
+    }
+    if (fail == FAIL_NAME_LENGTH) {
+        buf_printf(out,
+            "Validation error in path parameters: [collection_name: value \"" STR_FMT
+            "\" invalid, must be from 1 to 255 characters]",
+            STR_ARG(detail));
         return;
     }
     if (name_fault(fail)) {

@@ -247,6 +247,14 @@ info_for(enum op_id id, enum method method)
     return id == OP_UNKNOWN && is_safe ? &unknown_read : &infos[id];
 }
 
+struct str
+operation_long_name(struct str target, struct arena *arena)
+{
+    struct path path;
+
+    return path_parse(target, arena, &path) == FAIL_NONE && path.n >= 2 ? path.segments[1] : STR_NONE;
+}
+
 enum fail
 operation_parse(enum method method, struct str target, struct arena *arena, struct operation *ret_op)
 {

@@ -75,6 +75,8 @@ struct operation {
  * 255 code points). Slices of `target` where that is canonical already, else copies in `arena`: nothing is allocated for
  * the usual request. The path that comes out means the same operation and collection again. "*" is a target of OPTIONS only. */
 enum fail operation_parse(enum method method, struct str target, struct arena *arena, struct operation *ret_op);
+/* The collection name of a target, for who is told that it is too long. */
+struct str operation_long_name(struct str target, struct arena *arena);
 
 /* Names of other collections in a JSON body (lookup_from, with_lookup; for SCOPE_ALIASES every collection and alias that the
  * actions name). Bodies are decoded already. FAIL_BAD_BODY with a text in *ret_error for what is not JSON, or has duplicate

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from replay import replay
-from sextant import CALLERS, ROOT
+from sextant import CALLERS, ROOT, call
 
 FILES = ["service", "collections", "aliases", "points", "batch", "conditional", "read", "named", "limits", "snapshots"]
 # Lists of several clusters are merged here, uncoded: what Accept-Encoding asks for does not change them.
@@ -36,3 +36,15 @@ def test_keys_pass_through(region, edge, name):
     _, wrong = replay(edge([keyed]).url, path_of(name))
     # GET / is answered here once a version is known, without a key as by Qdrant.
     assert not wrong, "\n".join(" | ".join(w) for w in wrong.values())
+
+
+@pytest.mark.parametrize("method, rest, body", [
+    ("PUT", "", {"vectors": {"size": 1, "distance": "Dot"}}), ("DELETE", "", None), ("GET", "", None),
+    ("POST", "/points/scroll", {}), ("PUT", "/points", {"points": [{"id": 1, "vector": [1]}]})])
+def test_a_name_that_is_too_long(region, edge, method, rest, body):
+    """Refused as Qdrant does, whatever the operation, and with the name."""
+    eu = region()
+    target = "/collections/" + "n" * 256 + rest
+    ours, theirs = edge([eu]).call(method, target, body), call(eu.port, method, target, body)
+    assert ours[0] == theirs[0] == 422
+    assert ours[2]["status"] == theirs[2]["status"] and "n" * 256 in ours[2]["status"]["error"]

@@ -346,6 +346,9 @@ class Server:
             access = self.api.keys.authorise(head.method, head.path, head.headers, body, args)
             if handler is None:
                 return Reply(404, b"", None)
+            if len(args.get("c", "")) > 255:
+                raise ApiError(422, f'Validation error in path parameters: [collection_name: value "{args["c"]}" invalid, must be '
+                                    "from 1 to 255 characters]")
             result = handler(Call(self.api, access, head.method, head.path, head.query, head.headers, body, args))
         except Refused as refusal:
             return Reply(refusal.status, refusal.text.encode(), None)

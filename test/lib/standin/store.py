@@ -273,9 +273,6 @@ class Storage:
         return self.collections[real]
 
     def create(self, name, body, raw_len):
-        if len(name) > 255:
-            raise ApiError(422, f'Validation error in path parameters: [collection_name: value "{name}" invalid, length must be '
-                                "from 1 to 255 characters]")
         for char in name:
             if char in FORBIDDEN:
                 raise ApiError(422, "Validation error in path parameters: [collection_name: collection name cannot contain "
