@@ -354,7 +354,7 @@ class Server:
             return Reply(refusal.status, refusal.text.encode(), None)
         except ApiError as error:
             return error_reply(error.status, error.text, error.headers)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             return error_reply(400, f"Format error in JSON body: {error}")
         if isinstance(result, Reply):
             return result
