@@ -70,7 +70,7 @@ deadline_of(const struct transaction *t)
     double rtt_ms = t->plan.n_candidates ? t->views[t->plan.candidates[0]].rtt_ms : 0;
 
     /* Somebody in front who gives up does not wait for the way here. */
-    if (t->deadline_us == 0 || t->op.timeout_ms < 0 || rtt_ms < 0 || deadline_of_headers(&t->request) >= 0)
+    if (t->deadline_us == 0 || t->op.timeout_ms < 0 || rtt_ms < 0 || t->deadline.is_in_header)
         return t->deadline_us;
     return t->deadline_us + (int64_t)(rtt_ms * 1000);
 }

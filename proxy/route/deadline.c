@@ -77,7 +77,7 @@ may_add(const struct operation *op)
 struct deadline
 deadline_decide(const struct conf *conf, const struct operation *op, int64_t header_ms)
 {
-    struct deadline d = { .is_clients = op->timeout_ms >= 0 || header_ms >= 0 };
+    struct deadline d = { .is_clients = op->timeout_ms >= 0 || header_ms >= 0, .is_in_header = header_ms >= 0 };
     int64_t own = op->timeout_ms < conf->timeout_max ? op->timeout_ms : conf->timeout_max;
     int64_t before = header_ms > 2 * MARGIN_MS ? header_ms - MARGIN_MS : 0;
 

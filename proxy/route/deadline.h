@@ -16,6 +16,7 @@ struct deadline {
     int64_t answer_ms; /* give up then; 0: never */
     int64_t asked_ms;  /* the cluster should have answered by then; 0: it is told nothing but what the client wrote */
     bool is_clients;   /* it was not the operator who set it */
+    bool is_in_header; /* somebody in front gives up at some time */
 };
 
 /* The shortest that the headers state, or -1. What is malformed states nothing. */

@@ -89,6 +89,7 @@ test_decisions(void **state)
         if (d.answer_ms != rows[i].answer_ms || d.asked_ms != rows[i].asked_ms || d.is_clients != rows[i].is_clients)
             fail_msg("%s: answer %ld, asked %ld, client's %d", rows[i].what, (long)d.answer_ms, (long)d.asked_ms,
                 d.is_clients);
+        assert_int_equal(d.is_in_header, rows[i].header_ms >= 0);
         arena_fini(&arena);
     }
 }
