@@ -15,15 +15,6 @@ admin_page_health(const struct admin_view *view, struct str query, struct buf *o
 
 /* --- queries ----------------------------------------------------------------------------------------------------- */
 
-static int
-hex(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
 static struct str
 decode(struct str s, struct arena *arena)
 {
@@ -31,10 +22,10 @@ decode(struct str s, struct arena *arena)
     size_t n = 0;
 
     for (size_t i = 0; i < s.len; i++) {
-        bool is_escape = s.p[i] == '%' && i + 2 < s.len && hex(s.p[i + 1]) >= 0 && hex(s.p[i + 2]) >= 0;
+        int high = i + 2 < s.len ? str_hex_value(s.p[i + 1]) : -1, low = i + 2 < s.len ? str_hex_value(s.p[i + 2]) : -1;
 
-        if (is_escape) {
-            out[n++] = (char)(hex(s.p[i + 1]) << 4 | hex(s.p[i + 2]));
+        if (s.p[i] == '%' && high >= 0 && low >= 0) {
+            out[n++] = (char)(high << 4 | low);
             i += 2;
         } else {
             out[n++] = s.p[i] == '+' ? ' ' : s.p[i];

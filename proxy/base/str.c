@@ -35,6 +35,16 @@ str_eq_secret(struct str secret, struct str given)
     return difference == 0;
 }
 
+int
+str_hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 bool
 str_starts(struct str s, struct str prefix)
 {

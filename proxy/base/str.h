@@ -51,6 +51,7 @@ bool str_eq_secret(struct str secret, struct str given);
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 int str_find(struct str s, char c); /* offset of the first c, or -1 */
+int str_hex_value(char c);          /* of a hexadecimal digit in either case, or -1 */
 struct str str_trim(struct str s);  /* spaces, tabs, CR and LF off both ends */
 
 /* Split at the first `sep`. False when there is none: then *ret_head is all of s and *ret_tail is empty. */

@@ -111,18 +111,12 @@ is_unreserved(char c)
 }
 
 static bool
-is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
-static bool
 is_reg_name(struct str s)
 {
     for (size_t i = 0; i < s.len; i++) {
         if (is_unreserved(s.p[i]) || str_find(STR("!$&'()*+,;="), s.p[i]) >= 0)
             continue;
-        if (s.p[i] != '%' || s.len - i < 3 || !is_hex(s.p[i + 1]) || !is_hex(s.p[i + 2]))
+        if (s.p[i] != '%' || s.len - i < 3 || str_hex_value(s.p[i + 1]) < 0 || str_hex_value(s.p[i + 2]) < 0)
             return false;
         i += 2;
     }

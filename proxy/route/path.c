@@ -48,16 +48,6 @@ is_dots(struct str s)
     return (s.len == 1 && s.p[0] == '.') || (s.len == 2 && s.p[0] == '.' && s.p[1] == '.');
 }
 
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Length of the sequence that this byte begins (RFC 3629), or 0. */
 static bool
 is_utf8(struct str s)
@@ -157,7 +147,7 @@ decode(struct str raw, char *to, struct str *ret_decoded)
             to[len++] = raw.p[i];
             continue;
         }
-        if (raw.len - i < 3 || (high = hex_value(raw.p[i + 1])) < 0 || (low = hex_value(raw.p[i + 2])) < 0)
+        if (raw.len - i < 3 || (high = str_hex_value(raw.p[i + 1])) < 0 || (low = str_hex_value(raw.p[i + 2])) < 0)
             return false;
         to[len++] = (char)(high << 4 | low);
         i += 2;
