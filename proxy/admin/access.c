@@ -7,18 +7,22 @@
 #include "proxy/admin/access.h"
 
 #include "proxy/base/addr.h"
+#include "proxy/base/digest.h"
 
 /* A browser adds no Authorization by itself: whoever has the token is no page that was led here. */
 static bool
 has_token(struct str token, const struct message *request)
 {
     struct str scheme, given;
+    struct digest want, got;
 
     if (message_count(request, FIELD_AUTHORIZATION) != 1)
         return false;
     if (!str_cut(message_value(request, FIELD_AUTHORIZATION), ' ', &scheme, &given))
         return false;
-    return str_eq_nocase(scheme, STR("bearer")) && str_eq_secret(token, str_trim(given));
+    want = digest_sha256(token);
+    got = digest_sha256(str_trim(given));
+    return str_eq_nocase(scheme, STR("bearer")) && digest_equal(&want, &got);
 }
 
 static bool

@@ -22,19 +22,6 @@ str_eq_nocase(struct str a, struct str b)
     return true;
 }
 
-bool
-str_eq_secret(struct str secret, struct str given)
-{
-    volatile unsigned char difference = secret.len != given.len;
-    size_t at = 0;
-
-    for (size_t i = 0; i < given.len; i++) {
-        difference |= (unsigned char)(given.p[i] ^ secret.p[at]);
-        at = at + 1 < secret.len ? at + 1 : 0;
-    }
-    return difference == 0;
-}
-
 int
 str_hex_value(char c)
 {

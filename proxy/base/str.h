@@ -46,8 +46,6 @@ str_skip(struct str s, size_t n)
 }
 
 bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
-/* Takes as long for every `given` of the same length, whatever the secret, which is not empty. */
-bool str_eq_secret(struct str secret, struct str given);
 bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 int str_find(struct str s, char c); /* offset of the first c, or -1 */
