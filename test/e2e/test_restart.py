@@ -90,6 +90,14 @@ def has_taken_over(one, fresh):
     return check
 
 
+def goes_on(one, successor):
+    """The next one has failed: this one serves all the same, and hands over to another."""
+    wait_for(lambda: "ended before it was ready" in one.output(), 10, "the notice")
+    for _ in range(20):
+        assert one.call("GET", "/readyz")[0] == 200
+    wait_for(has_taken_over(one, successor(one)), 30, "the hand-over")
+
+
 def test_twenty_restarts_under_load(region, edge, successor):
     one = edge([region()], drain_timeout="20s", max_connections=1000)
     assert one.call("PUT", "/collections/c", VECTORS)[0] == 200
@@ -168,10 +176,7 @@ def test_killed_before_ready(region, edge, successor):
         assert message.startswith(f"client 127.0.0.1:{one.port} ".encode()) and len(fds) == 2
         for fd in fds:
             os.close(fd)
-    wait_for(lambda: "ended before it was ready" in one.output(), 10, "the notice")
-    for _ in range(20):
-        assert one.call("GET", "/readyz")[0] == 200
-    wait_for(has_taken_over(one, successor(one)), 30, "the hand-over")
+    goes_on(one, successor)
 
 
 def test_killed_while_it_warms_up(region, edge, successor):
@@ -180,10 +185,7 @@ def test_killed_while_it_warms_up(region, edge, successor):
     fresh = successor(one, clusters="eu http://sextant-test.invalid:6333 at=aws:eu-central-1")
     wait_for(lambda: "sockets taken over" in fresh.output().split("ready:")[-1], 20, "the sockets")
     fresh.kill()
-    wait_for(lambda: "ended before it was ready" in one.output(), 10, "the notice")
-    for _ in range(20):
-        assert one.call("GET", "/readyz")[0] == 200
-    wait_for(has_taken_over(one, successor(one)), 30, "the hand-over")
+    goes_on(one, successor)
 
 
 def test_wrong_configuration(region, edge, successor):
