@@ -27,6 +27,13 @@ struct ctl {
     struct buf out, err;
 };
 
+/* A member of an answer; empty when it is no string. */
+static inline struct str
+ctl_text(struct json object, const char *key)
+{
+    return json_string(json_get(object, key));
+}
+
 /* place.c: from --admin and --token-file, else from the environment that configures a server. False after saying why not. */
 bool ctl_find_place(struct ctl *c);
 struct str ctl_environ(const struct ctl *c, const char *name); /* STR_NONE when it is not set */

@@ -6,12 +6,6 @@
 
 #include "proxy/ctl/ctl_impl.h"
 
-static struct str
-text_of(struct json object, const char *key)
-{
-    return json_string(json_get(object, key));
-}
-
 static double
 number_of(struct json object, const char *key)
 {
@@ -82,7 +76,7 @@ show_edge(struct ctl *c, struct json root)
     bool is_ready = json_bool(json_get(root, "ready"), false);
 
     buf_add(&c->out, STR("sextant "));
-    say(c, &c->out, text_of(root, "version"));
+    say(c, &c->out, ctl_text(root, "version"));
     buf_add(&c->out, STR("  "));
     text_tint(is_ready      ? STR("ready")
               : is_draining ? STR("draining")
@@ -96,11 +90,11 @@ show_edge(struct ctl *c, struct json root)
 static struct cell
 override_cell(struct ctl *c, struct json override)
 {
-    struct str reason = text_of(override, "reason");
+    struct str reason = ctl_text(override, "reason");
 
     if (json_type(override) != JSON_OBJECT)
         return (struct cell){ STR("-"), TINT_DIM };
-    return (struct cell){ arena_printf(&c->arena, STR_FMT "%s" STR_FMT, STR_ARG(text_of(override, "state")),
+    return (struct cell){ arena_printf(&c->arena, STR_FMT "%s" STR_FMT, STR_ARG(ctl_text(override, "state")),
                               reason.len ? ": " : "", STR_ARG(reason)),
         TINT_WARNING };
 }
@@ -119,7 +113,7 @@ show_clusters(struct ctl *c, struct json clusters)
         double errors = number_of(i.value, "errors_per_s");
         struct cell *row = table_row(&t);
 
-        row[0] = (struct cell){ text_of(i.value, "name"), TINT_NONE };
+        row[0] = (struct cell){ ctl_text(i.value, "name"), TINT_NONE };
         row[1] = (struct cell){ is_up     ? STR("up")
                                 : is_held ? STR("out")
                                           : STR("down"),
@@ -140,7 +134,7 @@ show_clusters(struct ctl *c, struct json clusters)
 static enum tint
 tint_of(struct json endpoint)
 {
-    struct str state = text_of(endpoint, "state");
+    struct str state = ctl_text(endpoint, "state");
 
     if (!json_bool(json_get(endpoint, "usable"), false))
         return TINT_BAD;
@@ -152,13 +146,13 @@ add_endpoint(struct ctl *c, struct table *t, struct json e)
 {
     struct cell *row = table_row(t);
     struct cell override = override_cell(c, json_get(e, "override"));
-    struct str why = text_of(e, "reason");
+    struct str why = ctl_text(e, "reason");
 
-    row[0] = (struct cell){ text_of(e, "name"), TINT_NONE };
-    row[1] = (struct cell){ text_of(e, "url"), TINT_NONE };
-    row[2] = (struct cell){ text_of(e, "address"), TINT_NONE };
-    row[3] = (struct cell){ text_of(e, "state"), tint_of(e) };
-    row[4] = (struct cell){ moment(c, text_of(e, "since")), TINT_NONE };
+    row[0] = (struct cell){ ctl_text(e, "name"), TINT_NONE };
+    row[1] = (struct cell){ ctl_text(e, "url"), TINT_NONE };
+    row[2] = (struct cell){ ctl_text(e, "address"), TINT_NONE };
+    row[3] = (struct cell){ ctl_text(e, "state"), tint_of(e) };
+    row[4] = (struct cell){ moment(c, ctl_text(e, "since")), TINT_NONE };
     row[5] = (struct cell){ json_number(json_get(e, "outstanding")), TINT_NONE };
     row[6] = (struct cell){ milliseconds(c, e, "latency_ms"), TINT_NONE };
     row[7] = json_type(json_get(e, "override")) == JSON_OBJECT ? override : (struct cell){ why, TINT_NONE };
@@ -183,7 +177,7 @@ void
 ctl_show_status(struct ctl *c, struct json root)
 {
     struct json clusters = json_get(root, "clusters");
-    struct str error = text_of(root, "last_reload_error"), line;
+    struct str error = ctl_text(root, "last_reload_error"), line;
 
     show_edge(c, root);
     buf_putc(&c->out, '\n');
@@ -212,11 +206,11 @@ ctl_show_overrides(struct ctl *c, struct json root)
     for (struct json_iter i = json_iter(list); json_next(&i);) {
         struct cell *row = table_row(&t);
 
-        row[0] = (struct cell){ text_of(i.value, "target"), TINT_NONE };
-        row[1] = (struct cell){ text_of(i.value, "state"), TINT_WARNING };
-        row[2] = (struct cell){ moment(c, text_of(i.value, "since")), TINT_NONE };
-        row[3] = (struct cell){ text_of(i.value, "by"), TINT_NONE };
-        row[4] = (struct cell){ text_of(i.value, "reason"), TINT_NONE };
+        row[0] = (struct cell){ ctl_text(i.value, "target"), TINT_NONE };
+        row[1] = (struct cell){ ctl_text(i.value, "state"), TINT_WARNING };
+        row[2] = (struct cell){ moment(c, ctl_text(i.value, "since")), TINT_NONE };
+        row[3] = (struct cell){ ctl_text(i.value, "by"), TINT_NONE };
+        row[4] = (struct cell){ ctl_text(i.value, "reason"), TINT_NONE };
         if (!json_bool(json_get(i.value, "known"), true))
             warn(c, arena_printf(&c->arena, "the configuration has no " STR_FMT, STR_ARG(row[0].text)));
     }
@@ -231,10 +225,10 @@ ctl_show_overrides(struct ctl *c, struct json root)
 void
 ctl_show_hold(struct ctl *c, struct json root)
 {
-    struct str state = text_of(root, "state"), was = text_of(root, "was"), reason = text_of(root, "reason");
+    struct str state = ctl_text(root, "state"), was = ctl_text(root, "was"), reason = ctl_text(root, "reason");
     bool is_up = str_eq(state, STR("up")), was_up = str_eq(was, STR("up"));
 
-    say(c, &c->out, text_of(root, "target"));
+    say(c, &c->out, ctl_text(root, "target"));
     if (is_up)
         buf_add(&c->out, was_up ? STR(" had no override") : STR(" is left to the probes again"));
     else
@@ -272,9 +266,9 @@ ctl_show_reload(struct ctl *c, struct json root)
 void
 ctl_show_level(struct ctl *c, struct json root)
 {
-    struct str was = text_of(root, "was");
+    struct str was = ctl_text(root, "was");
 
-    say(c, &c->out, text_of(root, "level"));
+    say(c, &c->out, ctl_text(root, "level"));
     if (was.len) {
         buf_add(&c->out, STR(" (was "));
         say(c, &c->out, was);

@@ -9,21 +9,15 @@
 
 enum { PAUSE_MS = 100, ANSWER_US = 5 * 1000 * 1000 };
 
-static struct str
-text_of(struct json object, const char *key)
-{
-    return json_string(json_get(object, key));
-}
-
 /* What runs at "eu" or at "eu/1"; false when there is no such thing in the status. */
 static bool
 count_running(struct json root, struct str target, uint64_t *ret_running)
 {
     for (struct json_iter i = json_iter(json_get(root, "clusters")); json_next(&i);) {
-        if (str_eq(text_of(i.value, "name"), target))
+        if (str_eq(ctl_text(i.value, "name"), target))
             return str_to_u64(json_number(json_get(i.value, "outstanding")), ret_running);
         for (struct json_iter k = json_iter(json_get(i.value, "endpoints")); json_next(&k);) {
-            if (str_eq(text_of(k.value, "name"), target))
+            if (str_eq(ctl_text(k.value, "name"), target))
                 return str_to_u64(json_number(json_get(k.value, "outstanding")), ret_running);
         }
     }
