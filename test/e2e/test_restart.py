@@ -261,6 +261,8 @@ def is_refused(port):
     try:
         socket.create_connection(("127.0.0.1", port), 5).close()
         return False
+    except ConnectionResetError:  # it came just as the listener closed
+        return False
     except ConnectionRefusedError:
         return True
 

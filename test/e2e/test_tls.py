@@ -343,7 +343,7 @@ def test_plain_http_is_told(secure):
         assert head.startswith(b"HTTP/1.1 400 ") and b"x-sextant-error: PLAIN_HTTP" in head
         assert "use https" in json.loads(body)["status"]["error"]
     assert s.metric("sextant_tls_handshake_failures_total", "plain_http") == 2
-    assert "plain HTTP was sent to a TLS port" in s.edge.output()
+    wait_for(lambda: "plain HTTP was sent to a TLS port" in s.edge.output(), 5, "the complaint")
 
 
 def test_failures_have_reasons(secure):
