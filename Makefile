@@ -42,7 +42,8 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIB     := $(BUILD)/libsextant.a
 TOOLS   := $(patsubst scripts/tools/%.c,$(BUILD)/%,$(wildcard scripts/tools/*.c))
 UNITS   := $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c test/flow/test_*.c))
-BENCHES := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*.c))
+BENCHES := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*_bench.c))
+LOADS   := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*_load.c))
 FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 FUZZ_CC ?= $(firstword $(foreach c,clang clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14,$(shell command -v $c)))
 
@@ -167,11 +168,11 @@ $(BUILD)/bench/%: test/bench/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
 
-bench: $(BENCHES)
+bench: $(BENCHES) $(LOADS)
 	for b in $(BENCHES); do $$b || exit 1; done
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-cov
 
 .PHONY: options metrics-doc dashboard all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
--include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)
+-include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(LOADS:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)
