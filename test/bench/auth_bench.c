@@ -3,13 +3,18 @@
  * What it costs to know who asks and to have something to show the cluster: by key, by a token that is known, and by one
  * that is not (its HMAC is computed twice, once for each side).
  */
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "proxy/base/clock.h"
 #include "proxy/route/auth.h"
+#include "test/bench/bench.h"
 
-enum { ROUNDS = 100000, TOKENS = 1000 };
+enum { CALLS = 20000, TOKENS = 1000 };
+
+struct callers {
+    struct auth_context context;
+    struct operation op;
+    struct message message;
+    const struct str *keys;
+    unsigned n, at, passed;
+};
 
 static struct world *
 make_world(void)
@@ -41,31 +46,34 @@ make_token(struct arena *arena, unsigned number)
 }
 
 static void
-measure(struct world *w, const char *what, const struct str *keys, unsigned n)
+check(void *arg, unsigned n)
 {
-    struct auth_context c = { w, token_cache_new(), 1000000 };
-    struct arena arena = { 0 }, scratch = { 0 };
-    struct operation op;
+    struct callers *c = arg;
+    struct arena scratch = { 0 };
     struct identity who;
-    struct message m;
-    unsigned passed = 0;
-    int64_t start;
 
-    operation_parse(METHOD_POST, STR("/collections/c/points/query"), &arena, &op);
-    message_init(&m, &arena);
-    message_add_id(&m, FIELD_API_KEY, keys[0]);
-    start = clock_mono_us();
-    for (int i = 0; i < ROUNDS; i++) {
-        m.fields[0].value = keys[(unsigned)i % n];
-        passed += auth_check(&c, &op, &m, &who) == FAIL_NONE;
-        auth_credential(&c, &who, 0, &scratch);
+    for (unsigned i = 0; i < n; i++) {
+        c->message.fields[0].value = c->keys[c->at++ % c->n];
+        c->passed += auth_check(&c->context, &c->op, &c->message, &who) == FAIL_NONE;
+        auth_credential(&c->context, &who, 0, &scratch);
         arena_reset(&scratch);
     }
-    printf(
-        "%-28s %5" PRId64 " ns   (%u of %d passed)\n", what, (clock_mono_us() - start) * 1000 / ROUNDS, passed, ROUNDS);
-    token_cache_free(c.tokens);
-    arena_fini(&arena);
     arena_fini(&scratch);
+}
+
+static void
+measure(struct world *w, const char *name, const struct str *keys, unsigned n)
+{
+    struct callers c = { .context = { w, token_cache_new(), 1000000 }, .keys = keys, .n = n };
+    struct arena arena = { 0 };
+
+    operation_parse(METHOD_POST, STR("/collections/c/points/query"), &arena, &c.op);
+    message_init(&c.message, &arena);
+    message_add_id(&c.message, FIELD_API_KEY, keys[0]);
+    bench_time(name, check, &c, CALLS);
+    printf("# %u of %u passed\n", c.passed, c.at);
+    token_cache_free(c.context.tokens);
+    arena_fini(&arena);
 }
 
 int
@@ -80,10 +88,10 @@ main(void)
     tokens = ARENA_ARRAY(&arena, TOKENS, struct str);
     for (unsigned i = 0; i < TOKENS; i++)
         tokens[i] = make_token(&arena, i);
-    measure(w, "a key", &key, 1);
-    measure(w, "a wrong key", &wrong, 1);
-    measure(w, "a token that is known", tokens, 1);
-    measure(w, "tokens that are not", tokens, TOKENS);
+    measure(w, "auth.key", &key, 1);
+    measure(w, "auth.wrong_key", &wrong, 1);
+    measure(w, "auth.known_token", tokens, 1);
+    measure(w, "auth.new_token", tokens, TOKENS);
     arena_fini(&arena);
     world_unref(w);
     return 0;

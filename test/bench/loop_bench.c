@@ -1,35 +1,63 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the loop costs by itself: moving a timer, a whole life of one among many, a turn with one readable descriptor, a post.
+ * What the loop costs by itself: moving a timer, a whole life of one, 10000 being set; a turn (wait, event, read and write of one
+ * byte) beside the bare calls without a loop; a post, and the turn that it wakes.
  *   make build/test/bench/loop_bench && build/test/bench/loop_bench
  */
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "proxy/base/mem.h"
 #include "proxy/net/stream.h"
+#include "test/bench/bench.h"
 
-enum { TIMERS = 10000, ROUNDS = 2000000, TURNS = 300000 };
+enum { TIMERS = 10000, CALLS = 200000, TURNS = 20000 };
 
 struct turns {
     struct loop *loop;
     struct stream *a, *b;
     struct task task;
-    int64_t start_us, took_us;
-    int left;
+    struct timer *timers;
+    int fds[2];
+    unsigned left;
 };
-
-static void
-report(const char *what, int64_t took_us, int n)
-{
-    printf("%-58s %8.1f ns\n", what, (double)took_us * 1000 / n);
-}
 
 static void
 on_nothing(void *arg)
 {
+}
+
+static void
+set_later(void *arg, unsigned n)
+{
+    struct turns *t = arg;
+
+    for (unsigned i = 0; i < n; i++)
+        timer_set(&t->timers[i % TIMERS], USEC_PER_SEC + 2 * TIMERS);
+}
+
+static void
+clear_and_set(void *arg, unsigned n)
+{
+    struct turns *t = arg;
+
+    for (unsigned i = 0; i < n; i++) {
+        timer_clear(&t->timers[0]);
+        timer_set(&t->timers[0], 2 * USEC_PER_SEC);
+    }
+}
+
+static void
+whole_life(void *arg, unsigned n)
+{
+    struct turns *t = arg;
+
+    for (unsigned i = 0; i < n; i++) {
+        timer_fini(&t->timers[i % TIMERS]);
+        timer_init(&t->timers[i % TIMERS], t->loop, on_nothing, NULL);
+        timer_set(&t->timers[i % TIMERS], USEC_PER_SEC + INT64_C(7919) * i % USEC_PER_SEC);
+    }
 }
 
 /* Runs as a task, for the loop's clock is only cached while it runs. */
@@ -37,34 +65,30 @@ static void
 bench_timers(void *arg)
 {
     struct turns *t = arg;
-    struct timer *timers = mem_array(TIMERS, sizeof(*timers));
-    int64_t start_us;
 
+    t->timers = mem_array(TIMERS, sizeof(*t->timers));
     for (int i = 0; i < TIMERS; i++) {
-        timer_init(&timers[i], t->loop, on_nothing, NULL);
-        timer_set(&timers[i], USEC_PER_SEC + i);
+        timer_init(&t->timers[i], t->loop, on_nothing, NULL);
+        timer_set(&t->timers[i], USEC_PER_SEC + i);
     }
-    start_us = clock_mono_us();
-    for (int i = 0; i < ROUNDS; i++)
-        timer_set(&timers[i % TIMERS], USEC_PER_SEC + 2 * TIMERS);
-    report("timer_set, to later, 10000 set", clock_mono_us() - start_us, ROUNDS);
-    start_us = clock_mono_us();
-    for (int i = 0; i < ROUNDS; i++) {
-        timer_clear(&timers[0]);
-        timer_set(&timers[0], 2 * USEC_PER_SEC);
-    }
-    report("timer_clear and timer_set, the same one", clock_mono_us() - start_us, ROUNDS);
-    start_us = clock_mono_us();
-    for (int i = 0; i < ROUNDS; i++) {
-        timer_fini(&timers[i % TIMERS]);
-        timer_init(&timers[i % TIMERS], t->loop, on_nothing, NULL);
-        timer_set(&timers[i % TIMERS], USEC_PER_SEC + INT64_C(7919) * i % USEC_PER_SEC);
-    }
-    report("timer_init, timer_set and timer_fini, 10000 set", clock_mono_us() - start_us, ROUNDS);
+    bench_time("loop.timer_set_later", set_later, t, CALLS);
+    bench_time("loop.timer_clear_and_set", clear_and_set, t, CALLS);
+    bench_time("loop.timer_whole_life", whole_life, t, CALLS);
     for (int i = 0; i < TIMERS; i++)
-        timer_fini(&timers[i]);
-    mem_free(timers);
+        timer_fini(&t->timers[i]);
+    mem_free(t->timers);
     loop_stop(t->loop);
+}
+
+static void
+bare(void *arg, unsigned n)
+{
+    struct turns *t = arg;
+    char byte;
+
+    for (unsigned i = 0; i < n; i++)
+        if (write(t->fds[0], "x", 1) != 1 || read(t->fds[1], &byte, 1) != 1)
+            abort();
 }
 
 /* Each turn: one event, one read, and one write that makes the next turn's event. */
@@ -77,37 +101,33 @@ on_turn(void *arg)
 
     if (stream_read(t->a, &byte, 1) != 1)
         return;
-    if (t->left-- == 0) {
-        t->took_us = clock_mono_us() - t->start_us;
+    if (t->left-- == 0)
         loop_stop(t->loop);
-        return;
-    }
+    else
+        stream_write(t->b, &iov, 1);
+}
+
+static void
+turn(void *arg, unsigned n)
+{
+    struct turns *t = arg;
+    struct iovec iov = { (char[]){ "x" }, 1 };
+
+    t->left = n;
     stream_write(t->b, &iov, 1);
+    loop_run(t->loop);
 }
 
 static void
 bench_turns(struct turns *t)
 {
-    struct iovec iov = { (char[]){ "x" }, 1 };
-    char byte;
-    int64_t start_us;
-    int fds[2];
-
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
-        return;
-    start_us = clock_mono_us();
-    for (int i = 0; i < TURNS; i++)
-        if (write(fds[0], "x", 1) != 1 || read(fds[1], &byte, 1) != 1)
-            return;
-    report("bare write and read of one byte, no loop", clock_mono_us() - start_us, TURNS);
-    t->a = stream_from_fd(t->loop, fds[0]);
-    t->b = stream_from_fd(t->loop, fds[1]);
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, t->fds) < 0)
+        abort();
+    bench_time("loop.bare_write_and_read", bare, t, TURNS);
+    t->a = stream_from_fd(t->loop, t->fds[0]);
+    t->b = stream_from_fd(t->loop, t->fds[1]);
     stream_on_event(t->a, on_turn, t);
-    t->left = TURNS;
-    t->start_us = clock_mono_us();
-    stream_write(t->b, &iov, 1);
-    loop_run(t->loop);
-    report("a turn: wait, event, read and write of one byte", t->took_us, TURNS);
+    bench_time("loop.turn", turn, t, TURNS);
     stream_close(&t->a);
     stream_close(&t->b);
 }
@@ -123,6 +143,16 @@ on_post(void *arg)
         loop_post(t->loop, on_post, t);
 }
 
+static void
+post(void *arg, unsigned n)
+{
+    struct turns *t = arg;
+
+    t->left = n;
+    loop_post(t->loop, on_post, t);
+    loop_run(t->loop);
+}
+
 int
 main(void)
 {
@@ -131,11 +161,7 @@ main(void)
     task_schedule(t.loop, &t.task, bench_timers, &t);
     loop_run(t.loop);
     bench_turns(&t);
-    t.left = TURNS;
-    t.start_us = clock_mono_us();
-    loop_post(t.loop, on_post, &t);
-    loop_run(t.loop);
-    report("a post, and the turn that it wakes", clock_mono_us() - t.start_us, TURNS);
+    bench_time("loop.post", post, &t, TURNS);
     loop_free(t.loop);
     return 0;
 }
