@@ -6,7 +6,7 @@
 #   make asan       the tests under ASan + UBSan   make fuzz    every fuzzer for FUZZ_SECONDS each
 #   make install    DESTDIR, PREFIX                make soak    the long forms of the end-to-end tests
 #   make format     lay the sources out            make geo     the default country database
-#   make clean      remove what was built          make bench   what decisions cost
+#   make clean      remove what was built          make bench   what requests cost, against HAProxy and nginx
 #   make coverage   lines of the parsers that tests reach         make fuzz-keep   keep what fuzzing learnt
 #   scripts/deps.sh installs what these need, scripts/test.sh runs every test, scripts/run.sh shows it at work.
 
@@ -43,7 +43,7 @@ LIB     := $(BUILD)/libsextant.a
 TOOLS   := $(patsubst scripts/tools/%.c,$(BUILD)/%,$(wildcard scripts/tools/*.c))
 UNITS   := $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c test/flow/test_*.c))
 BENCHES := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*_bench.c))
-LOADS   := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*_load.c))
+LOADS   := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(filter-out %_bench.c,$(wildcard test/bench/*.c)))
 FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 FUZZ_CC ?= $(firstword $(foreach c,clang clang-21 clang-20 clang-19 clang-18 clang-17 clang-16 clang-15 clang-14,$(shell command -v $c)))
 
@@ -168,8 +168,10 @@ $(BUILD)/bench/%: test/bench/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
 
-bench: $(BENCHES) $(LOADS)
+# BENCH_ARGS: see test/bench/bench.py --help.
+bench: all $(BENCHES) $(LOADS)
 	for b in $(BENCHES); do $$b || exit 1; done
+	BUILD=$(BUILD) python3 test/bench/bench.py --json $(BUILD)/bench/results.json $(BENCH_ARGS)
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-cov

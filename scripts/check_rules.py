@@ -21,7 +21,7 @@ LIBRARIES = {
     r"event2/.*|event\.h": "proxy/net/",
     r"ares(_\w+)?\.h": "proxy/net/resolver.c",
     r"openssl/(evp|hmac|core_names|params|crypto)\.h": "proxy/base/digest.c",
-    r"openssl/.*": ("proxy/net/", "test/unit/tls_lib.c", "test/bench/tls_load.c"),
+    r"openssl/.*": ("proxy/net/", "test/unit/tls_lib.c", "test/bench/"),
     r"llhttp\.h": "proxy/http/h1_parse.c",
     r"yyjson\.h": "proxy/base/json.c",
     r"maxminddb(_\w+)?\.h": "geoip/geo_db.c",

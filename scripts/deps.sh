@@ -4,7 +4,8 @@
 # deps.sh [--list] SET…: install what is missing, by apt, on Debian 12, Debian 13 and Ubuntu 25.04 or newer.
 #
 #   build   compiler and libraries    run     the tour      test    cmocka, Python and Node packages
-#   check   formatter and linters     fuzz    clang with its sanitizers      (all of these include build)
+#   check   formatter and linters     fuzz    clang with its sanitizers
+#   bench   the proxies that make bench compares with; their services are not started      (all of these include build)
 #
 # It says what it installs and why before it does, asks nothing, and touches nothing that is there already: a tool counts as
 # there when its command is, a library when pkg-config finds the version that the Makefile asks for. --list only says.
@@ -50,6 +51,10 @@ check|cppcheck|cmd cppcheck|make check: cppcheck
 check|shellcheck|cmd shellcheck|make check: the scripts
 check|python3|cmd python3|make check: the rules
 check|libcmocka-dev|lib cmocka|make check: headers of the unit tests
+bench|nginx|cmd nginx /usr/sbin/nginx|make bench: a peer
+bench|haproxy|cmd haproxy /usr/sbin/haproxy|make bench: a peer, and the floor
+bench|openssl|cmd openssl|make bench: a certificate
+bench|python3|cmd python3|make bench
 fuzz|clang|tool clang 14 21|compiles the fuzzers
 fuzz|libclang-rt-dev|fuzzer|libFuzzer and the sanitizers'
 
@@ -128,6 +133,17 @@ check_means() {
         die "sudo would not let us. Run as root: apt-get install$packages"
 }
 
+# Debian starts the services that it installs, unless this file says no; they would take ports, and nobody asked for them.
+without_services() {
+    local policy=/usr/sbin/policy-rc.d code
+    [ ! -e $policy ] || { "$@"; return; }
+    printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null && as_root chmod 755 $policy
+    "$@"
+    code=$?
+    as_root rm -f $policy
+    return $code
+}
+
 apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o Dpkg::Use-Pty=0 "$@" </dev/null; }
 
 # The entry of apt's sources that the system's own Debian 12 comes from, made to say trixie: mirror, key and options stay.
@@ -198,7 +214,7 @@ install_missing() {
     for package in "${packages[@]}"; do
         candidate "$package" >/dev/null || die "no $package for this system. Debian 12, Debian 13 and Ubuntu 25.04 or newer have all that is needed"
     done
-    apt install --no-install-recommends "${packages[@]}" >"$work/apt.log" 2>&1 || { cat "$work/apt.log" && die "apt-get install failed"; }
+    without_services apt install --no-install-recommends "${packages[@]}" >"$work/apt.log" 2>&1 || { cat "$work/apt.log" && die "apt-get install failed"; }
     missing=$(wanted "$@")
     [ -z "$missing" ] || die "installed, but still missing or too old: $(cut -d'|' -f1 <<<"$missing" | tr '\n' ' ')"
 }
@@ -241,9 +257,9 @@ list_only=
 sets=("$@")
 [ $# -gt 0 ] || sets=(build)
 for set in "${sets[@]}"; do
-    [[ $set =~ ^(build|run|test|check|fuzz)$ ]] || die "no set called $set: build, run, test, check, fuzz"
+    [[ $set =~ ^(build|run|test|check|fuzz|bench)$ ]] || die "no set called $set: build, run, test, check, fuzz, bench"
 done
-[[ " ${sets[*]} " =~ \ (run|test|check|fuzz)\  ]] && sets+=(build)
+[[ " ${sets[*]} " =~ \ (run|test|check|fuzz|bench)\  ]] && sets+=(build)
 work=$(mktemp -d) && trap 'rm -rf "$work"' EXIT
 install_missing "${sets[@]}"
 if [[ " ${sets[*]} " == *" test "* ]]; then

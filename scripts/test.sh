@@ -12,10 +12,10 @@ cd "$(dirname "$0")/.." || exit 1
 
 export BUILD=${BUILD:-build}
 jobs=$(cores)
-all=(deps build check unit e2e asan sanitizers fuzz coverage)
+all=(deps build check unit e2e bench asan sanitizers fuzz coverage)
 passed=0 failed=0 skipped=0
 
-phase_deps() { scripts/deps.sh build test check fuzz; }
+phase_deps() { scripts/deps.sh build test check fuzz bench; }
 phase_build() { make -j"$jobs" all unit-build; }
 phase_check() { make check; }
 phase_unit() { make -j"$jobs" unit; } # unit and flow
@@ -26,6 +26,8 @@ phase_sanitizers() {
     timeout -k 10 480 make -j"$jobs" tsan e2e-asan E2E="$(printf 'test/e2e/test_%s.py ' wire_table streaming differential)" &&
         timeout -k 10 300 make e2e-tsan E2E="$(printf 'test/e2e/test_%s.py ' reload orders restart)"
 }
+# That make bench works, whatever it finds: so short a run says nothing about costs.
+phase_bench() { timeout -k 10 300 make -j"$jobs" bench BENCH_ARGS='--rounds 1 --seconds 0.2 --idle 200'; }
 phase_coverage() { make -j"$jobs" coverage; }
 
 # Golden files, the stand-in against its recordings, end to end: everything pytest finds below test/, the long forms apart.
@@ -52,7 +54,7 @@ run_phase() {
     bad=$(($(count failed "$log") + $(count 'errors?' "$log")))
     skipped=$((skipped + $(count skipped "$log")))
     case $phase in
-    deps | build) ok=$((code == 0)) bad=0 ;;
+    deps | build | bench) ok=$((code == 0)) bad=0 ;;
     *) [ $((ok + bad)) -gt 0 ] || code=1 ;; # a phase that ran nothing has not passed
     esac
     if [ "$code" -ne 0 ] && [ $bad -eq 0 ]; then bad=1; fi
