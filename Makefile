@@ -8,6 +8,7 @@
 #   make format     lay the sources out            make geo     the default country database
 #   make clean      remove what was built          make bench   what requests cost, against HAProxy and nginx
 #   make coverage   lines of the parsers that tests reach         make fuzz-keep   keep what fuzzing learnt
+#   make instructions   what a request costs, as callgrind counts it; budget   make that the budget
 #   scripts/deps.sh installs what these need, scripts/test.sh runs every test, scripts/run.sh shows it at work.
 
 BUILD   ?= build
@@ -172,6 +173,13 @@ $(BUILD)/bench/%: test/bench/%.c $(LIB)
 bench: all $(BENCHES) $(LOADS)
 	for b in $(BENCHES); do $$b || exit 1; done
 	BUILD=$(BUILD) python3 test/bench/bench.py --json $(BUILD)/bench/results.json $(BENCH_ARGS)
+
+# What a request costs in instructions, system calls and allocations; PROFILE=40: and in which functions.
+instructions: all
+	SEXTANT_BIN=$(abspath $(BUILD))/sextant build/venv/bin/python test/bench/instructions.py $(PROFILE:%=--profile=%) $(WORKLOADS)
+budget: all
+	SEXTANT_BIN=$(abspath $(BUILD))/sextant build/venv/bin/python test/bench/instructions.py --write
+.PHONY: instructions budget
 
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-cov

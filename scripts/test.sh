@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 export BUILD=${BUILD:-build}
 jobs=$(cores)
-all=(deps build check unit e2e bench asan sanitizers fuzz coverage)
+all=(deps build check unit e2e bench budget asan sanitizers fuzz coverage)
 passed=0 failed=0 skipped=0
 
 phase_deps() { scripts/deps.sh build test check fuzz bench; }
@@ -28,6 +28,8 @@ phase_sanitizers() {
 }
 # That make bench works, whatever it finds: so short a run says nothing about costs.
 phase_bench() { timeout -k 10 300 make -j"$jobs" bench BENCH_ARGS='--rounds 1 --seconds 0.2 --idle 200'; }
+# What a request costs, against test/bench/budget.json.
+phase_budget() { timeout -k 10 600 build/venv/bin/python test/bench/instructions.py --check; }
 phase_coverage() { make -j"$jobs" coverage; }
 
 # Golden files, the stand-in against its recordings, end to end: everything pytest finds below test/, the long forms apart.
@@ -47,15 +49,17 @@ count() { # count WORD FILE
 }
 
 run_phase() {
-    local phase=$1 log=$BUILD/test/$1.log start=$SECONDS code ok bad
+    local phase=$1 log=$BUILD/test/$1.log start=$SECONDS code ok bad not_run
     "phase_$phase" >"$log" 2>&1 </dev/null
     code=$?
     ok=$(count passed "$log")
     bad=$(($(count failed "$log") + $(count 'errors?' "$log")))
-    skipped=$((skipped + $(count skipped "$log")))
+    not_run=$(count skipped "$log")
+    skipped=$((skipped + not_run))
     case $phase in
     deps | build | bench) ok=$((code == 0)) bad=0 ;;
-    *) [ $((ok + bad)) -gt 0 ] || code=1 ;; # a phase that ran nothing has not passed
+    budget) [ $((ok + bad + not_run)) -gt 0 ] || code=1 ;; # a compiler or machine that no budget was made for
+    *) [ $((ok + bad)) -gt 0 ] || code=1 ;;                # a phase that ran nothing has not passed
     esac
     if [ "$code" -ne 0 ] && [ $bad -eq 0 ]; then bad=1; fi
     passed=$((passed + ok)) failed=$((failed + bad))
