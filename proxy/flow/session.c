@@ -438,6 +438,7 @@ session_pump(void *arg)
 bool
 session_leave_idle(struct session *s)
 {
+    stream_recheck(s->stream);
     session_pump(s);
     if (!session_is_idle(s))
         return false;

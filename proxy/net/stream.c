@@ -35,6 +35,13 @@ stream_write(struct stream *s, const struct iovec *iov, int n)
 }
 
 void
+stream_recheck(struct stream *s)
+{
+    if (s->ops->recheck)
+        s->ops->recheck(s);
+}
+
+void
 stream_shutdown(struct stream *s)
 {
     s->ops->shutdown(s);

@@ -45,6 +45,8 @@ ssize_t stream_read(struct stream *s, void *into, size_t room);
  * fewer than offered means that it is full now and that an event follows, so there is no need to ask twice.
  * n <= STREAM_IOV_MAX. */
 ssize_t stream_write(struct stream *s, const struct iovec *iov, int n);
+/* Reads may go by what events have told. Whoever is about to close and must not miss what came meanwhile calls this first. */
+void stream_recheck(struct stream *s);
 void stream_shutdown(struct stream *s); /* no more writes; what was written still goes out */
 void stream_close(struct stream **sp);  /* NULLs; safe on NULL */
 void stream_abort(struct stream **sp);  /* closes with a reset, so that the peer cannot take it for a neat end */

@@ -3,7 +3,7 @@
 #define SEXTANT_NET_STREAM_IMPL_H
 
 /* How a kind of stream is made: it begins with struct stream and fills in the operations, whose contracts are those of
- * stream.h. A stream that sits on another one (TLS) owns it, sets its on_event, and passes close() and rtt_us() down. */
+ * stream.h. A stream that sits on another one (TLS) owns it, sets its on_event, and passes close(), recheck() and rtt_us() down. */
 
 #include "proxy/net/stream.h"
 
@@ -11,6 +11,7 @@ struct stream_ops {
     bool (*is_connected)(const struct stream *s);
     ssize_t (*read)(struct stream *s, void *into, size_t room);
     ssize_t (*write)(struct stream *s, const struct iovec *iov, int n);
+    void (*recheck)(struct stream *s); /* NULL: reads always look */
     void (*shutdown)(struct stream *s);
     void (*close)(struct stream *s, bool with_reset); /* frees s; no event may come afterwards */
     const struct addr *(*peer)(const struct stream *s, uint16_t *ret_port);

@@ -10,6 +10,10 @@
  *    met the reset would turn the next read into a neat end, and a truncated answer into a whole one.
  * 2. EPIPE is not remembered: the peer ended neatly and is gone, and what it sent may still be read.
  * 3. Closing takes the event off libevent's queues, so a closed stream gets no event that was already collected.
+ * 4. What the kernel has told is kept: a read that got less than it asked for, or a write that did, has met the end of what
+ *    there was (epoll(7)), and until the next event there is nothing to ask for. So a read after it answers -EAGAIN without
+ *    a system call. Only an end makes no further event when it came together with the last bytes: EV_CLOSED tells of it
+ *    with them, and from then on the kernel is always asked.
  */
 #include "proxy/net/stream_impl.h"
 
@@ -34,7 +38,9 @@ struct tcp {
     int fd;
     int error; /* the connection is lost: errno */
     bool is_connecting, has_connected;
-    bool is_shut; /* shutdown asked for; while connecting it is still to be done */
+    bool is_shut;                        /* shutdown asked for; while connecting it is still to be done */
+    bool is_told;                        /* the first event came */
+    bool may_read, may_write, has_ended; /* as far as the kernel has told: see 4 */
     struct addr peer, local;
     uint16_t peer_port, local_port;
 };
@@ -78,11 +84,17 @@ static void
 on_ready(evutil_socket_t fd, short what, void *arg)
 {
     struct tcp *t = arg;
+    bool is_news = !t->is_told || t->is_connecting || what & (EV_READ | EV_CLOSED) || !t->may_write;
 
     loop_touch(t->loop);
+    t->is_told = true;
+    t->may_read |= (what & (EV_READ | EV_CLOSED)) != 0;
+    t->may_write |= (what & EV_WRITE) != 0;
+    t->has_ended |= (what & EV_CLOSED) != 0;
     if (t->is_connecting)
         finish_connect(t, what);
-    stream_notify(&t->base);
+    if (is_news)
+        stream_notify(&t->base);
 }
 
 static bool
@@ -97,6 +109,8 @@ failed(struct tcp *t, int error)
 {
     if (error && error != EAGAIN && error != EPIPE && !t->error)
         t->error = error;
+    if (error != EAGAIN)
+        t->may_read = t->has_ended = true; /* what the peer sent before it went is there by now, told of or not */
     return t->error ? -t->error : -error;
 }
 
@@ -108,10 +122,23 @@ tcp_read(struct stream *s, void *into, size_t room)
 
     if (!t->has_connected)
         return t->error ? -t->error : -EAGAIN;
+    if (!t->may_read)
+        return -EAGAIN;
     do
         n = recv(t->fd, into, room, 0);
     while (n < 0 && errno == EINTR);
+    t->may_read = t->has_ended || n == (ssize_t)room;
     return n > 0 ? n : failed(t, n < 0 ? errno : 0);
+}
+
+static size_t
+length_of(const struct iovec *iov, int n)
+{
+    size_t length = 0;
+
+    for (int i = 0; i < n; i++)
+        length += iov[i].iov_len;
+    return length;
 }
 
 static ssize_t
@@ -125,12 +152,19 @@ tcp_write(struct stream *s, const struct iovec *iov, int n)
         return -t->error;
     if (t->is_shut)
         return -EPIPE;
-    if (!t->has_connected)
+    if (!t->has_connected || !t->may_write)
         return -EAGAIN;
     do
         taken = sendmsg(t->fd, &message, MSG_NOSIGNAL);
     while (taken < 0 && errno == EINTR);
+    t->may_write = taken == (ssize_t)length_of(iov, n) || (taken < 0 && errno != EAGAIN);
     return taken >= 0 ? taken : failed(t, errno);
+}
+
+static void
+tcp_recheck(struct stream *s)
+{
+    tcp_of(s)->may_read = true;
 }
 
 static void
@@ -195,6 +229,7 @@ static const struct stream_ops tcp_ops = {
     .is_connected = tcp_is_connected,
     .read = tcp_read,
     .write = tcp_write,
+    .recheck = tcp_recheck,
     .shutdown = tcp_shutdown,
     .close = tcp_close,
     .peer = tcp_peer,
@@ -211,7 +246,8 @@ tcp_new(struct loop *loop, int fd)
     t->base.ops = &tcp_ops;
     t->loop = loop;
     t->fd = fd;
-    event_assign(&t->event, loop->base, fd, EV_READ | EV_WRITE | EV_ET | EV_PERSIST, on_ready, t);
+    t->may_write = true;
+    event_assign(&t->event, loop->base, fd, EV_READ | EV_WRITE | EV_CLOSED | EV_ET | EV_PERSIST, on_ready, t);
     return t;
 }
 

@@ -292,6 +292,12 @@ say_end(struct tls *t)
 }
 
 static void
+tls_recheck(struct stream *s)
+{
+    stream_recheck(tls_of(s)->below);
+}
+
+static void
 tls_shutdown(struct stream *s)
 {
     struct tls *t = tls_of(s);
@@ -344,6 +350,7 @@ static const struct stream_ops tls_ops = {
     .is_connected = tls_is_connected,
     .read = tls_read,
     .write = tls_write,
+    .recheck = tls_recheck,
     .shutdown = tls_shutdown,
     .close = tls_close,
     .peer = tls_peer,

@@ -70,6 +70,45 @@ test_memory_hooks(void **state)
     assert_int_equal(joined_put(f->b, "x"), -ETIMEDOUT);
 }
 
+/* What no event has told of yet is not looked for, unless one asks for it. */
+static void
+test_recheck(void **state)
+{
+    struct joined *f = *state;
+    ssize_t n;
+
+    assert_int_equal(joined_get(f->b), -EAGAIN);
+    assert_int_equal(joined_put(f->a, "untold"), 6);
+    assert_int_equal(joined_get(f->b), -EAGAIN);
+    do
+        stream_recheck(f->b);
+    while ((n = joined_get(f->b)) == -EAGAIN);
+    assert_int_equal(n, 6);
+    stream_recheck(f->b);
+    assert_int_equal(joined_get(f->b), -EAGAIN);
+}
+
+/* A write that met the end of the room waits for the event, and one that met the end of the peer finds what it left. */
+static void
+test_write_tells(void **state)
+{
+    struct joined *f = *state;
+    struct iovec iov = { joined_scratch, sizeof(joined_scratch) };
+    ssize_t n;
+
+    while ((n = stream_write(f->a, &iov, 1)) == (ssize_t)sizeof(joined_scratch))
+        continue;
+    assert_true(n > 0 || n == -EAGAIN);
+    assert_int_equal(stream_write(f->a, &iov, 1), -EAGAIN);
+    joined_put(f->b, "answer");
+    stream_close(&f->b); /* unread bytes: a reset */
+    while ((n = stream_write(f->a, &iov, 1)) == -EAGAIN)
+        joined_run_a_while(f);
+    assert_int_equal(n, -ECONNRESET);
+    assert_true(joined_get(f->a) != -EAGAIN);
+    assert_int_equal(joined_get(f->a), -ECONNRESET);
+}
+
 /* A descriptor that is readable already gets its first event; Unix sockets do as well. */
 static void
 test_from_fd(void **state)
@@ -163,6 +202,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TCP(test_tcp_addresses),
         TCP(test_from_fd),
+        TCP(test_recheck),
+        TCP(test_write_tells),
         TCP(test_connect_refused),
         TCP(test_shutdown_while_connecting),
         MEMORY(test_memory_hooks),
