@@ -2,10 +2,11 @@
  *
  * The real loop: libevent waits for descriptors, everything else happens here. One turn:
  *
- *      wait (not at all when work is left) → callbacks of descriptors → timers due → tasks scheduled before this point
+ *      wait (not at all when work is left) → callbacks of descriptors → timers due → tasks, and those that they schedule
  *
  * 1. The clock is read at most once a turn, in the first callback after the wait.
- * 2. Work made during a turn by timers and tasks waits for the next one, so descriptors are never starved.
+ * 2. Timers set during a turn wait for the next one. Tasks are run in few rounds: enough for a request to go from the socket
+ *    that it came from to the one that it leaves by (see ROUNDS), and so few that descriptors are never starved.
  * 3. libevent is used without its locks: other threads touch only `shared`, `is_stopping` and the wake-up descriptor.
  */
 #include "proxy/net/loop_impl.h"
@@ -17,6 +18,9 @@
 #include <unistd.h>
 
 #include "proxy/base/mem.h"
+
+/* A request is sent by the second task after it was read: its leg begins, its exchange sends. */
+enum { ROUNDS = 2 };
 
 void
 loop_init(struct loop *loop, int64_t now_us)
@@ -144,7 +148,8 @@ loop_run(struct loop *loop)
         event_base_loop(loop->base, flags);
         loop_touch(loop);
         run_timers(loop);
-        loop_run_tasks(loop);
+        for (int round = 0; round < ROUNDS && loop_run_tasks(loop); round++)
+            ;
     }
     loop->is_running = false;
     atomic_store_explicit(&loop->is_stopping, false, memory_order_relaxed);
