@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/base/buf.h"
 
-#include <assert.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,12 +35,10 @@ buf_fini(struct buf *b)
 }
 
 char *
-buf_reserve(struct buf *b, size_t room)
+buf_make_room(struct buf *b, size_t room)
 {
     size_t len = buf_len(b);
 
-    if (b->cap - b->end >= room)
-        return b->data + b->end;
     if (b->start && b->cap - len >= room && b->start >= len) {
         memmove(b->data, b->data + b->start, len);
     } else {
@@ -64,35 +61,6 @@ buf_reserve(struct buf *b, size_t room)
     b->start = 0;
     b->end = len;
     return b->data + len;
-}
-
-void
-buf_commit(struct buf *b, size_t n)
-{
-    assert(b->cap - b->end >= n);
-    b->end += n;
-}
-
-void
-buf_append(struct buf *b, const void *bytes, size_t len)
-{
-    if (len == 0)
-        return;
-    memcpy(buf_reserve(b, len), bytes, len);
-    b->end += len;
-}
-
-void
-buf_add(struct buf *b, struct str s)
-{
-    buf_append(b, s.p, s.len);
-}
-
-void
-buf_putc(struct buf *b, char c)
-{
-    *buf_reserve(b, 1) = c;
-    b->end++;
 }
 
 void

@@ -4,6 +4,7 @@
 
 /* A byte queue in one piece of memory: append at the end, consume at the front. A zeroed struct is a valid empty one. */
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,11 +33,44 @@ buf_str(const struct buf *b)
     return b->data ? str_make(b->data + b->start, b->end - b->start) : str_make("", 0);
 }
 
-char *buf_reserve(struct buf *b, size_t room); /* where at least `room` bytes may be written, then buf_commit() */
-void buf_commit(struct buf *b, size_t n);
-void buf_append(struct buf *b, const void *bytes, size_t len);
-void buf_add(struct buf *b, struct str s);
-void buf_putc(struct buf *b, char c);
+char *buf_make_room(struct buf *b, size_t room); /* for buf_reserve() */
+
+/* Where at least `room` bytes may be written, then buf_commit(). */
+static inline char *
+buf_reserve(struct buf *b, size_t room)
+{
+    return b->cap - b->end >= room ? b->data + b->end : buf_make_room(b, room);
+}
+
+static inline void
+buf_commit(struct buf *b, size_t n)
+{
+    assert(b->cap - b->end >= n);
+    b->end += n;
+}
+
+static inline void
+buf_append(struct buf *b, const void *bytes, size_t len)
+{
+    if (len == 0)
+        return;
+    memcpy(buf_reserve(b, len), bytes, len);
+    b->end += len;
+}
+
+static inline void
+buf_add(struct buf *b, struct str s)
+{
+    buf_append(b, s.p, s.len);
+}
+
+static inline void
+buf_putc(struct buf *b, char c)
+{
+    *buf_reserve(b, 1) = c;
+    b->end++;
+}
+
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_vprintf(struct buf *b, const char *format, va_list args);
 void buf_put_u64(struct buf *b, uint64_t value);

@@ -59,8 +59,9 @@ void json_begin_object(struct json_writer *w);
 void json_end_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
-void json_key(struct json_writer *w, const char *key);
-void json_key_str(struct json_writer *w, struct str key);
+void json_key(struct json_writer *w, const char *key); /* a name of ours, written as it is */
+void json_key_plain(struct json_writer *w, struct str key);
+void json_key_str(struct json_writer *w, struct str key); /* any text */
 void json_put_str(struct json_writer *w, struct str value);
 void json_put_text(struct json_writer *w, const char *value); /* NULL gives null */
 void json_put_u64(struct json_writer *w, uint64_t value);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 #include <time.h>
 
 #include "proxy/base/clock.h"
@@ -12,18 +13,24 @@ json_writer(struct buf *out)
     return (struct json_writer){ .out = out };
 }
 
-static void
-before_value(struct json_writer *w)
+static bool
+needs_comma(struct json_writer *w)
 {
-    uint64_t bit = UINT64_C(1) << w->depth;
+    uint64_t bit = UINT64_C(1) << w->depth, had = w->has_member & bit;
 
     if (w->after_key) {
         w->after_key = false;
-        return;
+        return false;
     }
-    if (w->has_member & bit)
-        buf_putc(w->out, ',');
     w->has_member |= bit;
+    return had;
+}
+
+static void
+before_value(struct json_writer *w)
+{
+    if (needs_comma(w))
+        buf_putc(w->out, ',');
 }
 
 static void
@@ -85,55 +92,103 @@ put_escaped(struct buf *out, unsigned char c)
     buf_append(out, text, 6);
 }
 
-static void
-put_quoted(struct buf *out, struct str s)
+static bool
+is_plain(unsigned char c)
 {
-    const unsigned char *p = (const unsigned char *)s.p;
-    size_t from = 0, i = 0;
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
 
-    buf_putc(out, '"');
-    while (i < s.len) {
-        size_t len = 1;
+/* Bytes at the beginning of s that stand for themselves; eight at a time as long as all of these do. */
+static size_t
+plain_len(struct str s)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones * 0x80;
+    size_t i = 0;
 
-        if (p[i] < 0x20 || p[i] == '"' || p[i] == '\\' || p[i] == 0x7f) {
-            buf_append(out, s.p + from, i - from);
-            put_escaped(out, p[i]);
-            from = i + 1;
-        } else if (p[i] >= 0x80) {
-            len = str_utf8_len(str_skip(s, i));
-            if (len == 0) {
-                buf_append(out, s.p + from, i - from);
-                buf_add(out, STR("\xef\xbf\xbd"));
-                from = i + 1;
-                len = 1;
-            }
-        }
-        i += len;
+    for (; i + 8 <= s.len; i += 8) {
+        uint64_t word, quotes, slashes;
+
+        memcpy(&word, s.p + i, 8);
+        quotes = word ^ ones * '"';
+        slashes = word ^ ones * '\\';
+        /* Sets the high bit of a byte below 0x20, of a quote or a backslash, of 0x7f and above. Nothing is borrowed from or
+         * carried to another byte but by one of these. */
+        if (((word - ones * 0x20) | (quotes - ones) | (slashes - ones) | (word + ones)) & highs)
+            break;
     }
-    buf_append(out, s.p + from, s.len - from);
-    buf_putc(out, '"');
+    while (i < s.len && is_plain((unsigned char)s.p[i]))
+        i++;
+    return i;
+}
+
+/* From the first byte on that does not stand for itself. */
+static void
+put_unplain(struct buf *out, struct str s)
+{
+    while (s.len) {
+        size_t plain = plain_len(s), len;
+
+        buf_append(out, s.p, plain);
+        s = str_skip(s, plain);
+        if (s.len == 0)
+            return;
+        len = str_utf8_len(s);
+        if (len > 1)
+            buf_append(out, s.p, len);
+        else if (len == 1)
+            put_escaped(out, (unsigned char)s.p[0]);
+        else
+            buf_add(out, STR("\xef\xbf\xbd"));
+        s = str_skip(s, len ? len : 1);
+    }
+}
+
+/* A comma if there is one, s in quotes, and a colon when it is a key. */
+static void
+put_quoted(struct json_writer *w, struct str s, size_t plain, bool is_key)
+{
+    char *start = buf_reserve(w->out, plain + 4), *at = start;
+
+    if (needs_comma(w))
+        *at++ = ',';
+    *at++ = '"';
+    if (plain)
+        memcpy(at, s.p, plain);
+    at += plain;
+    if (plain < s.len) {
+        buf_commit(w->out, (size_t)(at - start));
+        put_unplain(w->out, str_skip(s, plain));
+        start = at = buf_reserve(w->out, 2);
+    }
+    *at++ = '"';
+    if (is_key)
+        *at++ = ':';
+    buf_commit(w->out, (size_t)(at - start));
+    w->after_key = is_key;
 }
 
 void
 json_key_str(struct json_writer *w, struct str key)
 {
-    before_value(w);
-    put_quoted(w->out, key);
-    buf_putc(w->out, ':');
-    w->after_key = true;
+    put_quoted(w, key, plain_len(key), true);
+}
+
+void
+json_key_plain(struct json_writer *w, struct str key)
+{
+    put_quoted(w, key, key.len, true);
 }
 
 void
 json_key(struct json_writer *w, const char *key)
 {
-    json_key_str(w, str_from(key));
+    json_key_plain(w, str_from(key));
 }
 
 void
 json_put_str(struct json_writer *w, struct str value)
 {
-    before_value(w);
-    put_quoted(w->out, value);
+    put_quoted(w, value, plain_len(value), false);
 }
 
 void
@@ -216,23 +271,40 @@ json_put_value(struct json_writer *w, struct json v)
     }
 }
 
+static char *
+put_digits(char *at, unsigned value, unsigned n)
+{
+    for (unsigned i = n; i-- > 0; value /= 10)
+        at[i] = (char)('0' + value % 10);
+    return at + n;
+}
+
+static char *
+put_part(char *at, int value, char after)
+{
+    at = put_digits(at, (unsigned)value, 2);
+    *at++ = after;
+    return at;
+}
+
 void
 json_put_time(struct json_writer *w, int64_t wall_us)
 {
     time_t seconds = (time_t)(wall_us / USEC_PER_SEC);
     struct tm tm;
-    char text[40];
-    size_t len;
-    unsigned ms = (unsigned)(wall_us % USEC_PER_SEC / 1000);
+    char text[40], *at = text;
 
     gmtime_r(&seconds, &tm);
-    len = strftime(text, sizeof(text) - 5, "%Y-%m-%dT%H:%M:%S", &tm);
-    text[len++] = '.';
-    text[len++] = (char)('0' + ms / 100);
-    text[len++] = (char)('0' + ms / 10 % 10);
-    text[len++] = (char)('0' + ms % 10);
-    text[len++] = 'Z';
-    json_put_str(w, str_make(text, len));
+    at = put_digits(at, (unsigned)tm.tm_year + 1900, 4);
+    *at++ = '-';
+    at = put_part(at, tm.tm_mon + 1, '-');
+    at = put_part(at, tm.tm_mday, 'T');
+    at = put_part(at, tm.tm_hour, ':');
+    at = put_part(at, tm.tm_min, ':');
+    at = put_part(at, tm.tm_sec, '.');
+    at = put_digits(at, (unsigned)(wall_us % USEC_PER_SEC / 1000), 3);
+    *at++ = 'Z';
+    json_put_str(w, str_make(text, (size_t)(at - text)));
 }
 
 void

@@ -103,36 +103,36 @@ access_log_reopen(struct access_log *log)
 }
 
 static void
-put_text(struct json_writer *w, const char *key, struct str value)
+put_text(struct json_writer *w, struct str key, struct str value)
 {
     if (value.len == 0)
         return;
-    json_key(w, key);
+    json_key_plain(w, key);
     json_put_str(w, value);
 }
 
 static void
-put_number(struct json_writer *w, const char *key, uint64_t value)
+put_number(struct json_writer *w, struct str key, uint64_t value)
 {
-    json_key(w, key);
+    json_key_plain(w, key);
     json_put_u64(w, value);
 }
 
 static void
-put_phase(struct json_writer *w, const char *key, int64_t us)
+put_phase(struct json_writer *w, struct str key, int64_t us)
 {
     if (us < 0)
         return;
-    json_key(w, key);
+    json_key_plain(w, key);
     json_put_u64(w, (uint64_t)us);
 }
 
 static void
-put_flag(struct json_writer *w, const char *key, bool on)
+put_flag(struct json_writer *w, struct str key, bool on)
 {
     if (!on)
         return;
-    json_key(w, key);
+    json_key_plain(w, key);
     json_put_bool(w, true);
 }
 
@@ -141,17 +141,17 @@ put_tries(struct json_writer *w, const struct access_record *r)
 {
     if (r->n_tries == 0)
         return;
-    json_key(w, "tries");
+    json_key_plain(w, STR("tries"));
     json_begin_array(w);
     for (unsigned i = 0; i < r->n_tries && i < ACCESS_TRIES; i++) {
         const struct access_try *t = &r->tries[i];
 
         json_begin_object(w);
-        put_text(w, "endpoint", t->endpoint);
+        put_text(w, STR("endpoint"), t->endpoint);
         if (t->status)
-            put_number(w, "status", (uint64_t)t->status);
+            put_number(w, STR("status"), (uint64_t)t->status);
         if (t->fail)
-            put_text(w, "fail", str_from(fail_info(t->fail)->code));
+            put_text(w, STR("fail"), str_from(fail_info(t->fail)->code));
         json_end_object(w);
     }
     json_end_array(w);
@@ -161,27 +161,27 @@ static void
 put_texts(struct json_writer *w, const struct access_record *r)
 {
     if (!r->hide_address)
-        put_text(w, "address", r->address);
-    put_text(w, "client_subject", r->client_subject);
-    put_text(w, "place", r->place);
-    put_text(w, "place_source", r->place_source);
-    put_text(w, "key", r->key);
-    put_text(w, "subject", r->subject);
-    put_text(w, "method", r->method);
-    put_text(w, "path", r->path);
-    put_text(w, "operation", r->operation);
-    put_text(w, "kind", r->kind);
-    put_text(w, "collection", r->collection);
-    put_text(w, "rule", r->rule);
+        put_text(w, STR("address"), r->address);
+    put_text(w, STR("client_subject"), r->client_subject);
+    put_text(w, STR("place"), r->place);
+    put_text(w, STR("place_source"), r->place_source);
+    put_text(w, STR("key"), r->key);
+    put_text(w, STR("subject"), r->subject);
+    put_text(w, STR("method"), r->method);
+    put_text(w, STR("path"), r->path);
+    put_text(w, STR("operation"), r->operation);
+    put_text(w, STR("kind"), r->kind);
+    put_text(w, STR("collection"), r->collection);
+    put_text(w, STR("rule"), r->rule);
     if (r->rule_line)
-        put_number(w, "rule_line", r->rule_line);
-    put_text(w, "partition", r->partition);
-    put_text(w, "cluster", r->cluster);
-    put_text(w, "reason", r->reason);
-    put_text(w, "request_id", r->request_id);
-    put_text(w, "trace_id", r->trace_id);
-    put_text(w, "parent_id", r->parent_id);
-    put_text(w, "user_agent", r->user_agent);
+        put_number(w, STR("rule_line"), r->rule_line);
+    put_text(w, STR("partition"), r->partition);
+    put_text(w, STR("cluster"), r->cluster);
+    put_text(w, STR("reason"), r->reason);
+    put_text(w, STR("request_id"), r->request_id);
+    put_text(w, STR("trace_id"), r->trace_id);
+    put_text(w, STR("parent_id"), r->parent_id);
+    put_text(w, STR("user_agent"), r->user_agent);
 }
 
 void
@@ -190,23 +190,23 @@ access_log_format(const struct access_record *r, struct buf *out)
     struct json_writer w = json_writer(out);
 
     json_begin_object(&w);
-    json_key(&w, "time");
+    json_key_plain(&w, STR("time"));
     json_put_time(&w, r->wall_us);
     put_texts(&w, r);
-    put_number(&w, "status", (uint64_t)r->status);
+    put_number(&w, STR("status"), (uint64_t)r->status);
     if (r->fail)
-        put_text(&w, "error", str_from(fail_info(r->fail)->code));
+        put_text(&w, STR("error"), str_from(fail_info(r->fail)->code));
     put_tries(&w, r);
-    put_number(&w, "attempts", r->n_tries);
-    put_flag(&w, "not_replayable", r->not_replayable);
-    put_flag(&w, "cut", r->was_cut);
-    put_number(&w, "bytes_in", r->bytes_in);
-    put_number(&w, "bytes_out", r->bytes_out);
-    put_phase(&w, "body_us", r->body_us);
-    put_phase(&w, "planned_us", r->planned_us);
-    put_phase(&w, "sent_us", r->sent_us);
-    put_phase(&w, "first_byte_us", r->first_byte_us);
-    put_phase(&w, "total_us", r->total_us);
+    put_number(&w, STR("attempts"), r->n_tries);
+    put_flag(&w, STR("not_replayable"), r->not_replayable);
+    put_flag(&w, STR("cut"), r->was_cut);
+    put_number(&w, STR("bytes_in"), r->bytes_in);
+    put_number(&w, STR("bytes_out"), r->bytes_out);
+    put_phase(&w, STR("body_us"), r->body_us);
+    put_phase(&w, STR("planned_us"), r->planned_us);
+    put_phase(&w, STR("sent_us"), r->sent_us);
+    put_phase(&w, STR("first_byte_us"), r->first_byte_us);
+    put_phase(&w, STR("total_us"), r->total_us);
     json_end_object(&w);
     buf_putc(out, '\n');
 }
