@@ -147,7 +147,7 @@ place_print(const struct place *p, char text[32])
     if (p->source == PLACE_NONE)
         snprintf(text, 32, "unplaced");
     else if (p->country[0])
-        snprintf(text, 32, "%s", p->country);
+        memcpy(text, p->country, sizeof(p->country));
     else if (p->has_point)
         snprintf(text, 32, "%.2f,%.2f", (double)p->lat, (double)p->lon);
     else

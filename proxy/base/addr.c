@@ -123,6 +123,28 @@ addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *r
     return sizeof(*in);
 }
 
+static char *
+put_byte(char *at, unsigned value)
+{
+    if (value >= 100)
+        *at++ = (char)('0' + value / 100);
+    if (value >= 10)
+        *at++ = (char)('0' + value / 10 % 10);
+    *at++ = (char)('0' + value % 10);
+    return at;
+}
+
+static void
+print_v4(const uint8_t bytes[4], char *at)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        if (i)
+            *at++ = '.';
+        at = put_byte(at, bytes[i]);
+    }
+    *at = '\0';
+}
+
 const char *
 addr_print(const struct addr *a, int port, char text[ADDR_TEXT_MAX])
 {
@@ -130,10 +152,11 @@ addr_print(const struct addr *a, int port, char text[ADDR_TEXT_MAX])
 
     if (a->family != 4 && a->family != 6)
         return "unknown";
-    inet_ntop(a->family == 4 ? AF_INET : AF_INET6, a->bytes, host, sizeof(host));
-    if (port < 0)
-        snprintf(text, ADDR_TEXT_MAX, "%s", host);
+    if (a->family == 4)
+        print_v4(a->bytes, port < 0 ? text : host);
     else
+        inet_ntop(AF_INET6, a->bytes, port < 0 ? text : host, INET6_ADDRSTRLEN);
+    if (port >= 0)
         snprintf(text, ADDR_TEXT_MAX, a->family == 4 ? "%s:%d" : "[%s]:%d", host, port);
     return text;
 }

@@ -53,6 +53,28 @@ arena_str(struct arena *a, struct str s)
 }
 
 struct str
+arena_join(struct arena *a, struct str first, struct str second, struct str third)
+{
+    struct str parts[] = { first, second, third };
+    char *text = arena_alloc(a, first.len + second.len + third.len + 1), *at = text;
+
+    for (unsigned i = 0; i < 3; i++) {
+        if (parts[i].len)
+            memcpy(at, parts[i].p, parts[i].len);
+        at += parts[i].len;
+    }
+    return str_make(text, (size_t)(at - text));
+}
+
+struct str
+arena_u64(struct arena *a, uint64_t value)
+{
+    char digits[STR_U64_MAX];
+
+    return arena_str(a, str_of_u64(value, digits));
+}
+
+struct str
 arena_printf(struct arena *a, const char *format, ...)
 {
     va_list args, again;

@@ -94,14 +94,9 @@ buf_printf(struct buf *b, const char *format, ...)
 void
 buf_put_u64(struct buf *b, uint64_t value)
 {
-    char digits[20];
-    size_t at = sizeof(digits);
+    char digits[STR_U64_MAX];
 
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    buf_append(b, digits + at, sizeof(digits) - at);
+    buf_add(b, str_of_u64(value, digits));
 }
 
 void

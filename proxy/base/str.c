@@ -83,6 +83,18 @@ str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail)
     return true;
 }
 
+struct str
+str_of_u64(uint64_t value, char room[STR_U64_MAX])
+{
+    char *at = room + STR_U64_MAX;
+
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    return str_make(at, (size_t)(room + STR_U64_MAX - at));
+}
+
 bool
 str_to_u64(struct str s, uint64_t *ret_value)
 {

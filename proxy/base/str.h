@@ -55,6 +55,9 @@ struct str str_trim(struct str s);  /* spaces, tabs, CR and LF off both ends */
 /* Split at the first `sep`. False when there is none: then *ret_head is all of s and *ret_tail is empty. */
 bool str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail);
 
+/* In decimal digits; the text lies somewhere in the room given. */
+#define STR_U64_MAX 20
+struct str str_of_u64(uint64_t value, char room[STR_U64_MAX]);
 /* Decimal digits only, no sign, no blanks, no overflow. */
 bool str_to_u64(struct str s, uint64_t *ret_value);
 /* A finite decimal number with optional sign, fraction and exponent, in the C locale's spelling. */

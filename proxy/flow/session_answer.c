@@ -73,6 +73,14 @@ is_last_request(const struct session *s)
            atomic_load_explicit(&s->edge->shared->is_draining, memory_order_relaxed);
 }
 
+static struct str
+keep_alive_value(const struct session *s, struct arena *a)
+{
+    char digits[STR_U64_MAX];
+
+    return arena_join(a, STR("timeout="), str_of_u64((uint64_t)session_conf(s)->client_idle / 1000, digits), STR_NONE);
+}
+
 static void
 on_answer_head(void *arg, struct message *answer)
 {
@@ -90,8 +98,7 @@ on_answer_head(void *arg, struct message *answer)
     s->is_chunked = answer->framing == FRAMING_CHUNKED && !s->no_body;
     answer->keep_alive = s->keep_alive;
     if (s->keep_alive)
-        message_add_own(answer, FIELD_KEEP_ALIVE,
-            arena_printf(answer->arena, "timeout=%lld", (long long)(session_conf(s)->client_idle / 1000)));
+        message_add_own(answer, FIELD_KEEP_ALIVE, keep_alive_value(s, answer->arena));
     s->head_sent = true;
     h1_write_response(&s->out, answer, s->minor);
 }

@@ -26,10 +26,10 @@ static void
 add_forwarded(struct transaction *t, struct message *m)
 {
     char address[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX];
-    const char *from = addr_print(&t->caller.address, -1, address);
-    const char *via = addr_print(&t->link->peer, -1, peer);
-    struct str chain = addr_eq(&t->caller.address, &t->link->peer) ? arena_str(&t->arena, str_from(from))
-                                                                   : arena_printf(&t->arena, "%s, %s", from, via);
+    struct str from = str_from(addr_print(&t->caller.address, -1, address));
+    struct str via = str_from(addr_print(&t->link->peer, -1, peer));
+    struct str chain = addr_eq(&t->caller.address, &t->link->peer) ? arena_str(&t->arena, from)
+                                                                   : arena_join(&t->arena, from, STR(", "), via);
 
     message_add_own(m, FIELD_X_FORWARDED_FOR, chain);
     message_add_own(m, FIELD_X_FORWARDED_PROTO, t->link->is_tls ? STR("https") : STR("http"));
@@ -49,9 +49,7 @@ build_head(struct transaction *t)
     message_init(m, &t->arena);
     m->method = r->method;
     m->method_text = r->method_text;
-    m->target = t->op.query.len
-                    ? arena_printf(&t->arena, STR_FMT "?" STR_FMT, STR_ARG(t->op.path), STR_ARG(t->op.query))
-                    : t->op.path;
+    m->target = t->op.query.len ? arena_join(&t->arena, t->op.path, STR("?"), t->op.query) : t->op.path;
     m->framing = r->framing;
     m->content_length = r->content_length;
     for (unsigned i = 0; i < r->n_fields; i++) {
@@ -109,10 +107,11 @@ void
 transaction_note_try(struct transaction *t, const struct leg_try *try)
 {
     struct access_record *r = &t->record;
+    char digits[STR_U64_MAX];
 
     if (r->n_tries < ACCESS_TRIES) {
         r->tries[r->n_tries] = (struct access_try){
-            .endpoint = arena_printf(&t->arena, "%s/%u", try->cluster, try->endpoint),
+            .endpoint = arena_join(&t->arena, str_from(try->cluster), STR("/"), str_of_u64(try->endpoint, digits)),
             .fail = try->fail,
             .status = try->status,
         };

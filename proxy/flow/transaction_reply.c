@@ -27,7 +27,7 @@ add_explaining_fields(struct transaction *t, struct message *answer)
     if (t->record.reason.len)
         message_add(answer, STR("x-sextant-reason"), t->record.reason);
     if (t->record.n_tries)
-        message_add(answer, STR("x-sextant-attempts"), arena_printf(a, "%u", t->record.n_tries));
+        message_add(answer, STR("x-sextant-attempts"), arena_u64(a, t->record.n_tries));
     if (t->record.not_replayable)
         message_add(answer, STR("x-sextant-resend"), STR("no"));
 }
@@ -111,7 +111,7 @@ answer_with(struct transaction *t, int status, struct str content_type, struct s
         message_add(&out, STR("x-sextant-error"), str_from(fail_info(fail)->code));
         if (status == 503 || status == 429)
             message_add(&out, STR("retry-after"),
-                t->retry_after_s ? arena_printf(&t->arena, "%lld", (long long)t->retry_after_s) : STR("1"));
+                t->retry_after_s ? arena_u64(&t->arena, (uint64_t)t->retry_after_s) : STR("1"));
     }
     add_explaining_fields(t, &out);
     t->phase = PHASE_ANSWERING;

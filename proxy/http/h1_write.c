@@ -53,14 +53,9 @@ put_clean(char *at, struct str s)
 static char *
 put_u64(char *at, uint64_t value)
 {
-    char digits[20];
-    size_t n = sizeof(digits);
+    char digits[STR_U64_MAX];
 
-    do {
-        digits[--n] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    return put(at, str_make(digits + n, sizeof(digits) - n));
+    return put(at, str_of_u64(value, digits));
 }
 
 static char *
