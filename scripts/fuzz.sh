@@ -4,7 +4,8 @@
 # fuzz.sh SECONDS FUZZER…: run libFuzzer binaries one after another, each for so long, each from the seeds in
 # test/fuzz/corpus/NAME (NAME without fuzz_). What it learns stays in BUILD/fuzz/corpus/NAME; make fuzz-keep merges it.
 # A finding fails the run and leaves its input as BUILD/fuzz/NAME-crash-…; run the fuzzer with that file to see it again.
-# FUZZ_SEED makes a short run repeatable. Ends in "N passed, N failed" (fuzzers).
+# FUZZ_SEED makes a short run repeatable; FUZZ_TIMEOUT is how many seconds one input may take, more on a machine that is busy.
+# Ends in "N passed, N failed" (fuzzers).
 set -u
 cd "$(dirname "$0")/.." || exit 1
 seconds=$1 && shift
@@ -19,7 +20,7 @@ for fuzzer in "$@"; do
     mkdir -p "$learnt"
     dirs=("$learnt")
     [ -d "$seeds" ] && dirs+=("$seeds")
-    options=(-max_total_time="$seconds" -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$build/fuzz/$name-")
+    options=(-max_total_time="$seconds" -timeout="${FUZZ_TIMEOUT:-5}" -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$build/fuzz/$name-")
     [ -z "${FUZZ_SEED:-}" ] || options+=(-seed="$FUZZ_SEED")
     [ -f "test/fuzz/$name.dict" ] && options+=(-dict="test/fuzz/$name.dict")
     timeout -k 5 $((seconds + 120)) "$fuzzer" "${options[@]}" "${dirs[@]}" >"$log" 2>&1 </dev/null
