@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -200,38 +201,65 @@ place_distance_km(const struct place *a, const struct place *b)
 
 /* IANA's special-purpose registries (RFC 6890) as far as such an address is in no one place, and multicast. ::/96 are ::, ::1
  * and the deprecated IPv4-compatible addresses: databases keep IPv4 there. */
-static const struct special {
-    uint8_t family, bits;
-    uint8_t bytes[16];
-} specials[] = {
-    { 4, 8, { 0 } },
-    { 4, 8, { 10 } },
-    { 4, 10, { 100, 64 } },
-    { 4, 8, { 127 } },
-    { 4, 16, { 169, 254 } },
-    { 4, 12, { 172, 16 } },
-    { 4, 24, { 192, 0, 0 } },
-    { 4, 24, { 192, 0, 2 } },
-    { 4, 24, { 192, 88, 99 } },
-    { 4, 16, { 192, 168 } },
-    { 4, 15, { 198, 18 } },
-    { 4, 24, { 198, 51, 100 } },
-    { 4, 24, { 203, 0, 113 } },
-    { 4, 4, { 224 } },
-    { 4, 4, { 240 } },
-    { 6, 96, { 0 } },
-    { 6, 48, { 0, 0x64, 0xff, 0x9b, 0, 1 } },
-    { 6, 63, { 0x01 } }, /* discard-only, and the dummy prefix beside it (RFC 9780) */
-    { 6, 48, { 0x20, 0x01, 0, 0x02 } },
-    { 6, 28, { 0x20, 0x01, 0, 0x10 } },
-    { 6, 28, { 0x20, 0x01, 0, 0x20 } },
-    { 6, 32, { 0x20, 0x01, 0x0d, 0xb8 } },
-    { 6, 20, { 0x3f, 0xff } },
-    { 6, 16, { 0x5f } },
-    { 6, 7, { 0xfc } },
-    { 6, 9, { 0xfe, 0x80 } }, /* link-local, and the deprecated site-local */
-    { 6, 8, { 0xff } },
+static const struct cidr specials[] = {
+    { { 4, { 0 } }, 8 },
+    { { 4, { 10 } }, 8 },
+    { { 4, { 100, 64 } }, 10 },
+    { { 4, { 127 } }, 8 },
+    { { 4, { 169, 254 } }, 16 },
+    { { 4, { 172, 16 } }, 12 },
+    { { 4, { 192, 0, 0 } }, 24 },
+    { { 4, { 192, 0, 2 } }, 24 },
+    { { 4, { 192, 88, 99 } }, 24 },
+    { { 4, { 192, 168 } }, 16 },
+    { { 4, { 198, 18 } }, 15 },
+    { { 4, { 198, 51, 100 } }, 24 },
+    { { 4, { 203, 0, 113 } }, 24 },
+    { { 4, { 224 } }, 4 },
+    { { 4, { 240 } }, 4 },
+    { { 6, { 0 } }, 96 },
+    { { 6, { 0, 0x64, 0xff, 0x9b, 0, 1 } }, 48 },
+    { { 6, { 0x01 } }, 63 }, /* discard-only, and the dummy prefix beside it (RFC 9780) */
+    { { 6, { 0x20, 0x01, 0, 0x02 } }, 48 },
+    { { 6, { 0x20, 0x01, 0, 0x10 } }, 28 },
+    { { 6, { 0x20, 0x01, 0, 0x20 } }, 28 },
+    { { 6, { 0x20, 0x01, 0x0d, 0xb8 } }, 32 },
+    { { 6, { 0x3f, 0xff } }, 20 },
+    { { 6, { 0x5f } }, 16 },
+    { { 6, { 0xfc } }, 7 },
+    { { 6, { 0xfe, 0x80 } }, 9 }, /* link-local, and the deprecated site-local */
+    { { 6, { 0xff } }, 8 },
 };
+enum { N_SPECIALS = sizeof(specials) / sizeof(specials[0]) };
+
+/* Which of them an address with this first byte may be in, as bits: for most there is none. */
+static uint32_t specials_by_byte[2][256];
+static pthread_once_t specials_once = PTHREAD_ONCE_INIT;
+_Static_assert(N_SPECIALS <= 32, "a bit for each network");
+
+static void
+index_specials(void)
+{
+    for (unsigned i = 0; i < N_SPECIALS; i++) {
+        const struct cidr *net = &specials[i];
+        unsigned first = net->base.bytes[0], more = net->bits < 8 ? 0xffU >> net->bits : 0;
+
+        for (unsigned byte = first; byte <= first + more; byte++)
+            specials_by_byte[net->base.family == 6][byte] |= UINT32_C(1) << i;
+    }
+}
+
+static bool
+is_in_specials(const struct addr *a)
+{
+    uint32_t left = specials_by_byte[a->family == 6][a->bytes[0]];
+
+    for (; left; left &= left - 1) {
+        if (cidr_has(&specials[__builtin_ctz(left)], a))
+            return true;
+    }
+    return false;
+}
 
 bool
 addr_is_special(const struct addr *a)
@@ -240,14 +268,8 @@ addr_is_special(const struct addr *a)
 
     if (a->family != 4 && a->family != 6)
         return true;
-    for (unsigned i = 0; i < sizeof(specials) / sizeof(specials[0]); i++) {
-        struct cidr net = { .base.family = specials[i].family, .bits = specials[i].bits };
-
-        memcpy(net.base.bytes, specials[i].bytes, sizeof(net.base.bytes));
-        if (cidr_has(&net, a) || cidr_has(&net, &inner))
-            return true;
-    }
-    return false;
+    pthread_once(&specials_once, index_specials);
+    return is_in_specials(a) || (inner.family != a->family && is_in_specials(&inner));
 }
 
 struct addr
@@ -256,7 +278,7 @@ addr_unwrap(const struct addr *a)
     static const uint8_t nat64[12] = { 0, 0x64, 0xff, 0x9b }, mapped[12] = { [10] = 0xff, [11] = 0xff };
     struct addr inner = { .family = 4 };
 
-    if (a->family != 6)
+    if (a->family != 6 || (a->bytes[0] != 0 && a->bytes[0] != 0x20)) /* where all of these begin */
         return *a;
     if (memcmp(a->bytes, nat64, sizeof(nat64)) == 0 || memcmp(a->bytes, mapped, sizeof(mapped)) == 0) {
         memcpy(inner.bytes, a->bytes + 12, 4);

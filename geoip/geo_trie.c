@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * While building: a binary trie, a node being two references. Finishing turns it into one with a table for the first 16 bits
- * and then 6 bits a node, as in "Poptrie" (Asai, Ohara 2015): a node's children lie side by side, a bitmap says which slots
- * have one, and a count of its bits where. Runs of equal leaves are stored once. So IPv4 takes at most three nodes of 24 bytes
- * after the table; one bit at a time, IPv6 addresses cost more than 1 µs.
+ * While building: a binary trie, a node being two references. Finishing turns it into one with a table for the first 18 bits
+ * (IPv6: 20) and then 6 bits a node, as in "Poptrie" (Asai, Ohara 2015): a node's children lie side by side, a bitmap says
+ * which slots have one, and a count of its bits where. Runs of equal leaves are stored once. So what is given out most, IPv4
+ * networks down to 24 bits and IPv6 networks down to 32, lies one or two nodes of 24 bytes behind the table; each node more is a
+ * wait for memory that no cache has.
  *
  * Invariants of a finished trie: every path ends in a leaf, as references only lead to what was joined earlier; `inner` and
  * `start` hold what is needed to find a slot without looking at any other node.
@@ -14,7 +15,7 @@
 
 #include "proxy/base/mem.h"
 
-enum { FIRST_BITS = 16, TABLE = 1 << FIRST_BITS, STEP = 6, SLOTS = 1 << STEP };
+enum { STEP = 6, SLOTS = 1 << STEP, V4_BITS = 18, V6_BITS = 20 };
 #define LEAF UINT32_C(0x80000000)
 #define NOT_YET UINT32_MAX
 
@@ -35,7 +36,8 @@ struct geo_trie {
     uint32_t n_nodes, cap_nodes;
     uint32_t *leaves;
     uint32_t n_leaves, cap_leaves;
-    uint32_t v4[TABLE], v6[TABLE]; /* LEAF | class, or a node */
+    uint32_t *v4, *v6; /* tables of the first bits: LEAF | class, or a node */
+    size_t memory;     /* of the one block in which, once finished, all of these lie */
 };
 
 struct geo_trie *
@@ -50,8 +52,12 @@ geo_trie_free(struct geo_trie *t)
     if (!t)
         return;
     mem_free(t->pairs);
-    mem_free(t->nodes);
-    mem_free(t->leaves);
+    if (t->memory) {
+        mem_large_free(t->v4, t->memory);
+    } else {
+        mem_free(t->nodes);
+        mem_free(t->leaves);
+    }
     mem_free(t);
 }
 
@@ -179,11 +185,14 @@ make_node(struct finisher *f, geo_ref pair, uint32_t at)
     }
 }
 
-static void
-make_table(struct finisher *f, geo_ref root, uint32_t *table)
+static uint32_t *
+make_table(struct finisher *f, geo_ref root, unsigned bits)
 {
-    spread(f->t, root, FIRST_BITS, table);
-    for (uint32_t i = 0; i < TABLE && !f->is_too_large; i++) {
+    size_t n = (size_t)1 << bits;
+    uint32_t *table = mem_array(n, sizeof(*table));
+
+    spread(f->t, root, bits, table);
+    for (size_t i = 0; i < n && !f->is_too_large; i++) {
         geo_ref pair = table[i];
 
         if (pair & LEAF)
@@ -196,6 +205,34 @@ make_table(struct finisher *f, geo_ref root, uint32_t *table)
         }
         table[i] = f->made[pair];
     }
+    return table;
+}
+
+/* Copies an array into the block, from *at on, and frees it. */
+static void *
+settle(char *block, size_t *at, void *array, size_t size)
+{
+    char *to = block + *at;
+
+    memcpy(to, array, size);
+    mem_free(array);
+    *at += size;
+    return to;
+}
+
+/* Everything moves into one block of large pages: a look-up at random then misses the tables of pages but once. */
+static void
+settle_all(struct geo_trie *t)
+{
+    size_t v4 = sizeof(*t->v4) << V4_BITS, v6 = sizeof(*t->v6) << V6_BITS, nodes = t->n_nodes * sizeof(*t->nodes),
+           leaves = t->n_leaves * sizeof(*t->leaves), at = 0;
+    char *block = mem_large(v4 + v6 + nodes + leaves);
+
+    t->v4 = settle(block, &at, t->v4, v4);
+    t->v6 = settle(block, &at, t->v6, v6);
+    t->nodes = settle(block, &at, t->nodes, nodes);
+    t->leaves = settle(block, &at, t->leaves, leaves);
+    t->memory = at;
 }
 
 bool
@@ -204,16 +241,13 @@ geo_trie_finish(struct geo_trie *t, geo_ref v4, geo_ref v6)
     struct finisher f = { .t = t, .made = mem_array(t->n_pairs, sizeof(*f.made)) };
 
     memset(f.made, 0xff, t->n_pairs * sizeof(*f.made));
-    make_table(&f, v4, t->v4);
-    make_table(&f, v6, t->v6);
+    t->v4 = make_table(&f, v4, V4_BITS);
+    t->v6 = make_table(&f, v6, V6_BITS);
     mem_free(f.made);
     mem_free(t->pairs);
     t->pairs = NULL;
     t->n_pairs = t->cap_pairs = 0;
-    t->nodes = mem_grow(t->nodes, t->n_nodes * sizeof(*t->nodes));
-    t->leaves = mem_grow(t->leaves, t->n_leaves * sizeof(*t->leaves));
-    t->cap_nodes = t->n_nodes;
-    t->cap_leaves = t->n_leaves;
+    settle_all(t);
     return !f.is_too_large;
 }
 
@@ -244,12 +278,14 @@ geo_trie_lookup(const struct geo_trie *t, const struct addr *a)
 {
     uint64_t high = big_endian64(a->bytes), low = big_endian64(a->bytes + 8);
     uint32_t at;
+    unsigned bits;
 
     if (a->family != 4 && a->family != 6)
         return GEO_NONE;
-    at = (a->family == 4 ? t->v4 : t->v6)[high >> (64 - FIRST_BITS)];
-    high = high << FIRST_BITS | low >> (64 - FIRST_BITS);
-    low <<= FIRST_BITS;
+    bits = a->family == 4 ? V4_BITS : V6_BITS;
+    at = (a->family == 4 ? t->v4 : t->v6)[high >> (64 - bits)];
+    high = high << bits | low >> (64 - bits);
+    low <<= bits;
     while (!(at & LEAF)) {
         const struct node *node = &t->nodes[at];
         unsigned slot = (unsigned)(high >> (64 - STEP));
@@ -267,5 +303,5 @@ geo_trie_lookup(const struct geo_trie *t, const struct addr *a)
 size_t
 geo_trie_memory(const struct geo_trie *t)
 {
-    return sizeof(*t) + t->cap_nodes * sizeof(*t->nodes) + t->cap_leaves * sizeof(*t->leaves);
+    return sizeof(*t) + t->memory;
 }

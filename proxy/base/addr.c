@@ -2,6 +2,7 @@
 #include "proxy/base/addr.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -221,14 +222,24 @@ cidr_parse(struct str s, struct cidr *ret_cidr)
     return true;
 }
 
+/* Do two runs of eight bytes begin with the same bits? At most 64. */
+static bool
+same_bits(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+    uint64_t x, y;
+
+    memcpy(&x, a, sizeof(x));
+    memcpy(&y, b, sizeof(y));
+    return bits == 0 || be64toh(x ^ y) >> (64 - bits) == 0;
+}
+
 bool
 cidr_has(const struct cidr *net, const struct addr *a)
 {
-    unsigned whole = net->bits / 8, rest = net->bits % 8;
+    unsigned high = net->bits < 64 ? net->bits : 64;
 
-    if (a->family != net->base.family || memcmp(a->bytes, net->base.bytes, whole) != 0)
-        return false;
-    return rest == 0 || ((a->bytes[whole] ^ net->base.bytes[whole]) & (0xff00U >> rest) & 0xff) == 0;
+    return a->family == net->base.family && same_bits(a->bytes, net->base.bytes, high) &&
+           same_bits(a->bytes + 8, net->base.bytes + 8, net->bits - high);
 }
 
 bool

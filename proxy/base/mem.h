@@ -13,6 +13,11 @@ void *mem_grow(void *old, size_t size);       /* like realloc; new bytes are not
 char *mem_dup(const char *bytes, size_t len); /* adds a NUL */
 void mem_free(void *p);                       /* NULL is fine */
 
+/* Zeroed, in pages of 2 MB where the system has them: for much that is read at random, where most of the time is spent on
+ * finding pages. `size` is not 0. Not for mem_grow() or mem_free(). */
+void *mem_large(size_t size);
+void mem_large_free(void *p, size_t size); /* with the size that was asked for; NULL is fine */
+
 #define MEM_NEW(type) ((type *)mem_alloc(sizeof(type)))
 
 #endif

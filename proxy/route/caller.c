@@ -78,7 +78,7 @@ caller_place(const struct world *w, const struct addr *address, struct str hint,
         return;
     }
     override = find_override(w->overrides, address);
-    if (!override)
+    if (!override && inner.family != address->family)
         override = find_override(w->overrides, &inner);
     if (override) {
         *ret_place = *override;

@@ -274,6 +274,33 @@ test_special(void **state)
     assert_true(addr_is_special(&none));
 }
 
+/* Bit by bit, for networks of all lengths and addresses that differ from them in one bit or none. */
+static void
+test_networks(void **state)
+{
+    uint64_t random = 1;
+
+    for (unsigned i = 0; i < 20000; i++) {
+        unsigned family = i % 2 ? 6 : 4, size = family == 4 ? 32 : 128, bits = i / 2 % (size + 1), flip;
+        struct cidr net = { .base.family = (uint8_t)family, .bits = (uint8_t)bits };
+        struct addr a = net.base;
+
+        for (unsigned bit = 0; bit < size; bit++) {
+            random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            a.bytes[bit / 8] |= (uint8_t)((random >> 40 & 1) << (7 - bit % 8));
+            if (bit < bits)
+                net.base.bytes[bit / 8] = a.bytes[bit / 8] & (uint8_t)(0xff00U >> (bit % 8 + 1));
+        }
+        flip = (unsigned)(random >> 33) % (size + 1);
+        if (flip < size)
+            a.bytes[flip / 8] ^= (uint8_t)(0x80 >> flip % 8);
+        if (cidr_has(&net, &a) != (flip >= bits))
+            fail_msg("round %u: length %u, bit %u differs", i, bits, flip);
+        a.family = family == 4 ? 6 : 4;
+        assert_false(cidr_has(&net, &a));
+    }
+}
+
 static void
 test_unwrap(void **state)
 {
@@ -322,6 +349,7 @@ main(void)
         cmocka_unit_test(test_nearest_region),
         cmocka_unit_test(test_distance),
         cmocka_unit_test(test_special),
+        cmocka_unit_test(test_networks),
         cmocka_unit_test(test_unwrap),
     };
 
