@@ -171,7 +171,6 @@ $(BUILD)/bench/%: test/bench/%.c $(LIB)
 
 # BENCH_ARGS: see test/bench/bench.py --help.
 bench: all $(BENCHES) $(LOADS)
-	for b in $(BENCHES); do $$b || exit 1; done
 	BUILD=$(BUILD) python3 test/bench/bench.py --json $(BUILD)/bench/results.json $(BENCH_ARGS)
 
 # What a request costs in instructions, system calls and allocations; PROFILE=40: and in which functions.

@@ -11,6 +11,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -67,6 +68,11 @@ WORKLOADS = {
 }
 HANDSHAKES = {"e-full": ("full handshakes", []), "e-resumed": ("resumed handshakes", ["--resume"])}
 PER_CPU_SECOND = "handshakes per CPU second"
+# What the programs for single decisions print, the worst of which counts, and the most that is wanted.
+DECISIONS = {"place of an address, hot": (r"geo\.place\.v[46]\.hot, ns", 50), "place of an address, cold": (r"geo\.place\.v[46]\.cold, ns", 400),
+             "plan, 20 clusters, 200 lines": (r"plan\.decide\..*", 1000)}
+MOMENTS = {"start with 100,000 networks to the first answer": ("start_collections_ms", 300, "ms"),
+           "failover after a refused connect": ("failover_us", 1000, "us")}
 
 
 class Bench:
@@ -189,10 +195,26 @@ class Bench:
             finally:
                 crowd.stdin.close()
 
+    def run_decisions(self):
+        for program, *arguments in (("geo_bench", f"{self.directory}/networks.mmdb"), ("plan_bench",)):
+            done = subprocess.run([f"{peers.BUILD}/bench/{program}", *arguments], stdout=subprocess.PIPE, text=True, cwd=peers.ROOT,
+                                  preexec_fn=self.pin, check=True, timeout=120)
+            for line in done.stdout.splitlines():
+                if not line.startswith("#"):
+                    name, median, unit, *_ = line.split()
+                    self.keep("decisions", "sextant", f"{name}, {unit}", float(median))
+        done = subprocess.run([sys.executable, f"{peers.HERE}/moments.py", "--sextant", f"{peers.BUILD}/sextant",
+                               "--geodb", f"{peers.BUILD}/geodb"], stdout=subprocess.PIPE, text=True, check=True, timeout=120)
+        for name, found in json.loads(done.stdout).items():
+            if isinstance(found, dict):
+                self.keep("decisions", "sextant", name, found["median"])
+
     def run(self, wanted):
+        if "decisions" in wanted:
+            self.run_decisions()
         for turn in range(self.options.rounds):
             print(f"round {turn + 1} of {self.options.rounds}", file=sys.stderr)
-            for workload in wanted:
+            for workload in (w for w in wanted if w != "decisions"):
                 if workload in WORKLOADS:
                     self.run_load(workload, turn)
                 elif workload in HANDSHAKES:
@@ -244,6 +266,11 @@ def goals(bench):
         for p, label in (("p50_us", "p50"), ("p99_us", "p99"), ("p999_us", "p99.9")):
             mine, other = added(bench, share, "sextant", p), added(bench, share, "haproxy", p)
             add(f"(i) {label} added at {share} % load against haproxy", mine / other if mine and other else None, "<=", 1)
+    figures = bench.results.get("decisions", {}).get("sextant", {})
+    for what, (names, limit) in DECISIONS.items():
+        add(what, max((v[0] for name, v in figures.items() if re.fullmatch(names, name)), default=None), "<=", limit, "ns")
+    for what, (name, limit, unit) in MOMENTS.items():
+        add(what, figures[name][0] if name in figures else None, "<=", limit, unit)
     add("two workers against one: CPU per request", ratio(bench, "w2", CPU, "sextant-2", "sextant", "a"), "<=", 1.05)
     return rows
 
@@ -251,7 +278,7 @@ def goals(bench):
 def print_report(bench, rows):
     print("\nmedians (least to greatest)")
     for workload, by_proxy in bench.results.items():
-        title = {**WORKLOADS, **HANDSHAKES}.get(workload, ({"g": "idle connections"}.get(workload, f"open loop at {workload[1:]} %"),))[0]
+        title = {**WORKLOADS, **HANDSHAKES}.get(workload, ({"g": "idle connections", "decisions": "single decisions"}.get(workload, f"open loop at {workload[1:]} %"),))[0]
         print(f"({workload}) {title}")
         for figure in dict.fromkeys(f for figures in by_proxy.values() for f in figures):
             line = "  ".join(f"{name} {statistics.median(v):.5g} ({min(v):.5g} to {max(v):.5g})"
@@ -270,7 +297,7 @@ def machine():
 
 
 def main():
-    every = [*WORKLOADS, *HANDSHAKES, "g", "i50", "i80"]
+    every = [*WORKLOADS, *HANDSHAKES, "g", "i50", "i80", "decisions"]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="counted time of each run")
@@ -282,7 +309,7 @@ def main():
     wanted = options.only.split(",") if options.only else every
     if not set(wanted) <= set(every):
         parser.error(f"no workload {', '.join(set(wanted) - set(every))}")
-    if any(w.startswith("i") for w in wanted) and "a" not in wanted:
+    if {"i50", "i80"} & set(wanted) and "a" not in wanted:
         wanted.insert(0, "a")
     started = time.monotonic()
     with contextlib.ExitStack() as stack:

@@ -63,7 +63,9 @@ def make_networks(directory, count=100_000):
             text = ".".join(str(at >> shift & 255) for shift in (24, 16, 8, 0))
             networks.append((f"{text}/{bits}", draw.choice(names)))
         at += size
-    write(f"{directory}/networks.txt", "".join(f"{n},{c}\n" for n, c in networks))
+    # Nobody calls from IPv6 here; only the edge's database has it too, as real ones do.
+    v6 = [(f"2a{i >> 12 & 255:02x}:{i << 4 & 0xfff0:x}::/28", draw.choice(names)) for i in range(20_000)]
+    write(f"{directory}/networks.txt", "".join(f"{n},{c}\n" for n, c in [*networks, *v6]))
     write(f"{directory}/networks.nginx", "".join(f"{n} {c};\n" for n, c in networks))
     write(f"{directory}/networks.haproxy", "".join(f"{n} {c}\n" for n, c in networks))
     write(f"{directory}/countries.nginx", "".join(f"{c} {cluster};\n" for c, cluster in COUNTRIES.items()))
