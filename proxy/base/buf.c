@@ -121,6 +121,35 @@ buf_truncate(struct buf *b, size_t len)
     b->end = b->start + len;
 }
 
+void
+buf_shelve(struct buf *b, struct buf_shelf *shelf)
+{
+    assert(buf_len(b) == 0);
+    if (!b->data)
+        return;
+    if (shelf->n == BUF_SHELF_BUFFERS || b->cap > BUF_SHELF_BYTES) {
+        buf_fini(b);
+        return;
+    }
+    buf_clear(b);
+    shelf->buffers[shelf->n++] = *b;
+    *b = (struct buf){ 0 };
+}
+
+void
+buf_unshelve(struct buf *b, struct buf_shelf *shelf)
+{
+    if (!b->data && shelf->n)
+        *b = shelf->buffers[--shelf->n];
+}
+
+void
+buf_shelf_fini(struct buf_shelf *shelf)
+{
+    while (shelf->n)
+        buf_fini(&shelf->buffers[--shelf->n]);
+}
+
 char *
 buf_take(struct buf *b)
 {

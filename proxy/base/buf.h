@@ -78,6 +78,16 @@ void buf_consume(struct buf *b, size_t n);
 void buf_clear(struct buf *b);                /* keeps the memory */
 void buf_truncate(struct buf *b, size_t len); /* keep the first len bytes */
 
+/* Memory of emptied buffers, for whoever needs some next: of many users only few need theirs at once. One thread's. */
+enum { BUF_SHELF_BUFFERS = 16, BUF_SHELF_BYTES = 64 * 1024 /* what is larger is released */ };
+struct buf_shelf {
+    struct buf buffers[BUF_SHELF_BUFFERS];
+    unsigned n;
+};
+void buf_shelve(struct buf *b, struct buf_shelf *shelf);   /* b must be empty */
+void buf_unshelve(struct buf *b, struct buf_shelf *shelf); /* nothing happens when b has memory, or the shelf none */
+void buf_shelf_fini(struct buf_shelf *shelf);              /* it is empty and usable afterwards */
+
 /* What all buffers of the process hold, small ones apart. Any thread. */
 size_t buf_memory(void);
 

@@ -62,6 +62,7 @@ edge_free(struct edge *e)
     flush_log(e);
     timer_fini(&e->log_timer);
     buf_fini(&e->log_lines);
+    buf_shelf_fini(&e->shelf);
     token_cache_free(e->tokens);
     mem_free(e);
 }

@@ -50,6 +50,7 @@ struct edge {
     int64_t tls_told_us; /* when a failed handshake was last logged; the others since then are counted */
     unsigned tls_untold;
     TAILQ_HEAD(session_queue, session) idle; /* between requests, longest first */
+    struct buf_shelf shelf;                  /* what sessions that wait have no use for */
     char read_buffer[UPSTREAM_READ_BYTES];
 };
 

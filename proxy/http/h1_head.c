@@ -10,8 +10,36 @@
 #include "proxy/http/h1_head.h"
 
 #include "proxy/base/addr.h"
+#include "proxy/base/mem.h"
 
 enum { SPARE_FIELDS = 8 }; /* room in the table for what the proxy adds */
+
+void
+h1_places_lend(struct h1_places *p, struct h1_place *lent)
+{
+    if (p->kept)
+        return;
+    p->at = lent;
+    p->room = H1_PLACES_LENT;
+}
+
+void
+h1_places_keep(struct h1_places *p)
+{
+    if (p->n == 0 || p->kept)
+        return;
+    p->kept = mem_array(p->most, sizeof(*p->kept));
+    memcpy(p->kept, p->at, p->n * sizeof(*p->kept));
+    p->at = p->kept;
+    p->room = p->most;
+}
+
+void
+h1_places_forget(struct h1_places *p)
+{
+    mem_free(p->kept);
+    p->kept = NULL;
+}
 
 static char *
 copy_head(struct message *m, struct str early, struct str last)

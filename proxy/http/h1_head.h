@@ -15,6 +15,39 @@ struct h1_place {
     struct h1_span name, value;
 };
 
+/* Where the fields of a head lie. */
+struct h1_places {
+    struct h1_place *at;   /* lent by the caller of h1_places_lend(), or `kept` */
+    struct h1_place *kept; /* NULL, or room for `most` */
+    uint32_t n, room, most;
+};
+enum { H1_PLACES_LENT = 64 }; /* nearly every head has fewer fields */
+/* Use `lent`, which is on the stack, until h1_places_keep() or h1_places_forget(): one of them must be called before that. */
+void h1_places_lend(struct h1_places *p, struct h1_place *lent);
+void h1_places_keep(struct h1_places *p);
+void h1_places_forget(struct h1_places *p);
+
+/* One more, zeroed; n < most. */
+static inline void
+h1_places_add(struct h1_places *p)
+{
+    if (p->n == p->room)
+        h1_places_keep(p);
+    p->at[p->n++] = (struct h1_place){ 0 };
+}
+
+/* False when the piece does not lie beside the others of the span. */
+static inline bool
+h1_span_extend(struct h1_span *span, uint32_t at, size_t len)
+{
+    if (span->len == 0)
+        span->at = at;
+    else if (span->at + span->len != at)
+        return false;
+    span->len += (uint32_t)len;
+    return true;
+}
+
 /* `early` and `last` together run from the start line to the empty line. They are copied, in one piece, into m->arena, and
  * the message points there. Fills everything in m but the body. Not FAIL_NONE: what is wrong; the message is then good for
  * logging only. For responses, m->method is the method of the request. */

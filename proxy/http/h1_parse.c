@@ -14,7 +14,8 @@
  *   2. Places in a head are offsets from the first byte of its start line. What of it came in earlier calls is gathered in
  *      p->early. When it is complete it is copied, in one piece, into the message's arena, where all slices point.
  *   3. Trailers are seen by llhttp only: once the head is complete, no callback adds to the table.
- *   4. llhttp runs without lenient flags. What it accepts all the same is refused by h1_head.c, and the two must agree
+ *   4. Between messages a parser holds no memory but itself, as most connections wait; see struct h1_places.
+ *   5. llhttp runs without lenient flags. What it accepts all the same is refused by h1_head.c, and the two must agree
  *      on where the body ends.
  */
 #include "proxy/http/h1.h"
@@ -29,8 +30,7 @@ enum {
     MAX_BLANKS = 8,       /* bytes of empty lines before a request */
     MAX_CHUNK_LINE = 256, /* size and extensions */
     MAX_TRAILER_BYTES = 4096,
-    MAX_SKIPPED = 8,  /* 1xx heads before an answer */
-    KEEP_EARLY = 4096 /* a larger gathering buffer is not kept for the next message */
+    MAX_SKIPPED = 8 /* 1xx heads before an answer */
 };
 
 enum phase { BLANK, LINE, FIELDS, SKIP, BODY, CHUNK_LINE, CHUNK, TRAILERS, DONE, DEAD };
@@ -54,8 +54,7 @@ struct h1_parser {
     unsigned blanks, skipped;
     bool may_tell; /* the last event can be followed by one without further input */
     struct buf early;
-    struct h1_place *fields; /* one more than limits.head_fields, or NULL before the first */
-    uint32_t n_fields;
+    struct h1_places fields; /* of the head so far, and one more than limits.head_fields at most */
     struct str body;
 };
 
@@ -108,14 +107,7 @@ die(struct h1_parser *p, enum fail fail)
 static int
 extend(struct h1_parser *p, struct h1_span *span, const char *at, size_t len)
 {
-    uint32_t place = p->head_bytes + (uint32_t)(at - p->seen);
-
-    if (span->len == 0)
-        span->at = place;
-    else if (span->at + span->len != place)
-        return HPE_USER;
-    span->len += (uint32_t)len;
-    return 0;
+    return h1_span_extend(span, p->head_bytes + (uint32_t)(at - p->seen), len) ? 0 : HPE_USER;
 }
 
 static int
@@ -125,12 +117,9 @@ on_field_name(llhttp_t *ll, const char *at, size_t len)
 
     if (p->phase != FIELDS || len == 0)
         return 0;
-    if (p->n_fields == 0 || p->fields[p->n_fields - 1].value.at) {
-        if (!p->fields)
-            p->fields = mem_array(p->limits.head_fields + (size_t)1, sizeof(*p->fields));
-        p->fields[p->n_fields++] = (struct h1_place){ 0 };
-    }
-    return extend(p, &p->fields[p->n_fields - 1].name, at, len);
+    if (p->fields.n == 0 || p->fields.at[p->fields.n - 1].value.at)
+        h1_places_add(&p->fields);
+    return extend(p, &p->fields.at[p->fields.n - 1].name, at, len);
 }
 
 /* Not before the name is whole: the piece before a bad byte may come alone, or not at all. */
@@ -139,7 +128,7 @@ on_name_end(llhttp_t *ll)
 {
     struct h1_parser *p = ll->data;
 
-    if (p->phase != FIELDS || p->n_fields <= p->limits.head_fields)
+    if (p->phase != FIELDS || p->fields.n <= p->limits.head_fields)
         return 0;
     p->fail = FAIL_HEAD_TOO_LARGE;
     return -1;
@@ -152,7 +141,7 @@ on_field_value(llhttp_t *ll, const char *at, size_t len)
 
     if (p->phase != FIELDS)
         return 0;
-    return p->n_fields ? extend(p, &p->fields[p->n_fields - 1].value, at, len) : HPE_USER;
+    return p->fields.n ? extend(p, &p->fields.at[p->fields.n - 1].value, at, len) : HPE_USER;
 }
 
 /* An empty value may come without a span: it gets a place, so that the next name starts a new field. */
@@ -161,8 +150,8 @@ on_field_end(llhttp_t *ll)
 {
     struct h1_parser *p = ll->data;
 
-    if (p->phase == FIELDS && p->n_fields && p->fields[p->n_fields - 1].value.len == 0)
-        p->fields[p->n_fields - 1].value.at = p->fields[p->n_fields - 1].name.at + 1;
+    if (p->phase == FIELDS && p->fields.n && p->fields.at[p->fields.n - 1].value.len == 0)
+        p->fields.at[p->fields.n - 1].value.at = p->fields.at[p->fields.n - 1].name.at + 1;
     return 0;
 }
 
@@ -246,9 +235,9 @@ end_head(struct h1_parser *p, struct str last)
 
     m->method = p->answers;
     if (p->side == H1_REQUESTS)
-        fail = h1_head_request(m, early, last, p->fields, p->n_fields);
+        fail = h1_head_request(m, early, last, p->fields.at, p->fields.n);
     else
-        fail = h1_head_response(m, early, last, p->fields, p->n_fields);
+        fail = h1_head_response(m, early, last, p->fields.at, p->fields.n);
     if (!fail && !framing_agrees(p))
         fail = FAIL_BAD_FRAMING;
     if (fail)
@@ -265,8 +254,6 @@ static void
 start(struct h1_parser *p)
 {
     llhttp_reset(&p->ll);
-    if (p->early.cap > KEEP_EARLY)
-        buf_fini(&p->early);
     buf_clear(&p->early);
     message_init(p->m, p->m->arena);
     p->phase = BLANK;
@@ -274,7 +261,7 @@ start(struct h1_parser *p)
     p->head_bytes = 0;
     p->phase_bytes = 0;
     p->blanks = 0;
-    p->n_fields = 0;
+    p->fields.n = 0;
     p->may_tell = false;
 }
 
@@ -412,9 +399,18 @@ run(struct h1_parser *p, struct str input, size_t *used)
     return event;
 }
 
+static void
+forget(struct h1_parser *p)
+{
+    h1_places_forget(&p->fields);
+    if (p->early.data)
+        buf_fini(&p->early);
+}
+
 enum h1_event
 h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *ret_body, enum fail *ret_fail)
 {
+    struct h1_place lent[H1_PLACES_LENT];
     enum h1_event event;
 
     *ret_used = 0;
@@ -422,12 +418,17 @@ h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *re
         return H1_DONE;
     if (!input.p)
         input.p = ""; /* llhttp would take NULL for "outside of a span" */
+    h1_places_lend(&p->fields, lent);
     p->from = 0;
     event = p->phase == DEAD ? H1_ERROR : run(p, input, ret_used);
     p->may_tell = event == H1_HEAD || event == H1_BODY;
-    if (event == H1_MORE && (p->phase == LINE || p->phase == FIELDS))
+    if (event == H1_MORE && (p->phase == LINE || p->phase == FIELDS)) {
         buf_append(&p->early, input.p + p->from, *ret_used - p->from);
-    else if (event == H1_BODY)
+        h1_places_keep(&p->fields);
+    } else {
+        forget(p);
+    }
+    if (event == H1_BODY)
         *ret_body = p->body;
     else if (event == H1_ERROR)
         *ret_fail = p->fail;
@@ -470,6 +471,7 @@ h1_parser_new(enum h1_side side, const struct h1_limits *limits)
 
     p->side = side;
     p->limits = *limits;
+    p->fields.most = limits->head_fields + 1;
     if (p->limits.line_bytes > limits->head_bytes)
         p->limits.line_bytes = limits->head_bytes;
     p->phase = DEAD; /* until h1_reset() */
@@ -484,8 +486,7 @@ h1_parser_free(struct h1_parser *p)
 {
     if (!p)
         return;
-    buf_fini(&p->early);
-    mem_free(p->fields);
+    forget(p);
     mem_free(p);
 }
 
