@@ -1,35 +1,156 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The two look-ups of every request. Nothing here allocates; both go through what a person wrote, from the first line and
- * from the first area on.
+ * The two look-ups of every request; nothing in them allocates. The first line with a matching pattern wins, so what is hashed
+ * (patterns without a wildcard, and those whose only one stands at the end, by what stands before it) is kept with the number
+ * of the first line that has it, and the lowest number of all that match is the answer. The few other patterns are tried one by
+ * one, from the first line on, as long as their line is before the best one found.
  */
+#include "conf/partition_find.h"
+
 #include "conf/areas.h"
 
-/* From the end, as what names have in common is the beginning: most lines are done with after a byte or two. */
-static bool
-matches(struct str pattern, struct str collection)
+/* Tables live in the arena that the functions which add to them have. */
+#define uthash_malloc(size) arena_alloc(arena, size)
+#define uthash_free(p, size) ((void)(p))
+#include <uthash.h>
+
+struct hashed {
+    unsigned rule; /* the first that has it */
+    UT_hash_handle hh;
+};
+
+struct length { /* of beginnings */
+    unsigned len;
+    unsigned rule; /* the first that has a beginning of this length */
+};
+
+struct glob {
+    struct str pattern;
+    uint64_t bytes; /* see bytes_of() */
+    unsigned rule;
+};
+
+struct rule_index {
+    struct hashed *names, *beginnings;
+    struct length *lengths; /* each once, in the order of their rules */
+    struct glob *globs;
+    unsigned n_lengths, n_globs;
+};
+
+/* Which bytes there are, as bits: two texts of which one lacks a bit of the other's need no closer look. */
+static uint64_t
+bytes_of(struct str text)
 {
-    while (pattern.len && pattern.p[pattern.len - 1] != '*') {
-        if (collection.len == 0 || pattern.p[pattern.len - 1] != collection.p[collection.len - 1])
-            return false;
-        pattern.len--;
-        collection.len--;
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < text.len; i++)
+        bytes |= text.p[i] == '*' ? 0 : UINT64_C(1) << ((unsigned char)text.p[i] & 63);
+    return bytes;
+}
+
+static void
+add_hashed(struct hashed **table, struct str text, unsigned rule, struct arena *arena)
+{
+    struct hashed *e;
+
+    HASH_FIND(hh, *table, text.p, text.len, e);
+    if (e)
+        return;
+    e = ARENA_NEW(arena, struct hashed);
+    e->rule = rule;
+    HASH_ADD_KEYPTR(hh, *table, text.p, text.len, e);
+}
+
+static void
+add_length(struct rule_index *index, unsigned len, unsigned rule)
+{
+    for (unsigned i = 0; i < index->n_lengths; i++) {
+        if (index->lengths[i].len == len)
+            return;
     }
-    return pattern.len ? str_glob(pattern, collection) : collection.len == 0;
+    index->lengths[index->n_lengths++] = (struct length){ len, rule };
+}
+
+static void
+add_pattern(struct rule_index *index, struct str pattern, unsigned rule, struct arena *arena)
+{
+    struct str beginning = pattern;
+
+    while (beginning.len && beginning.p[beginning.len - 1] == '*')
+        beginning.len--;
+    if (str_find(beginning, '*') >= 0) {
+        index->globs[index->n_globs++] = (struct glob){ pattern, bytes_of(pattern), rule };
+    } else if (beginning.len == pattern.len) {
+        add_hashed(&index->names, pattern, rule, arena);
+    } else {
+        add_hashed(&index->beginnings, beginning, rule, arena);
+        add_length(index, (unsigned)beginning.len, rule);
+    }
+}
+
+const struct rule_index *
+rule_index_build(const struct partition_map *map, struct arena *arena)
+{
+    struct rule_index *index = ARENA_NEW(arena, struct rule_index);
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < map->n_rules; i++)
+        n += map->rules[i].n_patterns;
+    index->lengths = ARENA_ARRAY(arena, n + 1, struct length);
+    index->globs = ARENA_ARRAY(arena, n + 1, struct glob);
+    for (unsigned i = 0; i < map->n_rules; i++) {
+        for (unsigned j = 0; j < map->rules[i].n_patterns; j++)
+            add_pattern(index, map->rules[i].patterns[j], i, arena);
+    }
+    return index;
+}
+
+/* The rule of a text, if it is before `best`. */
+static unsigned
+find_hashed(const struct hashed *table, const char *text, size_t len, unsigned best)
+{
+    const struct hashed *e;
+
+    HASH_FIND(hh, table, text, len, e);
+    return e && e->rule < best ? e->rule : best;
+}
+
+/* The rule of a beginning of this name, if it is before `best`. */
+static unsigned
+find_beginning(const struct rule_index *index, struct str name, unsigned best)
+{
+    for (unsigned i = 0; i < index->n_lengths && index->lengths[i].rule < best; i++) {
+        if (index->lengths[i].len <= name.len)
+            best = find_hashed(index->beginnings, name.p, index->lengths[i].len, best);
+    }
+    return best;
+}
+
+static unsigned
+find_glob(const struct rule_index *index, struct str name, unsigned best)
+{
+    uint64_t missing = ~bytes_of(name);
+
+    for (unsigned i = 0; i < index->n_globs && index->globs[i].rule < best; i++) {
+        if (!(index->globs[i].bytes & missing) && str_glob(index->globs[i].pattern, name))
+            return index->globs[i].rule;
+    }
+    return best;
 }
 
 const struct rule *
 partition_map_rule(const struct partition_map *map, struct str collection)
 {
-    for (unsigned i = 0; i < map->n_rules; i++) {
-        const struct rule *r = &map->rules[i];
+    const struct rule_index *index = map->index;
+    unsigned best = map->n_rules;
 
-        for (unsigned j = 0; j < r->n_patterns; j++) {
-            if (matches(r->patterns[j], collection))
-                return r;
-        }
-    }
-    return NULL;
+    if (!index)
+        return NULL;
+    best = find_hashed(index->names, collection.p, collection.len, best);
+    best = find_beginning(index, collection, best);
+    if (index->n_globs && index->globs[0].rule < best)
+        best = find_glob(index, collection, best);
+    return best < map->n_rules ? &map->rules[best] : NULL;
 }
 
 static bool

@@ -8,6 +8,7 @@
 
 #include "conf/areas.h"
 #include "conf/partition_check.h"
+#include "conf/partition_find.h"
 
 enum { RULES = 256, PARTITIONS_MAX = 64, AREAS_MAX = 1024, NAME_LEN_MAX = 255 };
 
@@ -354,6 +355,7 @@ partition_map_parse(
     if (str_trim(conf->partition_map).len == 0 && !imply(&p, conf, issues))
         return map;
     parse_lines(&p);
+    map->index = rule_index_build(map, arena);
     if (map->n_rules == 0)
         conf_option_issue(issues, true, conf, "partition_map", "the map has no line");
     partition_check(map, topology, p.places, &p.scan, n_errors);

@@ -63,7 +63,8 @@ struct partition_map {
     bool has_strict;
     /* All lines lead every caller to the same clusters: bodies need not be read for second collections. False in doubt. */
     bool is_uniform;
-    bool is_implied; /* no map was given: one cluster serves everything */
+    bool is_implied;                /* no map was given: one cluster serves everything */
+    const struct rule_index *index; /* of their patterns */
 };
 
 /* Parse SEXTANT_PARTITION_MAP and SEXTANT_AREAS against the topology. Without a map and with one cluster the result is

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/route/candidates.h"
 
+enum { PLACE_BITS = 7, PLACE_MASK = (1 << (PLACE_BITS - 1)) - 1 };
+_Static_assert(CLUSTERS_MAX <= PLACE_MASK + 1, "a place fits its bits");
+
 static unsigned
 class_of(const struct cluster_view *v)
 {
     return v->is_up ? 0 : v->is_ejected ? 1 : 2;
 }
 
-static bool
-is_before(const struct cluster_view *a, const struct cluster_view *b)
+/* Verdict, then cost, then the place in the list: one number to compare. As numbers, the bits of doubles that are not negative
+ * are in the doubles' order; the last of them give way to the place. */
+static uint64_t
+key_of(const struct cluster_view *v, unsigned at)
 {
-    unsigned x = class_of(a), y = class_of(b);
+    double cost = v->cost_ms > 0 ? v->cost_ms : 0;
+    uint64_t bits;
 
-    return x != y ? x < y : a->cost_ms < b->cost_ms;
+    memcpy(&bits, &cost, sizeof(bits));
+    return (uint64_t)class_of(v) << 62 | bits >> PLACE_BITS << PLACE_BITS >> 1 | at;
 }
 
 unsigned
@@ -30,20 +37,23 @@ candidates_by_cost(
     const struct cluster_view *views, const uint8_t *from, unsigned n, uint64_t mask, struct candidates *ret_candidates)
 {
     struct candidates *c = ret_candidates;
+    uint64_t keys[CLUSTERS_MAX];
 
     c->n = 0;
     for (unsigned i = 0; i < n; i++) {
+        const struct cluster_view *v = &views[from[i]];
         unsigned at = c->n;
+        uint64_t key;
 
-        if (!(mask >> from[i] & 1) || views[from[i]].hold != HOLD_NONE)
+        if (!(mask >> from[i] & 1) || v->hold != HOLD_NONE)
             continue;
-        while (at > 0 && is_before(&views[from[i]], &views[c->list[at - 1]])) {
-            c->list[at] = c->list[at - 1];
-            at--;
-        }
-        c->list[at] = from[i];
+        for (key = key_of(v, i); at > 0 && key < keys[at - 1]; at--)
+            keys[at] = keys[at - 1];
+        keys[at] = key;
         c->n++;
     }
+    for (unsigned i = 0; i < c->n; i++)
+        c->list[i] = from[keys[i] & PLACE_MASK];
     c->n_up = candidates_n_up(views, c->list, c->n);
 }
 

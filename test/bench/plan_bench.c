@@ -2,28 +2,32 @@
  *
  * What the decisions of one request cost, with 20 clusters and 200 lines: who calls (a header behind a trusted proxy), what is
  * meant (method and target), and the plan (rule, partition, order of the candidates). `decide` is meaning and plan together,
- * with what a request does around them: a fresh arena. In the second map wildcards stand before the lines with names.
+ * with what a request does around them: a look at the health of all clusters, a fresh arena. After the map of names come maps in
+ * which the line that matches is the last one, after 199 with wildcards: tenants by the beginning of their names, patterns that have to
+ * be tried, and such that on top of it are all but equal to the name.
  */
 #include "proxy/route/plan.h"
+#include "proxy/upstream/fleet.h"
 #include "test/bench/bench.h"
 
-enum { N_CLUSTERS = 20, N_LINES = 200, CALLS = 200000 };
+enum { N_CLUSTERS = 20, N_LINES = 200, CALLS = 50000 };
 
 struct request {
     const struct world *world;
+    struct fleet *fleet;
     struct message message;
     struct addr peer;
     struct caller caller;
     struct str target;
     struct operation op;
     struct plan plan;
-    struct cluster_view views[CLUSTERS_MAX];
+    struct cluster_view views[CLUSTERS_MAX], looked[CLUSTERS_MAX];
     struct arena arena, scratch;
 };
 
-/* The lines after the first `n_wild` name one collection each. */
+/* `pattern` has a % for the number of its line; the last line names collection_199. */
 static struct world *
-make_world(int n_wild)
+make_world(const char *pattern)
 {
     struct buf clusters = { 0 }, map = { 0 }, text = { 0 };
     struct arena arena = { 0 };
@@ -37,7 +41,10 @@ make_world(int n_wild)
     for (int i = 0; i < N_CLUSTERS; i++)
         buf_printf(&clusters, "q%d http://127.0.0.1:%d at=%d,%d\n", i, 7000 + i, i, i);
     for (int i = 0; i < N_LINES; i++) {
-        buf_printf(&map, i < n_wild ? "*_of_%d_* europe=q0" : "collection_%d europe=q0", i);
+        struct str head, tail, wild = str_from(i == N_LINES - 1 ? "collection_%" : pattern);
+
+        str_cut(wild, '%', &head, &tail);
+        buf_printf(&map, STR_FMT "%d" STR_FMT " europe=q0", STR_ARG(head), i, STR_ARG(tail));
         for (int k = 1; k < N_CLUSTERS; k++)
             buf_printf(&map, ",q%d", k);
         buf_printf(&map, " *=q1 copies=external\n");
@@ -91,20 +98,38 @@ plan(void *arg, unsigned n)
 }
 
 static void
+look(void *arg, unsigned n)
+{
+    struct request *r = arg;
+
+    for (unsigned i = 0; i < n; i++)
+        fleet_views(r->fleet, r->looked);
+}
+
+static void
 decide(void *arg, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         classify(arg, 1);
+        look(arg, 1);
         plan(arg, 1);
     }
 }
 
-static void
-measure(const struct world *w, const char *what, const char *target, bool all)
+static unsigned
+resolve_nothing(void *arg, struct str host, struct addr *ret_addrs, unsigned room)
 {
+    return 0;
+}
+
+static void
+measure(struct world *w, const char *what, const char *target, bool all)
+{
+    struct registry *registry = registry_new();
     struct request r = { .world = w, .target = str_from(target) };
     char name[64];
 
+    r.fleet = fleet_build(registry, w, resolve_nothing, NULL);
     for (unsigned i = 0; i < N_CLUSTERS; i++)
         r.views[i] = (struct cluster_view){ .is_up = i % 5 != 0, .cost_ms = (i * 7) % N_CLUSTERS };
     message_init(&r.message, &r.arena);
@@ -118,6 +143,7 @@ measure(const struct world *w, const char *what, const char *target, bool all)
     if (all) {
         bench_time("plan.caller", resolve, &r, CALLS);
         bench_time("plan.classify", classify, &r, CALLS);
+        bench_time("plan.health", look, &r, CALLS);
     }
     snprintf(name, sizeof(name), "plan.plan.%s", what);
     bench_time(name, plan, &r, CALLS);
@@ -126,20 +152,27 @@ measure(const struct world *w, const char *what, const char *target, bool all)
     printf("# %u candidates\n", r.plan.n_candidates);
     arena_fini(&r.arena);
     arena_fini(&r.scratch);
+    fleet_unref(r.fleet);
+    registry_free(registry);
 }
 
 int
 main(void)
 {
-    struct world *named = make_world(0), *wild = make_world(N_LINES - 1);
+    struct world *names = make_world("collection_%"), *tenants = make_world("tenant_%_*"),
+                 *globs = make_world("*-of-%-*"), *close = make_world("*collection_*%*9*9*9*");
 
-    if (!named || !wild)
+    if (!names || !tenants || !globs || !close)
         return 1;
-    measure(named, "first", "/collections/collection_0/points/scroll", true);
-    measure(named, "last", "/collections/collection_199/points/scroll", false);
-    measure(named, "none", "/collections/other/points/scroll", false);
-    measure(wild, "last_after_wildcards", "/collections/collection_199/points/scroll", false);
-    world_unref(named);
-    world_unref(wild);
+    measure(names, "first", "/collections/collection_0/points/scroll", true);
+    measure(names, "last", "/collections/collection_199/points/scroll", false);
+    measure(names, "none", "/collections/other/points/scroll", false);
+    measure(tenants, "after_beginnings", "/collections/collection_199/points/scroll", false);
+    measure(globs, "after_globs", "/collections/collection_199/points/scroll", false);
+    measure(close, "after_close_globs", "/collections/collection_199/points/scroll", false);
+    world_unref(names);
+    world_unref(tenants);
+    world_unref(globs);
+    world_unref(close);
     return 0;
 }

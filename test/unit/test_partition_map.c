@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test/unit/conf_fixture.h"
 
+#include "conf/partition_find.h"
+
 #define CLUSTERS \
     "SEXTANT_CLUSTERS=eu http://e at=aws:eu-central-1; us http://u at=aws:us-east-1; ap http://a at=JP; " \
     "x http://x at=0,0"
@@ -60,6 +62,65 @@ test_rules(void **state)
     f.map->n_rules = 3;
     assert_null(partition_map_rule(f.map, STR("nothing")));
     fixture_fini(&f);
+}
+
+/* What the manual says, word by word. */
+static const struct rule *
+scan(const struct partition_map *map, struct str name)
+{
+    for (unsigned i = 0; i < map->n_rules; i++) {
+        for (unsigned j = 0; j < map->rules[i].n_patterns; j++) {
+            if (str_glob(map->rules[i].patterns[j], name))
+                return &map->rules[i];
+        }
+    }
+    return NULL;
+}
+
+static struct str
+draw_text(struct arena *arena, uint64_t *random, const char *letters, unsigned n_letters, unsigned len)
+{
+    char *text = arena_alloc(arena, len + 1);
+
+    for (unsigned i = 0; i < len; i++) {
+        *random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        text[i] = letters[(*random >> 33) % n_letters];
+    }
+    return str_make(text, len);
+}
+
+/* Short texts of few letters, so that all kinds of patterns match, repeat and overlap. */
+static void
+test_the_index_finds_what_a_scan_finds(void **state)
+{
+    uint64_t random = 1;
+    unsigned found = 0, missed = 0;
+
+    for (unsigned round = 0; round < 2000; round++) {
+        struct arena arena = { 0 };
+        struct rule rules[12] = { { .index = 0 } };
+        struct partition_map map = { .rules = rules, .n_rules = round % 13 };
+        struct str patterns[12][3];
+
+        for (unsigned i = 0; i < map.n_rules; i++) {
+            rules[i] = (struct rule){ .index = i, .patterns = patterns[i], .n_patterns = 1 + (round + i) % 3 };
+            for (unsigned j = 0; j < rules[i].n_patterns; j++)
+                patterns[i][j] = draw_text(&arena, &random, "aab-*\xc3", 6, 1 + (random >> 40) % 5);
+        }
+        map.index = rule_index_build(&map, &arena);
+        for (unsigned i = 0; i < 50; i++) {
+            struct str name = draw_text(&arena, &random, "aab-\xc3", 5, (random >> 40) % 7);
+            const struct rule *want = scan(&map, name), *got = partition_map_rule(&map, name);
+
+            found += want != NULL;
+            missed += want == NULL;
+            if (want != got)
+                fail_msg("round %u, \"" STR_FMT "\": line %d instead of %d", round, STR_ARG(name),
+                    got ? (int)got->index : -1, want ? (int)want->index : -1);
+        }
+        arena_fini(&arena);
+    }
+    assert_true(found > 10000 && missed > 10000);
 }
 
 static const char areas[] = "SEXTANT_AREAS=dach=DE,AT,CH\nalps=dach,FR,IT; office=192.0.2.0/25,10.0.0.0/8\n"
@@ -328,6 +389,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_the_index_finds_what_a_scan_finds),
         cmocka_unit_test(test_partitions),
         cmocka_unit_test(test_a_line),
         cmocka_unit_test(test_one_cluster_needs_no_map),
