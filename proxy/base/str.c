@@ -32,18 +32,6 @@ str_hex_value(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-bool
-str_starts(struct str s, struct str prefix)
-{
-    return s.len >= prefix.len && str_eq(str_make(s.p, prefix.len), prefix);
-}
-
-bool
-str_ends(struct str s, struct str suffix)
-{
-    return s.len >= suffix.len && str_eq(str_make(s.p + s.len - suffix.len, suffix.len), suffix);
-}
-
 int
 str_find(struct str s, char c)
 {

@@ -34,7 +34,19 @@ str_make(const char *p, size_t len)
 static inline bool
 str_eq(struct str a, struct str b)
 {
-    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+    return a.len == b.len && (b.len == 0 || memcmp(a.p, b.p, b.len) == 0);
+}
+
+static inline bool
+str_starts(struct str s, struct str prefix)
+{
+    return s.len >= prefix.len && (prefix.len == 0 || memcmp(s.p, prefix.p, prefix.len) == 0);
+}
+
+static inline bool
+str_ends(struct str s, struct str suffix)
+{
+    return s.len >= suffix.len && (suffix.len == 0 || memcmp(s.p + s.len - suffix.len, suffix.p, suffix.len) == 0);
 }
 
 static inline struct str
@@ -46,11 +58,9 @@ str_skip(struct str s, size_t n)
 }
 
 bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
-bool str_starts(struct str s, struct str prefix);
-bool str_ends(struct str s, struct str suffix);
-int str_find(struct str s, char c); /* offset of the first c, or -1 */
-int str_hex_value(char c);          /* of a hexadecimal digit in either case, or -1 */
-struct str str_trim(struct str s);  /* spaces, tabs, CR and LF off both ends */
+int str_find(struct str s, char c);             /* offset of the first c, or -1 */
+int str_hex_value(char c);                      /* of a hexadecimal digit in either case, or -1 */
+struct str str_trim(struct str s);              /* spaces, tabs, CR and LF off both ends */
 
 /* Split at the first `sep`. False when there is none: then *ret_head is all of s and *ret_tail is empty. */
 bool str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail);

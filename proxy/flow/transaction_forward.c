@@ -54,7 +54,7 @@ build_head(struct transaction *t)
     m->content_length = r->content_length;
     for (unsigned i = 0; i < r->n_fields; i++) {
         if (is_sent_on(t, &r->fields[i]))
-            message_add(m, r->fields[i].name, r->fields[i].value);
+            message_add_field(m, &r->fields[i]);
     }
     if (t->new_traceparent.len)
         message_add_id(m, FIELD_TRACEPARENT, t->new_traceparent);

@@ -36,19 +36,20 @@ static bool
 is_passed_on(const struct field *f)
 {
     /* What an inner hop says of itself is of no use outside, and x-sextant-* is said here. */
-    if (str_eq(f->name, STR("server")) || str_eq(f->name, STR("via")))
+    if (f->id == FIELD_SERVER || f->id == FIELD_VIA)
         return false;
     return !(f->flags & (FIELD_FLAG_HOP | FIELD_FLAG_FRAME)) && !str_starts(f->name, STR("x-sextant-"));
 }
 
-static struct str
-value_passed_on(const struct transaction *t, const struct field *f)
+static void
+pass_field(const struct transaction *t, const struct field *f, struct message *out)
 {
     const struct fleet_backend *from = t->leg.current;
 
-    if (!str_eq(f->name, STR("location")))
-        return f->value;
-    return answer_location(f->value, str_from(from ? from->backend->prefix : ""));
+    if (f->id != FIELD_LOCATION)
+        message_add_field(out, f);
+    else
+        message_add_id(out, FIELD_LOCATION, answer_location(f->value, str_from(from ? from->backend->prefix : "")));
 }
 
 void
@@ -64,7 +65,7 @@ transaction_pass_head(struct transaction *t, struct message *answer)
     out.content_length = answer->content_length;
     for (unsigned i = 0; i < answer->n_fields; i++) {
         if (is_passed_on(&answer->fields[i]))
-            message_add(&out, answer->fields[i].name, value_passed_on(t, &answer->fields[i]));
+            pass_field(t, &answer->fields[i], &out);
     }
     add_explaining_fields(t, &out);
     t->phase = PHASE_ANSWERING;

@@ -15,19 +15,25 @@ enum {
     FIELD_ROOM = 4    /* ": " and CRLF */
 };
 
-/* Any byte below 0x20 but tab? Eight bytes at a time; the exact look is for the rare word that has one. */
+static bool
+is_clean_word(const char *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, 8);
+    return ((word - UINT64_C(0x2020202020202020)) & ~word & UINT64_C(0x8080808080808080)) == 0;
+}
+
+/* No byte below 0x20 but tab? Eight bytes at a time, the last ones twice; the exact look is for the rare word that has one. */
 static bool
 is_clean(struct str s)
 {
     size_t i = 0;
 
-    for (; i + 8 <= s.len; i += 8) {
-        uint64_t word;
-
-        memcpy(&word, s.p + i, 8);
-        if ((word - UINT64_C(0x2020202020202020)) & ~word & UINT64_C(0x8080808080808080))
-            break;
-    }
+    while (i + 8 <= s.len && is_clean_word(s.p + i))
+        i += 8;
+    if (s.len >= 8 && s.len - i < 8 && is_clean_word(s.p + s.len - 8))
+        return true;
     for (; i < s.len; i++) {
         if ((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t')
             return false;

@@ -36,6 +36,7 @@ static const struct {
 };
 
 _Static_assert(FIELD_COUNT * 2 <= SLOTS, "the hash table of field names is more than half full");
+_Static_assert(FIELD_COUNT <= 64, "there is a bit for each id");
 
 static uint8_t slots[SLOTS]; /* ids; 0 is free */
 
@@ -88,8 +89,14 @@ message_init(struct message *m, struct arena *arena)
     *m = (struct message){ .arena = arena };
 }
 
-static struct field *
-next_field(struct message *m)
+static bool
+may_have(const struct message *m, enum field_id id)
+{
+    return m->had >> id & 1;
+}
+
+static void
+add(struct message *m, struct field f)
 {
     if (m->n_fields == m->cap_fields) {
         unsigned cap = m->cap_fields ? m->cap_fields * 2 : FIRST_FIELDS;
@@ -100,7 +107,8 @@ next_field(struct message *m)
         m->fields = fresh;
         m->cap_fields = cap;
     }
-    return &m->fields[m->n_fields++];
+    m->fields[m->n_fields++] = f;
+    m->had |= UINT64_C(1) << f.id;
 }
 
 void
@@ -109,26 +117,32 @@ message_add(struct message *m, struct str name, struct str value)
     uint16_t flags = 0;
     enum field_id id = field_lookup(name, &flags);
 
-    *next_field(m) = (struct field){ .id = (uint16_t)id, .flags = flags, .name = name, .value = value };
+    add(m, (struct field){ .id = (uint16_t)id, .flags = flags, .name = name, .value = value });
+}
+
+void
+message_add_field(struct message *m, const struct field *f)
+{
+    add(m, *f);
 }
 
 void
 message_add_id(struct message *m, enum field_id id, struct str value)
 {
-    *next_field(m) = (struct field){ (uint16_t)id, known[id].flags, field_name(id), value };
+    add(m, (struct field){ (uint16_t)id, known[id].flags, field_name(id), value });
 }
 
 void
 message_add_own(struct message *m, enum field_id id, struct str value)
 {
     assert(!(known[id].flags & FIELD_FLAG_FRAME));
-    *next_field(m) = (struct field){ (uint16_t)id, 0, field_name(id), value };
+    add(m, (struct field){ (uint16_t)id, 0, field_name(id), value });
 }
 
 const struct field *
 message_find(const struct message *m, enum field_id id)
 {
-    for (unsigned i = 0; i < m->n_fields; i++) {
+    for (unsigned i = 0; may_have(m, id) && i < m->n_fields; i++) {
         if (m->fields[i].id == id)
             return &m->fields[i];
     }
@@ -158,7 +172,7 @@ message_count(const struct message *m, enum field_id id)
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; i < m->n_fields; i++)
+    for (unsigned i = 0; may_have(m, id) && i < m->n_fields; i++)
         n += m->fields[i].id == id;
     return n;
 }
@@ -191,7 +205,7 @@ list_has(struct str list, struct str wanted)
 bool
 message_has_token(const struct message *m, enum field_id id, struct str token)
 {
-    for (unsigned i = 0; i < m->n_fields; i++) {
+    for (unsigned i = 0; may_have(m, id) && i < m->n_fields; i++) {
         if (m->fields[i].id == id && list_has(m->fields[i].value, token))
             return true;
     }
@@ -222,7 +236,7 @@ message_mark_hops(struct message *m)
 {
     unsigned names = 0;
 
-    for (unsigned i = 0; i < m->n_fields; i++) {
+    for (unsigned i = 0; may_have(m, FIELD_CONNECTION) && i < m->n_fields; i++) {
         struct str list = m->fields[i].value, token;
 
         while (m->fields[i].id == FIELD_CONNECTION && next_token(&list, &token)) {

@@ -68,11 +68,13 @@ struct message {
     uint64_t content_length;
     struct field *fields;
     unsigned n_fields, cap_fields;
+    uint64_t had; /* a bit for each id that a field was added with: most look-ups are for what is not there */
 };
 
 void message_init(struct message *m, struct arena *arena);
 void message_add(
-    struct message *m, struct str name, struct str value); /* slices are kept, not copied; name in lower case */
+    struct message *m, struct str name, struct str value);        /* slices are kept, not copied; name in lower case */
+void message_add_field(struct message *m, const struct field *f); /* of another message, as it stands there */
 void message_add_id(struct message *m, enum field_id id, struct str value);
 /* The same for a field that this proxy says itself (its own X-Forwarded-For, Keep-Alive, …): it has no flags, so the writer
  * prints it where it drops the one that came in. Not for FRAME fields (assert): those follow from `host` and `framing`. */

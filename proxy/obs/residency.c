@@ -11,6 +11,7 @@
 #include "proxy/base/mem.h"
 
 enum { PROBES = 32 };
+_Static_assert(sizeof(struct residency_key) % sizeof(uint64_t) == 0, "a key is hashed in words");
 
 struct row {
     atomic_bool used;
@@ -66,12 +67,15 @@ residency_free(struct residency *r)
 static uint64_t
 hash(const struct residency_key *key)
 {
-    const unsigned char *p = (const unsigned char *)key;
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    const char *p = (const char *)key;
+    uint64_t h = 0, word;
 
-    for (size_t i = 0; i < sizeof(*key); i++)
-        h = (h ^ p[i]) * UINT64_C(0x100000001b3);
-    return h ^ h >> 32;
+    for (size_t i = 0; i < sizeof(*key); i += sizeof(word)) {
+        memcpy(&word, p + i, sizeof(word));
+        h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        h ^= h >> 32;
+    }
+    return h;
 }
 
 static struct row *

@@ -15,7 +15,7 @@ enum { RESIDENCY_ROWS = 2048, RESIDENCY_TEXT = 96 };
 struct residency_key {
     char rule[RESIDENCY_TEXT], partition[RESIDENCY_TEXT]; /* cut at the end when longer */
     char caller[3], cluster_country[3];                   /* "" when not known */
-    char cluster[64];
+    char cluster[66];
 };
 
 struct residency;
