@@ -59,8 +59,7 @@ void json_begin_object(struct json_writer *w);
 void json_end_object(struct json_writer *w);
 void json_begin_array(struct json_writer *w);
 void json_end_array(struct json_writer *w);
-void json_key(struct json_writer *w, const char *key); /* a name of ours, written as it is */
-void json_key_plain(struct json_writer *w, struct str key);
+void json_key(struct json_writer *w, const char *key);    /* a name of ours, written as it is */
 void json_key_str(struct json_writer *w, struct str key); /* any text */
 void json_put_str(struct json_writer *w, struct str value);
 void json_put_text(struct json_writer *w, const char *value); /* NULL gives null */
@@ -77,5 +76,9 @@ void json_member_str(struct json_writer *w, const char *key, struct str value);
 void json_member_u64(struct json_writer *w, const char *key, uint64_t value);
 void json_member_double(struct json_writer *w, const char *key, double value, int decimals);
 void json_member_bool(struct json_writer *w, const char *key, bool value);
+
+/* Members of an object that has one already, with all that stands before the value in one piece: ,"key":" or ,"key": */
+void json_next_str(struct json_writer *w, struct str start, struct str value);
+void json_next_u64(struct json_writer *w, struct str start, uint64_t value);
 
 #endif

@@ -92,31 +92,34 @@ put_escaped(struct buf *out, unsigned char c)
     buf_append(out, text, 6);
 }
 
+/* What a string may not hold as it is: control bytes, quotes, backslashes, and, until looked at, what is not ASCII. */
+static const bool is_special[256] = { [0 ... 0x1f] = true, ['"'] = true, ['\\'] = true, [0x7f ... 0xff] = true };
+
+/* The same for eight bytes: sets the high bit of a byte below 0x20, of a quote or a backslash, of 0x7f and above. Nothing is
+ * borrowed from or carried to another byte but by one of these. */
 static bool
-is_plain(unsigned char c)
+has_special(const char *p)
 {
-    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    uint64_t word, quotes, slashes;
+
+    memcpy(&word, p, 8);
+    quotes = word ^ ones * '"';
+    slashes = word ^ ones * '\\';
+    return (((word - ones * 0x20) | (quotes - ones) | (slashes - ones) | (word + ones)) & ones * 0x80) != 0;
 }
 
-/* Bytes at the beginning of s that stand for themselves; eight at a time as long as all of these do. */
+/* Bytes at the beginning of s that stand for themselves. */
 static size_t
 plain_len(struct str s)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones * 0x80;
     size_t i = 0;
 
-    for (; i + 8 <= s.len; i += 8) {
-        uint64_t word, quotes, slashes;
-
-        memcpy(&word, s.p + i, 8);
-        quotes = word ^ ones * '"';
-        slashes = word ^ ones * '\\';
-        /* Sets the high bit of a byte below 0x20, of a quote or a backslash, of 0x7f and above. Nothing is borrowed from or
-         * carried to another byte but by one of these. */
-        if (((word - ones * 0x20) | (quotes - ones) | (slashes - ones) | (word + ones)) & highs)
-            break;
-    }
-    while (i < s.len && is_plain((unsigned char)s.p[i]))
+    while (i + 8 <= s.len && !has_special(s.p + i))
+        i += 8;
+    if (s.len >= 8 && s.len - i < 8 && !has_special(s.p + s.len - 8))
+        return s.len;
+    while (i < s.len && !is_special[(unsigned char)s.p[i]])
         i++;
     return i;
 }
@@ -143,52 +146,75 @@ put_unplain(struct buf *out, struct str s)
     }
 }
 
-/* A comma if there is one, s in quotes, and a colon when it is a key. */
-static void
-put_quoted(struct json_writer *w, struct str s, size_t plain, bool is_key)
+static char *
+put_bytes(char *at, struct str s)
 {
-    char *start = buf_reserve(w->out, plain + 4), *at = start;
+    if (s.len)
+        memcpy(at, s.p, s.len);
+    return at + s.len;
+}
 
-    if (needs_comma(w))
-        *at++ = ',';
-    *at++ = '"';
-    if (plain)
-        memcpy(at, s.p, plain);
-    at += plain;
+/* `before` as it is, `s` as the inside of a string, then one or two bytes more. */
+static void
+put_string(struct buf *out, struct str before, struct str s, size_t plain, const char *after)
+{
+    char *start = buf_reserve(out, before.len + plain + 2), *at = put_bytes(start, before);
+
+    at = put_bytes(at, str_make(s.p, plain));
     if (plain < s.len) {
-        buf_commit(w->out, (size_t)(at - start));
-        put_unplain(w->out, str_skip(s, plain));
-        start = at = buf_reserve(w->out, 2);
+        buf_commit(out, (size_t)(at - start));
+        put_unplain(out, str_skip(s, plain));
+        start = at = buf_reserve(out, 2);
     }
-    *at++ = '"';
-    if (is_key)
-        *at++ = ':';
-    buf_commit(w->out, (size_t)(at - start));
-    w->after_key = is_key;
+    *at++ = after[0];
+    if (after[1])
+        *at++ = after[1];
+    buf_commit(out, (size_t)(at - start));
+}
+
+static struct str
+opening(struct json_writer *w)
+{
+    return needs_comma(w) ? STR(",\"") : STR("\"");
 }
 
 void
 json_key_str(struct json_writer *w, struct str key)
 {
-    put_quoted(w, key, plain_len(key), true);
-}
-
-void
-json_key_plain(struct json_writer *w, struct str key)
-{
-    put_quoted(w, key, key.len, true);
+    put_string(w->out, opening(w), key, plain_len(key), "\":");
+    w->after_key = true;
 }
 
 void
 json_key(struct json_writer *w, const char *key)
 {
-    json_key_plain(w, str_from(key));
+    struct str text = str_from(key);
+
+    put_string(w->out, opening(w), text, text.len, "\":");
+    w->after_key = true;
 }
 
 void
 json_put_str(struct json_writer *w, struct str value)
 {
-    put_quoted(w, value, plain_len(value), false);
+    put_string(w->out, opening(w), value, plain_len(value), "\"");
+}
+
+void
+json_next_str(struct json_writer *w, struct str start, struct str value)
+{
+    put_string(w->out, start, value, plain_len(value), "\"");
+}
+
+void
+json_next_u64(struct json_writer *w, struct str start, uint64_t value)
+{
+    char digits[STR_U64_MAX];
+    struct str text = str_of_u64(value, digits);
+    char *at = buf_reserve(w->out, start.len + text.len);
+
+    put_bytes(put_bytes(at, start), text);
+    buf_commit(w->out, start.len + text.len);
 }
 
 void

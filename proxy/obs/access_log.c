@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -102,38 +103,55 @@ access_log_reopen(struct access_log *log)
     return 0;
 }
 
+/* The members of a line between the time and the tries, in this order; empty ones are left out. */
+static const struct {
+    struct str start;
+    size_t at;
+} texts[] = {
+#define TEXT(name) \
+    { \
+        { ",\"" #name "\":\"", sizeof(",\"" #name "\":\"") - 1 }, offsetof(struct access_record, name) \
+    }
+    TEXT(address),
+    TEXT(client_subject),
+    TEXT(place),
+    TEXT(place_source),
+    TEXT(key),
+    TEXT(subject),
+    TEXT(method),
+    TEXT(path),
+    TEXT(operation),
+    TEXT(kind),
+    TEXT(collection),
+    TEXT(rule),
+    TEXT(partition),
+    TEXT(cluster),
+    TEXT(reason),
+    TEXT(request_id),
+    TEXT(trace_id),
+    TEXT(parent_id),
+    TEXT(user_agent),
+#undef TEXT
+};
+enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]), ADDRESS = 0 };
+
 static void
-put_text(struct json_writer *w, struct str key, struct str value)
+put_texts(struct json_writer *w, const struct access_record *r)
 {
-    if (value.len == 0)
-        return;
-    json_key_plain(w, key);
-    json_put_str(w, value);
+    for (unsigned i = r->hide_address ? ADDRESS + 1 : 0; i < N_TEXTS; i++) {
+        struct str value;
+
+        memcpy(&value, (const char *)r + texts[i].at, sizeof(value));
+        if (value.len)
+            json_next_str(w, texts[i].start, value);
+    }
 }
 
 static void
-put_number(struct json_writer *w, struct str key, uint64_t value)
+put_fail(struct json_writer *w, struct str start, enum fail fail)
 {
-    json_key_plain(w, key);
-    json_put_u64(w, value);
-}
-
-static void
-put_phase(struct json_writer *w, struct str key, int64_t us)
-{
-    if (us < 0)
-        return;
-    json_key_plain(w, key);
-    json_put_u64(w, (uint64_t)us);
-}
-
-static void
-put_flag(struct json_writer *w, struct str key, bool on)
-{
-    if (!on)
-        return;
-    json_key_plain(w, key);
-    json_put_bool(w, true);
+    if (fail)
+        json_next_str(w, start, str_from(fail_info(fail)->code));
 }
 
 static void
@@ -141,47 +159,33 @@ put_tries(struct json_writer *w, const struct access_record *r)
 {
     if (r->n_tries == 0)
         return;
-    json_key_plain(w, STR("tries"));
+    json_key(w, "tries");
     json_begin_array(w);
     for (unsigned i = 0; i < r->n_tries && i < ACCESS_TRIES; i++) {
         const struct access_try *t = &r->tries[i];
 
         json_begin_object(w);
-        put_text(w, STR("endpoint"), t->endpoint);
+        json_member_str(w, "endpoint", t->endpoint);
         if (t->status)
-            put_number(w, STR("status"), (uint64_t)t->status);
-        if (t->fail)
-            put_text(w, STR("fail"), str_from(fail_info(t->fail)->code));
+            json_next_u64(w, STR(",\"status\":"), (uint64_t)t->status);
+        put_fail(w, STR(",\"fail\":\""), t->fail);
         json_end_object(w);
     }
     json_end_array(w);
 }
 
 static void
-put_texts(struct json_writer *w, const struct access_record *r)
+put_phase(struct json_writer *w, struct str start, int64_t us)
 {
-    if (!r->hide_address)
-        put_text(w, STR("address"), r->address);
-    put_text(w, STR("client_subject"), r->client_subject);
-    put_text(w, STR("place"), r->place);
-    put_text(w, STR("place_source"), r->place_source);
-    put_text(w, STR("key"), r->key);
-    put_text(w, STR("subject"), r->subject);
-    put_text(w, STR("method"), r->method);
-    put_text(w, STR("path"), r->path);
-    put_text(w, STR("operation"), r->operation);
-    put_text(w, STR("kind"), r->kind);
-    put_text(w, STR("collection"), r->collection);
-    put_text(w, STR("rule"), r->rule);
-    if (r->rule_line)
-        put_number(w, STR("rule_line"), r->rule_line);
-    put_text(w, STR("partition"), r->partition);
-    put_text(w, STR("cluster"), r->cluster);
-    put_text(w, STR("reason"), r->reason);
-    put_text(w, STR("request_id"), r->request_id);
-    put_text(w, STR("trace_id"), r->trace_id);
-    put_text(w, STR("parent_id"), r->parent_id);
-    put_text(w, STR("user_agent"), r->user_agent);
+    if (us >= 0)
+        json_next_u64(w, start, (uint64_t)us);
+}
+
+static void
+put_flag(struct json_writer *w, const char *key, bool on)
+{
+    if (on)
+        json_member_bool(w, key, true);
 }
 
 void
@@ -190,23 +194,24 @@ access_log_format(const struct access_record *r, struct buf *out)
     struct json_writer w = json_writer(out);
 
     json_begin_object(&w);
-    json_key_plain(&w, STR("time"));
+    json_key(&w, "time");
     json_put_time(&w, r->wall_us);
     put_texts(&w, r);
-    put_number(&w, STR("status"), (uint64_t)r->status);
-    if (r->fail)
-        put_text(&w, STR("error"), str_from(fail_info(r->fail)->code));
+    if (r->rule_line)
+        json_next_u64(&w, STR(",\"rule_line\":"), r->rule_line);
+    json_next_u64(&w, STR(",\"status\":"), (uint64_t)r->status);
+    put_fail(&w, STR(",\"error\":\""), r->fail);
     put_tries(&w, r);
-    put_number(&w, STR("attempts"), r->n_tries);
-    put_flag(&w, STR("not_replayable"), r->not_replayable);
-    put_flag(&w, STR("cut"), r->was_cut);
-    put_number(&w, STR("bytes_in"), r->bytes_in);
-    put_number(&w, STR("bytes_out"), r->bytes_out);
-    put_phase(&w, STR("body_us"), r->body_us);
-    put_phase(&w, STR("planned_us"), r->planned_us);
-    put_phase(&w, STR("sent_us"), r->sent_us);
-    put_phase(&w, STR("first_byte_us"), r->first_byte_us);
-    put_phase(&w, STR("total_us"), r->total_us);
+    json_next_u64(&w, STR(",\"attempts\":"), r->n_tries);
+    put_flag(&w, "not_replayable", r->not_replayable);
+    put_flag(&w, "cut", r->was_cut);
+    json_next_u64(&w, STR(",\"bytes_in\":"), r->bytes_in);
+    json_next_u64(&w, STR(",\"bytes_out\":"), r->bytes_out);
+    put_phase(&w, STR(",\"body_us\":"), r->body_us);
+    put_phase(&w, STR(",\"planned_us\":"), r->planned_us);
+    put_phase(&w, STR(",\"sent_us\":"), r->sent_us);
+    put_phase(&w, STR(",\"first_byte_us\":"), r->first_byte_us);
+    put_phase(&w, STR(",\"total_us\":"), r->total_us);
     json_end_object(&w);
     buf_putc(out, '\n');
 }
