@@ -66,6 +66,23 @@ tell_geo(const struct world *old, const struct world *fresh)
         events_add(EVENT_GEO, STR_NONE, "no geo database is in use any more");
 }
 
+/* The same of certificates: one that was renewed ends at another time. */
+static void
+tell_certificates(const struct tls_server *old, const struct tls_server *fresh)
+{
+    unsigned n_was = old ? tls_server_count(old) : 0, n = fresh ? tls_server_count(fresh) : 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        int64_t was_until = 0, until;
+        struct str was = i < n_was ? tls_server_certificate(old, i, &was_until) : STR_NONE;
+        struct str file = tls_server_certificate(fresh, i, &until);
+
+        if (until != was_until || !str_eq(file, was))
+            events_add(EVENT_CERTIFICATE, STR_NONE, "certificate " STR_FMT " is in use, valid for %lld more days",
+                STR_ARG(file), (long long)((until - clock_wall_us() / USEC_PER_SEC) / (24 * 3600)));
+    }
+}
+
 static void
 adopt(struct server *s, struct world *fresh, const char *why)
 {
@@ -87,6 +104,7 @@ adopt(struct server *s, struct world *fresh, const char *why)
     events_add(EVENT_RELOAD, STR_NONE, "configuration %llu is in use (%s): %u clusters, %u lines in the partition map",
         (unsigned long long)fresh->generation, why, fresh->topology->n_clusters, fresh->map->n_rules);
     tell_geo(old, fresh);
+    tell_certificates(old->tls, fresh->tls);
     world_unref(old);
 }
 

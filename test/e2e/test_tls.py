@@ -3,6 +3,7 @@
 import datetime
 import http.client
 import json
+import re
 import socket
 import ssl
 import time
@@ -296,9 +297,11 @@ def test_renewal_under_open_connections(secure):
     with s.connect(context) as kept:
         assert s.ask(kept)[0] == 200
         session = kept.session
-        s.authority.issue("edge.test", "127.0.0.1").save(s.directory, "edge")
+        s.authority.issue("edge.test", "127.0.0.1", end=now() + datetime.timedelta(days=20)).save(s.directory, "edge")
         wait_for(lambda: serial(s) != old, 10, "the new certificate")
         assert s.ask(kept)[0] == 200
+        told = wait_for(lambda: [e["text"] for e in s.edge.status()["events"] if e["kind"] == "certificate"], 5, "the event")
+        assert re.search("edge.pem is in use, valid for (19|20) more days", told[0])
         with s.connect(context, session=session) as c:  # tickets of before are good
             assert c.session_reused and s.ask(c)[0] == 200
         # A key that does not belong to it: the pair in use stays.
