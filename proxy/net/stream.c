@@ -20,6 +20,12 @@ stream_on_event(struct stream *s, stream_event_fn *fn, void *arg)
     s->arg = arg;
 }
 
+bool
+stream_may_read(const struct stream *s)
+{
+    return s->ops->may_read(s);
+}
+
 ssize_t
 stream_read(struct stream *s, void *into, size_t room)
 {

@@ -41,6 +41,8 @@ void stream_on_event(struct stream *s, stream_event_fn *fn, void *arg);
 /* > 0, 0 at the neat end, -EAGAIN, -errno. room > 0. Bytes that came before a reset are delivered before its error. A
  * connection that broke never reads as ended, whichever call met the error first. */
 ssize_t stream_read(struct stream *s, void *into, size_t room);
+/* False when a read would answer -EAGAIN as things stand, for whom even that costs something. */
+bool stream_may_read(const struct stream *s);
 /* Bytes taken, -EAGAIN, -errno; -EPIPE after the peer has stopped listening (what it sent may still be readable). Taking
  * fewer than offered means that it is full now and that an event follows, so there is no need to ask twice.
  * n <= STREAM_IOV_MAX. */

@@ -9,6 +9,7 @@
 
 struct stream_ops {
     bool (*is_connected)(const struct stream *s);
+    bool (*may_read)(const struct stream *s); /* false: a read would answer -EAGAIN */
     ssize_t (*read)(struct stream *s, void *into, size_t room);
     ssize_t (*write)(struct stream *s, const struct iovec *iov, int n);
     void (*recheck)(struct stream *s); /* NULL: reads always look */

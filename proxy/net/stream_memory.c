@@ -68,6 +68,14 @@ memory_is_connected(const struct stream *s)
     return true;
 }
 
+static bool
+memory_may_read(const struct stream *s)
+{
+    const struct memory *m = const_memory_of(s);
+
+    return m->broken || (!m->is_stalled && (buf_len(&m->in) || m->is_reset || m->is_ended));
+}
+
 static ssize_t
 memory_read(struct stream *s, void *into, size_t room)
 {
@@ -76,10 +84,10 @@ memory_read(struct stream *s, void *into, size_t room)
 
     if (m->broken)
         return -m->broken;
-    if (m->is_stalled)
+    if (!memory_may_read(s))
         return -EAGAIN;
     if (in.len == 0)
-        return m->is_reset ? -ECONNRESET : m->is_ended ? 0 : -EAGAIN;
+        return m->is_reset ? -ECONNRESET : 0;
     if (in.len > room)
         in.len = room;
     memcpy(into, in.p, in.len);
@@ -183,6 +191,7 @@ memory_rtt_us(const struct stream *s)
 
 static const struct stream_ops memory_ops = {
     .is_connected = memory_is_connected,
+    .may_read = memory_may_read,
     .read = memory_read,
     .write = memory_write,
     .shutdown = memory_shutdown,

@@ -114,16 +114,24 @@ failed(struct tcp *t, int error)
     return t->error ? -t->error : -error;
 }
 
+static bool
+tcp_may_read(const struct stream *s)
+{
+    const struct tcp *t = const_tcp_of(s);
+
+    return t->has_connected ? t->may_read : t->error != 0;
+}
+
 static ssize_t
 tcp_read(struct stream *s, void *into, size_t room)
 {
     struct tcp *t = tcp_of(s);
     ssize_t n;
 
-    if (!t->has_connected)
-        return t->error ? -t->error : -EAGAIN;
-    if (!t->may_read)
+    if (!tcp_may_read(s))
         return -EAGAIN;
+    if (!t->has_connected)
+        return -t->error;
     do
         n = recv(t->fd, into, room, 0);
     while (n < 0 && errno == EINTR);
@@ -227,6 +235,7 @@ tcp_rtt_us(const struct stream *s)
 
 static const struct stream_ops tcp_ops = {
     .is_connected = tcp_is_connected,
+    .may_read = tcp_may_read,
     .read = tcp_read,
     .write = tcp_write,
     .recheck = tcp_recheck,

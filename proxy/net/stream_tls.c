@@ -119,6 +119,14 @@ tls_bio_new(struct tls *t)
     return bio;
 }
 
+/* Before each call of OpenSSL: it takes old errors for its own. To clear the list costs more than to see that it is empty. */
+void
+tls_forget_errors(void)
+{
+    if (ERR_peek_error())
+        ERR_clear_error();
+}
+
 /* Write from the front; what is left stays. */
 static void
 drain(struct tls *t, struct buf *from)
@@ -167,6 +175,19 @@ tls_is_connected(const struct stream *s)
     return const_tls_of(s)->state == TLS_OPEN;
 }
 
+/* OpenSSL would find out by itself, at the price of a fifth of a record. */
+static bool
+tls_may_read(const struct stream *s)
+{
+    const struct tls *t = const_tls_of(s);
+
+    /* A peer that asks and does not listen is not answered without end. */
+    if (t->state != TLS_OPEN || buf_len(&t->out) > TLS_OUT_HIGH)
+        return t->read_error != 0;
+    return t->read_error || (SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN) || buf_len(&t->early) ||
+           SSL_has_pending(t->ssl) || stream_may_read(t->below);
+}
+
 static ssize_t
 read_failed(struct tls *t, int ssl_error)
 {
@@ -187,10 +208,9 @@ tls_read(struct stream *s, void *into, size_t room)
 
     if (t->read_error)
         return t->read_error;
-    /* A peer that asks and does not listen is not answered without end. */
-    if (t->state != TLS_OPEN || buf_len(&t->out) > TLS_OUT_HIGH)
+    if (!tls_may_read(s))
         return -EAGAIN;
-    ERR_clear_error();
+    tls_forget_errors();
     if (SSL_read_ex(t->ssl, into, room, &n) == 1) {
         result = (ssize_t)n;
         t->has_read = true;
@@ -245,7 +265,7 @@ write_pieces(struct tls *t, const struct iovec *iov, int n)
     struct str piece;
 
     while (!t->write_error && buf_len(&t->out) == 0 && (piece = next_piece(&g, record)).len) {
-        ERR_clear_error();
+        tls_forget_errors();
         if (SSL_write_ex(t->ssl, piece.p, piece.len, &taken) != 1) {
             t->write_error = -EPROTO;
             break;
@@ -286,7 +306,7 @@ tls_write(struct stream *s, const struct iovec *iov, int n)
 static void
 say_end(struct tls *t)
 {
-    ERR_clear_error();
+    tls_forget_errors();
     SSL_shutdown(t->ssl);
     tls_flush(t);
 }
@@ -348,6 +368,7 @@ tls_rtt_us(const struct stream *s)
 
 static const struct stream_ops tls_ops = {
     .is_connected = tls_is_connected,
+    .may_read = tls_may_read,
     .read = tls_read,
     .write = tls_write,
     .recheck = tls_recheck,

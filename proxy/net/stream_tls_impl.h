@@ -59,6 +59,7 @@ struct tls_memory {
 
 /* stream_tls.c */
 BIO *tls_bio_new(struct tls *t);
+void tls_forget_errors(void);
 void tls_flush(struct tls *t); /* scratch, and what waits, to the stream below; errors go to write_error */
 
 /* tls_handshake.c */
