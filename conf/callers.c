@@ -150,9 +150,9 @@ listeners_parse(const struct conf *conf, struct arena *arena, struct conf_issues
 
 /* --- trust ------------------------------------------------------------------------------------------------------- */
 
-static struct cidr *
-parse_networks(const struct conf *conf, const char *field, struct str text, unsigned *ret_n, struct arena *arena,
-    struct conf_issues *issues)
+static struct networks
+parse_networks(
+    const struct conf *conf, const char *field, struct str text, struct arena *arena, struct conf_issues *issues)
 {
     struct scan scan = scan_option(conf, field, text, issues);
     unsigned n_words, n = 0;
@@ -166,8 +166,9 @@ parse_networks(const struct conf *conf, const char *field, struct str text, unsi
             scan_warning(&scan, words[i], STR_FMT " believes everybody", STR_ARG(words[i].text));
         n++;
     }
-    *ret_n = n;
-    return list;
+    if (n)
+        qsort(list, n, sizeof(*list), networks_order);
+    return networks_index(list, n, arena);
 }
 
 static bool
@@ -187,10 +188,10 @@ is_token(struct str s)
 static void
 check_header(const struct conf *conf, const struct trust *t, struct conf_issues *issues)
 {
-    if (t->header.len == 0 && t->n_proxies)
+    if (t->header.len == 0 && t->proxies.n)
         conf_option_issue(issues, false, conf, "trusted_proxies",
             "SEXTANT_CLIENT_ADDRESS=peer: no header is read, so this has no effect");
-    if (t->header.len && t->n_proxies + t->n_callers == 0 &&
+    if (t->header.len && t->proxies.n + t->callers.n == 0 &&
         !str_eq(conf->client_address, str_from(option_find("client_address")->default_value)))
         conf_option_issue(issues, false, conf, "client_address",
             "the header is read only from SEXTANT_TRUSTED_PROXIES and _CALLERS, and there are none");
@@ -220,8 +221,8 @@ trust_parse(const struct conf *conf, struct arena *arena, struct conf_issues *is
 {
     struct trust *t = ARENA_NEW(arena, struct trust);
 
-    t->proxies = parse_networks(conf, "trusted_proxies", conf->trusted_proxies, &t->n_proxies, arena, issues);
-    t->callers = parse_networks(conf, "trusted_callers", conf->trusted_callers, &t->n_callers, arena, issues);
+    t->proxies = parse_networks(conf, "trusted_proxies", conf->trusted_proxies, arena, issues);
+    t->callers = parse_networks(conf, "trusted_callers", conf->trusted_callers, arena, issues);
     parse_header(conf, t, arena, issues);
     check_header(conf, t, issues);
     return t;
@@ -240,22 +241,12 @@ struct override_list {
     unsigned n;
 };
 
-static int
-order_of(const struct cidr *x, const struct cidr *y)
-{
-    if (x->bits != y->bits)
-        return (int)y->bits - (int)x->bits;
-    if (x->base.family != y->base.family)
-        return (int)x->base.family - (int)y->base.family;
-    return memcmp(x->base.bytes, y->base.bytes, sizeof(x->base.bytes));
-}
-
 /* The longest prefix first; equal networks as they were written. */
 static int
 longest_first(const void *a, const void *b)
 {
     const struct override_at *x = a, *y = b;
-    int order = order_of(&x->o.net, &y->o.net);
+    int order = networks_order(&x->o.net, &y->o.net);
 
     return order ? order : (x->at.text.p > y->at.text.p) - (x->at.text.p < y->at.text.p);
 }
@@ -310,6 +301,7 @@ overrides_parse(const struct conf *conf, struct arena *arena, struct conf_issues
     struct overrides *o = ARENA_NEW(arena, struct overrides);
     struct scan scan = scan_option(conf, "overrides", conf->overrides, issues);
     struct override_list list = { .n = 0 };
+    struct cidr *nets;
     struct word *words;
     unsigned n, cap = 1;
 
@@ -323,11 +315,14 @@ overrides_parse(const struct conf *conf, struct arena *arena, struct conf_issues
     if (list.n)
         qsort(list.items, list.n, sizeof(*list.items), longest_first);
     o->items = ARENA_ARRAY(arena, list.n + 1, struct place_override);
+    nets = ARENA_ARRAY(arena, list.n + 1, struct cidr);
     for (unsigned i = 0; i < list.n; i++) {
+        nets[i] = list.items[i].o.net;
         o->items[o->n++] = list.items[i].o;
-        if (i && order_of(&list.items[i - 1].o.net, &list.items[i].o.net) == 0)
+        if (i && networks_order(&list.items[i - 1].o.net, &list.items[i].o.net) == 0)
             scan_error(&scan, list.items[i].at, "\"" STR_FMT "\": this network is listed twice, first in line %u",
                 STR_ARG(list.items[i].at.text), list.items[i - 1].at.line);
     }
+    o->networks = networks_index(nets, o->n, arena);
     return o;
 }

@@ -5,6 +5,7 @@
 /* Clusters and their endpoints, and the short lists about callers: checked, immutable once built. */
 
 #include "conf/conf.h"
+#include "conf/networks.h"
 #include "geoip/geo_place.h"
 #include "proxy/base/addr.h"
 
@@ -71,8 +72,7 @@ struct listen_conf {
 
 /* What is believed of callers. */
 struct trust {
-    struct cidr *proxies, *callers;
-    unsigned n_proxies, n_callers;
+    struct networks proxies, callers;
     struct str header; /* lower-case name of the client-address header; empty means the peer */
 };
 
@@ -84,6 +84,7 @@ struct place_override {
 struct overrides {
     struct place_override *items;
     unsigned n;
+    struct networks networks; /* of the items, in the same order */
 };
 
 struct listen_conf *listen_parse(

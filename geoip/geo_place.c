@@ -232,7 +232,8 @@ static const struct cidr specials[] = {
 };
 enum { N_SPECIALS = sizeof(specials) / sizeof(specials[0]) };
 
-/* Which of them an address with this first byte may be in, as bits: for most there is none. */
+/* First bytes of addresses that may be in one of them, as bits, all in one line of the cache; and for these bytes, in which. */
+static _Alignas(64) uint64_t special_bytes[2][4];
 static uint32_t specials_by_byte[2][256];
 static pthread_once_t specials_once = PTHREAD_ONCE_INIT;
 _Static_assert(N_SPECIALS <= 32, "a bit for each network");
@@ -244,17 +245,22 @@ index_specials(void)
         const struct cidr *net = &specials[i];
         unsigned first = net->base.bytes[0], more = net->bits < 8 ? 0xffU >> net->bits : 0;
 
-        for (unsigned byte = first; byte <= first + more; byte++)
+        for (unsigned byte = first; byte <= first + more; byte++) {
+            special_bytes[net->base.family == 6][byte / 64] |= UINT64_C(1) << byte % 64;
             specials_by_byte[net->base.family == 6][byte] |= UINT32_C(1) << i;
+        }
     }
 }
 
 static bool
 is_in_specials(const struct addr *a)
 {
-    uint32_t left = specials_by_byte[a->family == 6][a->bytes[0]];
+    bool is_v6 = a->family == 6;
+    uint8_t byte = a->bytes[0];
 
-    for (; left; left &= left - 1) {
+    if (!(special_bytes[is_v6][byte / 64] >> byte % 64 & 1))
+        return false;
+    for (uint32_t left = specials_by_byte[is_v6][byte]; left; left &= left - 1) {
         if (cidr_has(&specials[__builtin_ctz(left)], a))
             return true;
     }

@@ -27,6 +27,33 @@ from_v6(const void *bytes, struct addr *ret_addr)
     memcpy(ret_addr->bytes, bytes, 16);
 }
 
+/* As inet_pton() reads it: four decimal numbers up to 255, without leading zeros. */
+static bool
+parse_v4(struct str s, uint8_t bytes[4])
+{
+    unsigned n = 0, value = 0, digits = 0;
+
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.p[i];
+
+        if (c == '.' && digits && n < 3) {
+            bytes[n++] = (uint8_t)value;
+            value = digits = 0;
+            continue;
+        }
+        if (c < '0' || c > '9' || (digits && value == 0))
+            return false;
+        value = value * 10 + (unsigned)(c - '0');
+        digits++;
+        if (value > 255)
+            return false;
+    }
+    if (n < 3 || digits == 0)
+        return false;
+    bytes[3] = (uint8_t)value;
+    return true;
+}
+
 bool
 addr_parse(struct str s, struct addr *ret_addr)
 {
@@ -38,14 +65,14 @@ addr_parse(struct str s, struct addr *ret_addr)
         s = str_make(s.p + 1, s.len - 2);
     if (str_cut(s, '%', &s, &zone) && zone.len == 0)
         return false;
+    if (parse_v4(s, bytes)) {
+        from_v4(bytes, ret_addr);
+        return true;
+    }
     if (s.len == 0 || s.len >= sizeof(text) || memchr(s.p, '\0', s.len))
         return false;
     memcpy(text, s.p, s.len);
     text[s.len] = '\0';
-    if (inet_pton(AF_INET, text, bytes) == 1) {
-        from_v4(bytes, ret_addr);
-        return true;
-    }
     if (inet_pton(AF_INET6, text, bytes) == 1) {
         from_v6(bytes, ret_addr);
         return true;

@@ -10,26 +10,16 @@
 
 #include "proxy/route/forwarded.h"
 
-static bool
-is_in(const struct cidr *list, unsigned n, const struct addr *a)
-{
-    for (unsigned i = 0; i < n; i++) {
-        if (cidr_has(&list[i], a))
-            return true;
-    }
-    return false;
-}
-
 bool
 trust_is_proxy(const struct trust *trust, const struct addr *a)
 {
-    return is_in(trust->proxies, trust->n_proxies, a);
+    return networks_find(&trust->proxies, a) >= 0;
 }
 
 static bool
 is_caller(const struct trust *trust, const struct addr *a)
 {
-    return is_in(trust->callers, trust->n_callers, a);
+    return networks_find(&trust->callers, a) >= 0;
 }
 
 static void
@@ -58,11 +48,9 @@ walk_hops(const struct trust *trust, const struct message *req, struct caller *c
 static const struct place *
 find_override(const struct overrides *overrides, const struct addr *a)
 {
-    for (unsigned i = 0; i < overrides->n; i++) {
-        if (cidr_has(&overrides->items[i].net, a))
-            return &overrides->items[i].place;
-    }
-    return NULL;
+    int at = networks_find(&overrides->networks, a);
+
+    return at < 0 ? NULL : &overrides->items[at].place;
 }
 
 void

@@ -101,10 +101,10 @@ test_trust(void **state)
     fixture_conf(&f, env);
     t = trust_parse(f.conf, &f.arena, &f.issues);
     fixture_says(&f, "");
-    assert_int_equal(t->n_proxies, 2);
-    assert_int_equal(t->proxies[0].bits, 8);
-    assert_int_equal(t->proxies[1].bits, 32);
-    assert_int_equal(t->n_callers, 1);
+    assert_int_equal(t->proxies.n, 2);
+    assert_int_equal(t->proxies.items[0].bits, 32);
+    assert_int_equal(t->proxies.items[1].bits, 8);
+    assert_int_equal(t->callers.n, 1);
     assert_str_equal(t->header, "cf-connecting-ip");
     fixture_fini(&f);
 }

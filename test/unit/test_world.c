@@ -20,7 +20,7 @@ test_a_world_has_all_its_parts(void **state)
     assert_int_equal(w->generation, 1);
     assert_int_equal(w->topology->n_clusters, 1);
     assert_int_equal(w->map->n_rules, 1);
-    assert_int_equal(w->trust->n_proxies, 1);
+    assert_int_equal(w->trust->proxies.n, 1);
     assert_int_equal(w->overrides->n, 1);
     assert_true(w->has_default_place);
     assert_string_equal(w->default_place.country, "DE");
