@@ -189,7 +189,7 @@ class Sextant(Proxy):
                 "SEXTANT_ADMIN_LISTEN": f"127.0.0.1:{self.admin_port}", "SEXTANT_GEO_DB": f"{directory}/networks.mmdb",
                 "SEXTANT_REGION": CLUSTERS["eu"], "SEXTANT_TRUSTED_PROXIES": "127.0.0.0/8", "SEXTANT_HANDOVER": "off",
                 "SEXTANT_ACCESS_LOG": f"{self.directory}/access", "SEXTANT_TLS_CERT": f"{directory}/edge.pem",
-                "SEXTANT_TLS_KEY": f"{directory}/edge.key", "SEXTANT_MAX_CONNECTIONS": str(min((self.bench.descriptors - 500) // 2, 30_000)),
+                "SEXTANT_TLS_KEY": f"{directory}/edge.key", "SEXTANT_MAX_CONNECTIONS": str(self.bench.descriptors - 2000),
                 # 4096 requests at once are more than the defaults let through to a cluster.
                 "SEXTANT_CLUSTER_REQUESTS": "8192", "SEXTANT_CLUSTER_CONNECTIONS": "8192", "SEXTANT_QUEUE_LENGTH": "8192",
                 "SEXTANT_QUEUE_TIMEOUT": "10s", "SEXTANT_CONNECTION_REQUESTS": "0",
