@@ -8,7 +8,7 @@
 
 #include "proxy/base/mem.h"
 
-enum { CHUNK = 4096, ALIGN = 16 };
+enum { CHUNK = 8192, KEPT = 2 * CHUNK, ALIGN = 16 };
 
 struct arena_chunk {
     struct arena_chunk *next;
@@ -94,19 +94,14 @@ arena_printf(struct arena *a, const char *format, ...)
 void
 arena_reset(struct arena *a)
 {
-    struct arena_chunk *c = a->chunks;
+    struct arena_chunk *c;
 
-    if (!c)
-        return;
-    while (c->next) {
-        struct arena_chunk *next = c->next;
-
+    while ((c = a->chunks) && (c->next || c->size > KEPT)) {
+        a->chunks = c->next;
         mem_free(c);
-        c = next;
     }
-    a->chunks = c;
-    a->at = c->bytes;
-    a->end = c->bytes + c->size;
+    a->at = c ? c->bytes : NULL;
+    a->end = c ? c->bytes + c->size : NULL;
 }
 
 void

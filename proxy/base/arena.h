@@ -21,7 +21,7 @@ struct str arena_str(struct arena *a, struct str s); /* a copy, with a NUL after
 struct str arena_join(struct arena *a, struct str first, struct str second, struct str third);
 struct str arena_u64(struct arena *a, uint64_t value); /* in decimal digits */
 struct str arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void arena_reset(struct arena *a); /* forgets everything but keeps one chunk */
+void arena_reset(struct arena *a); /* forgets everything but keeps one chunk, unless that is large */
 void arena_fini(struct arena *a);
 
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))

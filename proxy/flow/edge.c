@@ -3,6 +3,7 @@
 
 #include "proxy/base/mem.h"
 #include "proxy/flow/session.h"
+#include "proxy/flow/transaction.h"
 
 enum { LOG_FLUSH_US = 50 * 1000, IDLE_LEAST_US = 1000 * 1000 };
 
@@ -62,7 +63,7 @@ edge_free(struct edge *e)
     flush_log(e);
     timer_fini(&e->log_timer);
     buf_fini(&e->log_lines);
-    buf_shelf_fini(&e->shelf);
+    transaction_free_spares(e);
     token_cache_free(e->tokens);
     mem_free(e);
 }

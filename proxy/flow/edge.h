@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "proxy/base/random.h"
+#include "proxy/base/spares.h"
 #include "proxy/net/stream_tls.h"
 #include "proxy/flow/census.h"
 #include "proxy/flow/quota.h"
@@ -50,7 +51,7 @@ struct edge {
     int64_t tls_told_us; /* when a failed handshake was last logged; the others since then are counted */
     unsigned tls_untold;
     TAILQ_HEAD(session_queue, session) idle; /* between requests, longest first */
-    struct buf_shelf shelf;                  /* what sessions that wait have no use for */
+    struct spares transactions;
     char read_buffer[UPSTREAM_READ_BYTES];
 };
 

@@ -389,7 +389,7 @@ read_some(struct session *s)
     }
     if (s->state == LINGER)
         return true;
-    buf_unshelve(&s->in, &s->edge->shelf);
+    buf_unshelve(&s->in, &s->edge->up->shelf);
     buf_append(&s->in, s->edge->read_buffer, (size_t)n);
     if (s->state == BODY)
         session_moved(s, (size_t)n);
@@ -403,8 +403,8 @@ after_flush(struct session *s)
 
     if ((s->state != LINGER && !is_idle) || buf_len(&s->out))
         return;
-    buf_shelve(&s->in, &s->edge->shelf);
-    buf_shelve(&s->out, &s->edge->shelf);
+    buf_shelve(&s->in, &s->edge->up->shelf);
+    buf_shelve(&s->out, &s->edge->up->shelf);
     if (s->saw_eof)
         session_end(s, false);
     else if (s->state == LINGER)

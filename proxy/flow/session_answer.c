@@ -100,7 +100,7 @@ on_answer_head(void *arg, struct message *answer)
     if (s->keep_alive)
         message_add_own(answer, FIELD_KEEP_ALIVE, keep_alive_value(s, answer->arena));
     s->head_sent = true;
-    buf_unshelve(&s->out, &s->edge->shelf);
+    buf_unshelve(&s->out, &s->edge->up->shelf);
     h1_write_response(&s->out, answer, s->minor);
 }
 

@@ -9,6 +9,8 @@
  */
 #include "proxy/flow/transaction_impl.h"
 
+#include <string.h>
+
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "proxy/http/coding.h"
@@ -16,10 +18,36 @@
 
 enum { WINDOW_BYTES = 128 * 1024, SMALL_BODY_BYTES = 2 << 20 };
 
+/* With the arena of an earlier one, perhaps. */
+static struct transaction *
+new_transaction(struct edge *edge)
+{
+    struct transaction *t = spares_take(&edge->transactions);
+    struct arena arena;
+
+    if (!t)
+        return MEM_NEW(struct transaction);
+    arena = t->arena;
+    memset(t, 0, sizeof(*t));
+    t->arena = arena;
+    return t;
+}
+
+void
+transaction_free_spares(struct edge *edge)
+{
+    struct transaction *t;
+
+    while ((t = spares_take(&edge->transactions))) {
+        arena_fini(&t->arena);
+        mem_free(t);
+    }
+}
+
 struct transaction *
 transaction_new(struct edge *edge, const struct responder *responder, void *arg)
 {
-    struct transaction *t = MEM_NEW(struct transaction);
+    struct transaction *t = new_transaction(edge);
 
     t->edge = edge;
     t->responder = responder;
@@ -49,8 +77,12 @@ transaction_free(struct transaction *t)
     group_fini(&t->group);
     group_fini(&t->configs);
     release_replay(t);
-    buf_fini(&t->body.bytes);
+    buf_clear(&t->body.bytes);
+    buf_shelve(&t->body.bytes, &t->edge->up->shelf);
     fleet_unref(t->fleet);
+    arena_reset(&t->arena);
+    if (spares_give(&t->edge->transactions, t))
+        return;
     arena_fini(&t->arena);
     mem_free(t);
 }
@@ -203,6 +235,7 @@ decide(struct transaction *t, const struct name_list *names)
     struct str error = STR_NONE;
     enum fail fail;
 
+    t->views = ARENA_ARRAY(&t->arena, t->fleet->n_clusters, struct cluster_view);
     fleet_views(t->fleet, t->views);
     plan_build(t->fleet->world, &t->caller, &t->op, names, t->views, &t->arena, &t->plan);
     record_plan(t);
@@ -402,6 +435,7 @@ transaction_body(struct transaction *t, struct str piece)
         fail_too_large(t, t->record.bytes_in);
         return;
     }
+    buf_unshelve(&t->body.bytes, &t->edge->up->shelf);
     buf_add(&t->body.bytes, piece);
     if (!account(t, piece.len)) {
         transaction_fail(t, FAIL_MEMORY_FULL, STR_NONE);

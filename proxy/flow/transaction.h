@@ -32,6 +32,7 @@ struct responder {
 };
 
 struct transaction *transaction_new(struct edge *edge, const struct responder *responder, void *arg);
+void transaction_free_spares(struct edge *edge);            /* the memory of those that were freed */
 void transaction_free(struct transaction *t);               /* cancels what runs; logs, if it had begun */
 struct message *transaction_request(struct transaction *t); /* for the parser to fill */
 

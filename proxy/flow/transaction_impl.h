@@ -33,7 +33,7 @@ struct transaction {
     struct caller caller;
     struct identity who;
     struct name_list names;
-    struct cluster_view views[CLUSTERS_MAX];
+    struct cluster_view *views; /* one a cluster, from the decision on */
     struct plan plan;
     struct message upstream_head;
     struct deadline deadline;

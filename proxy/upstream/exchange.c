@@ -25,9 +25,31 @@ release(void *arg)
     struct exchange *x = arg;
 
     timer_fini(&x->timer);
-    buf_fini(&x->out);
+    buf_clear(&x->out);
+    buf_shelve(&x->out, &x->up->shelf);
     backend_unref(x->p.backend);
-    mem_free(x);
+    if (!spares_give(&x->up->exchanges, x))
+        mem_free(x);
+}
+
+static struct exchange *
+new_exchange(struct upstream *up)
+{
+    struct exchange *x = spares_take(&up->exchanges);
+
+    if (!x)
+        return MEM_NEW(struct exchange);
+    *x = (struct exchange){ 0 };
+    return x;
+}
+
+void
+exchange_free_spares(struct upstream *up)
+{
+    struct exchange *x;
+
+    while ((x = spares_take(&up->exchanges)))
+        mem_free(x);
 }
 
 /* Ends it: no callback comes from here on, and the connection is dealt with. */
@@ -331,7 +353,7 @@ struct exchange *
 exchange_start(
     struct upstream *up, const struct exchange_params *params, const struct exchange_events *events, void *arg)
 {
-    struct exchange *x = MEM_NEW(struct exchange);
+    struct exchange *x = new_exchange(up);
 
     x->up = up;
     x->p = *params;
@@ -346,6 +368,7 @@ exchange_start(
     if (!params->is_probe)
         metrics_add(up->metrics, METRIC_EXCHANGES, params->slot, 1);
     begin_connection(x);
+    buf_unshelve(&x->out, &up->shelf);
     begin_head(x);
     exchange_arm(x);
     task_schedule(up->loop, &x->kick, pump, x);

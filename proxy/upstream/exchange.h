@@ -45,7 +45,8 @@ struct exchange_timing { /* absolute, 0 when not reached */
 
 struct exchange *exchange_start(
     struct upstream *up, const struct exchange_params *params, const struct exchange_events *events, void *arg);
-void exchange_cancel(struct exchange **xp); /* NULLs; safe on NULL; the connection is closed */
+void exchange_free_spares(struct upstream *up); /* the memory of those that ended */
+void exchange_cancel(struct exchange **xp);     /* NULLs; safe on NULL; the connection is closed */
 
 /* Body bytes, copied; framed as the head said. Call from on_room, or later while exchange_room() > 0. */
 void exchange_send(struct exchange *x, struct str piece);

@@ -72,6 +72,7 @@ on_body(void *arg, struct str piece)
         return;
     }
     if (buf_len(&leg->held) + piece.len <= leg->spec.hold_bytes) {
+        buf_unshelve(&leg->held, &leg->up->shelf);
         buf_add(&leg->held, piece);
         return;
     }
@@ -384,7 +385,8 @@ leg_fini(struct leg *leg)
         return;
     leg_cancel(leg);
     timer_fini(&leg->wait);
-    buf_fini(&leg->held);
+    buf_clear(&leg->held);
+    buf_shelve(&leg->held, &leg->up->shelf);
     fleet_unref(leg->fleet);
     leg->up = NULL;
 }

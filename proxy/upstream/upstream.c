@@ -130,6 +130,8 @@ upstream_free(struct upstream *up)
 {
     if (!up)
         return;
+    exchange_free_spares(up);
+    buf_shelf_fini(&up->shelf);
     timer_fini(&up->sweep);
     timer_fini(&up->queue_poll);
     for (unsigned i = 0; i < BACKENDS_MAX; i++)

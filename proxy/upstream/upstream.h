@@ -6,6 +6,7 @@
 
 #include <sys/queue.h>
 
+#include "proxy/base/spares.h"
 #include "proxy/http/h1.h"
 #include "proxy/net/loop.h"
 #include "proxy/net/stream_tls.h"
@@ -40,6 +41,8 @@ struct upstream {
     struct tls_count tls_count;
     struct tls_work *tls;
     struct budget budget;
+    struct buf_shelf shelf; /* what waiting sessions and requests that ended have no use for */
+    struct spares exchanges;
     uint64_t random;
     upstream_dial_fn *dial;
     void *dial_arg;
