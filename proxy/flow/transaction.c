@@ -9,8 +9,6 @@
  */
 #include "proxy/flow/transaction_impl.h"
 
-#include <string.h>
-
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "proxy/http/coding.h"
