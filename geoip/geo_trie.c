@@ -214,7 +214,8 @@ settle(char *block, size_t *at, void *array, size_t size)
 {
     char *to = block + *at;
 
-    memcpy(to, array, size);
+    if (size)
+        memcpy(to, array, size);
     mem_free(array);
     *at += size;
     return to;
