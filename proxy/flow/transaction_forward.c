@@ -25,11 +25,10 @@ is_sent_on(const struct transaction *t, const struct field *f)
 static void
 add_forwarded(struct transaction *t, struct message *m)
 {
-    char address[ADDR_TEXT_MAX], peer[ADDR_TEXT_MAX];
-    struct str from = str_from(addr_print(&t->caller.address, -1, address));
+    char peer[ADDR_TEXT_MAX];
+    struct str from = t->record.address;
     struct str via = str_from(addr_print(&t->link->peer, -1, peer));
-    struct str chain = addr_eq(&t->caller.address, &t->link->peer) ? arena_str(&t->arena, from)
-                                                                   : arena_join(&t->arena, from, STR(", "), via);
+    struct str chain = addr_eq(&t->caller.address, &t->link->peer) ? from : arena_join(&t->arena, from, STR(", "), via);
 
     message_add_own(m, FIELD_X_FORWARDED_FOR, chain);
     message_add_own(m, FIELD_X_FORWARDED_PROTO, t->link->is_tls ? STR("https") : STR("http"));

@@ -40,12 +40,14 @@ _Static_assert(FIELD_COUNT <= 64, "there is a bit for each id");
 
 static uint8_t slots[SLOTS]; /* ids; 0 is free */
 
+/* With these factors no two of the known names meet, so that each is found, or missed, at the first look. A name that is added
+ * may need others; it is found all the same. */
 static unsigned
 slot_of(struct str name)
 {
     size_t first = (unsigned char)name.p[0], last = (unsigned char)name.p[name.len - 1];
 
-    return (unsigned)(name.len * 7 + first * 5 + last * 13) % SLOTS;
+    return (unsigned)(name.len * 23 + first * 5 + last * 57) % SLOTS;
 }
 
 /* Filled before main(), so that look-ups need neither a lock nor a call to some init function. */
