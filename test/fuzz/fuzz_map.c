@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Clusters, areas, map and the other documents of one configuration, separated by lines of "---". Beyond not crashing: a map
- * without mistakes prints as one without mistakes that prints the same; a caller is only ever led to clusters that the line
- * lists; lines that are told to be alike lead a caller alike; the suggested maps are maps.
+ * without mistakes prints as one without mistakes that prints the same; a name is led to the first line that matches it, a
+ * caller only ever to clusters that the line lists; lines that are told to be alike lead a caller alike; the suggested maps are
+ * maps.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -90,6 +91,32 @@ check_callers(const struct partition_map *map)
     }
 }
 
+static const struct rule *
+first_line(const struct partition_map *map, struct str name)
+{
+    for (unsigned i = 0; i < map->n_rules; i++) {
+        for (unsigned j = 0; j < map->rules[i].n_patterns; j++) {
+            if (str_glob(map->rules[i].patterns[j], name))
+                return &map->rules[i];
+        }
+    }
+    return NULL;
+}
+
+/* Each pattern's own text is a name that it matches. */
+static void
+check_lines(const struct partition_map *map)
+{
+    for (unsigned i = 0; i < map->n_rules; i++) {
+        for (unsigned j = 0; j < map->rules[i].n_patterns; j++) {
+            struct str name = map->rules[i].patterns[j];
+            const struct rule *found = partition_map_rule(map, name);
+
+            check(found && found == first_line(map, name));
+        }
+    }
+}
+
 static void
 check_printed(const struct parsed *p, const struct str docs[N_DOCS])
 {
@@ -131,6 +158,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parse(&p, docs);
     if (p.issues.n_errors == 0) {
         check_callers(p.map);
+        check_lines(p.map);
         check_printed(&p, docs);
     }
     trust_parse(p.conf, &p.arena, &p.issues);
