@@ -4,9 +4,11 @@ import asyncio
 import gzip
 import hashlib
 import json
+import re
 import socket
 import ssl
 import time
+import urllib.parse
 import zlib
 
 from .api import Api, Reply
@@ -21,6 +23,8 @@ REASONS = {200: "OK", 202: "Accepted", 304: "Not Modified", 400: "Bad Request", 
            422: "Unprocessable Entity", 429: "Too Many Requests", 431: "Request Header Fields Too Large",
            500: "Internal Server Error", 503: "Service Unavailable"}
 VARY = "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+# Not played here, but a server looks at the name first.
+SHARD_SNAPSHOTS = re.compile("/collections/([^/]+)/shards/[0-9]+/snapshots?(/.*)?")
 CODINGS = ("br", "gzip", "deflate", "zstd")
 SAFE_TOKEN = set("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
@@ -344,11 +348,13 @@ class Server:
         handler, args = self.api.find(head.method, head.path)
         try:
             access = self.api.keys.authorise(head.method, head.path, head.headers, body, args)
-            if handler is None:
-                return Reply(404, b"", None)
+            shard = SHARD_SNAPSHOTS.fullmatch(head.path)
+            args = {"c": urllib.parse.unquote(shard[1])} if shard and not handler else args
             if len(args.get("c", "")) > 255:
                 raise ApiError(422, f'Validation error in path parameters: [collection_name: value "{args["c"]}" invalid, must be '
                                     "from 1 to 255 characters]")
+            if handler is None:
+                return Reply(404, b"", None)
             result = handler(Call(self.api, access, head.method, head.path, head.query, head.headers, body, args))
         except Refused as refusal:
             return Reply(refusal.status, refusal.text.encode(), None)
