@@ -171,18 +171,11 @@ answer_asset(struct visit *v, const struct asset *a)
 static bool
 flush(struct visit *v)
 {
-    while (buf_len(&v->out)) {
-        struct str s = buf_str(&v->out);
-        struct iovec iov = { (void *)(uintptr_t)s.p, s.len };
-        ssize_t n = stream_write(v->stream, &iov, 1);
+    size_t none;
 
-        if (n == -EAGAIN)
-            return true;
-        if (n < 0)
-            return false;
-        buf_consume(&v->out, (size_t)n);
-    }
-    return !v->has_answer;
+    if (stream_send(v->stream, &v->out, STR_NONE, &none) < 0)
+        return false;
+    return buf_len(&v->out) || !v->has_answer;
 }
 
 /* Closing while input is unread would reset the connection, and the answer might never be read. */

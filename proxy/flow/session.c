@@ -9,6 +9,7 @@
  * 1. One transaction at a time; pipelined requests wait in `in`, which is bounded.
  * 2. The session and its transaction are freed from a task, never inside a callback of theirs.
  * 3. An answer that broke off ends in a reset, never in a neat close.
+ * 4. Input is parsed where it was read, in the thread's buffer; what has to wait is copied to `in` before the pump returns.
  */
 #include "proxy/flow/session_impl.h"
 
@@ -73,6 +74,7 @@ static void
 leave(struct session *s)
 {
     s->state = GONE;
+    s->fresh = STR_NONE;
     session_unqueue(s);
     LIST_REMOVE(s, entry);
     timer_clear(&s->timer);
@@ -210,7 +212,7 @@ static void
 on_bad_request(struct session *s, enum fail fail)
 {
     s->keep_alive = false;
-    buf_clear(&s->in);
+    session_drop_input(s);
     if (s->answer_done)
         return; /* it goes out whole, then the connection ends */
     if (s->head_sent) {
@@ -228,11 +230,11 @@ parse_step(struct session *s)
     size_t used = 0;
     struct str body = STR_NONE;
     enum fail fail = FAIL_NONE;
-    enum h1_event event = h1_parse(s->parser, buf_str(&s->in), &used, &body, &fail);
+    enum h1_event event = h1_parse(s->parser, session_input(s), &used, &body, &fail);
 
     switch (event) {
     case H1_HEAD:
-        buf_consume(&s->in, used);
+        session_take_input(s, used);
         on_head(s);
         return s->state != GONE;
     case H1_BODY:
@@ -240,10 +242,10 @@ parse_step(struct session *s)
         if (s->state == GONE)
             return false;
         s->awaits_body &= transaction_wants_body(s->t);
-        buf_consume(&s->in, used);
+        session_take_input(s, used);
         return true;
     case H1_DONE:
-        buf_consume(&s->in, used);
+        session_take_input(s, used);
         s->state = ANSWER;
         transaction_body_end(s->t);
         return s->state != GONE;
@@ -251,7 +253,7 @@ parse_step(struct session *s)
         on_bad_request(s, fail);
         return false;
     default:
-        buf_consume(&s->in, used);
+        session_take_input(s, used);
         return false;
     }
 }
@@ -261,7 +263,7 @@ static bool
 take_proxy_header(struct session *s)
 {
     struct proxy_header header;
-    int used = proxy_header_parse(buf_str(&s->in), &header);
+    int used = proxy_header_parse(session_input(s), &header);
 
     if (used == 0)
         return false;
@@ -269,7 +271,7 @@ take_proxy_header(struct session *s)
         session_end(s, true);
         return false;
     }
-    buf_consume(&s->in, (size_t)used);
+    session_take_input(s, (size_t)used);
     s->needs_proxy_header = false;
     if (!header.is_local) {
         s->link.peer = header.source;
@@ -281,8 +283,10 @@ take_proxy_header(struct session *s)
         session_end(s, false);
         return false;
     }
-    if (s->needs_tls)
+    if (s->needs_tls) {
+        session_keep_input(s);
         session_begin_tls(s);
+    }
     return true;
 }
 
@@ -291,15 +295,9 @@ may_parse(const struct session *s)
 {
     if (s->state == GONE || s->state == LINGER || s->state == ANSWER)
         return false;
-    if (buf_len(&s->in) == 0 && !(s->state == BODY && h1_has_pending(s->parser)))
+    if (session_input(s).len == 0 && !(s->state == BODY && h1_has_pending(s->parser)))
         return false;
     return s->state != BODY || transaction_wants_body(s->t) || s->answer_done;
-}
-
-static bool
-request_is_parsed(const struct session *s)
-{
-    return s->state == ANSWER;
 }
 
 /* Answers that the client does not take hold up the requests behind them. False as well when the session is gone. */
@@ -313,11 +311,11 @@ static void
 parse_input(struct session *s)
 {
     for (;;) {
-        if (s->needs_proxy_header && (buf_len(&s->in) == 0 || !take_proxy_header(s)))
+        if (s->needs_proxy_header && (session_input(s).len == 0 || !take_proxy_header(s)))
             return;
         if (s->state == IDLE && !may_answer_more(s))
             return;
-        if (s->state == IDLE && buf_len(&s->in))
+        if (s->state == IDLE && session_input(s).len)
             begin_request(s);
         if (!may_parse(s) || !parse_step(s))
             return;
@@ -328,7 +326,7 @@ parse_input(struct session *s)
 static bool
 finish_request(struct session *s)
 {
-    bool is_complete = request_is_parsed(s);
+    bool is_complete = s->state == ANSWER;
 
     if (s->keep_alive && !is_complete && !s->saw_eof)
         return false; /* the answer came first: the rest of the body is still to be dropped */
@@ -342,7 +340,7 @@ finish_request(struct session *s)
     if (!session_flush(s))
         return false;
     s->state = LINGER;
-    buf_clear(&s->in);
+    session_drop_input(s);
     session_progress(s);
     return true;
 }
@@ -354,7 +352,7 @@ wants_input(const struct session *s)
         return false;
     if (s->state == BODY && s->t && !transaction_wants_body(s->t) && !s->answer_done)
         return false;
-    return buf_len(&s->in) < IN_HIGH;
+    return session_input(s).len < IN_HIGH;
 }
 
 static void
@@ -375,8 +373,10 @@ on_client_eof(struct session *s)
 static bool
 read_some(struct session *s)
 {
-    ssize_t n = stream_read(s->stream, s->edge->read_buffer, sizeof(s->edge->read_buffer));
+    ssize_t n;
 
+    session_keep_input(s);
+    n = stream_read(s->stream, s->edge->read_buffer, sizeof(s->edge->read_buffer));
     if (n == -EAGAIN)
         return false;
     if (n < 0) {
@@ -389,8 +389,9 @@ read_some(struct session *s)
     }
     if (s->state == LINGER)
         return true;
-    buf_unshelve(&s->in, &s->edge->up->shelf);
-    buf_append(&s->in, s->edge->read_buffer, (size_t)n);
+    s->fresh = str_make(s->edge->read_buffer, (size_t)n);
+    if (buf_len(&s->in))
+        session_keep_input(s);
     if (s->state == BODY)
         session_moved(s, (size_t)n);
     return true;
@@ -399,7 +400,7 @@ read_some(struct session *s)
 static void
 after_flush(struct session *s)
 {
-    bool is_idle = s->state == IDLE && buf_len(&s->in) == 0;
+    bool is_idle = s->state == IDLE && session_input(s).len == 0;
 
     if ((s->state != LINGER && !is_idle) || buf_len(&s->out))
         return;
@@ -411,11 +412,9 @@ after_flush(struct session *s)
         stream_shutdown(s->stream);
 }
 
-void
-session_pump(void *arg)
+static void
+pump(struct session *s)
 {
-    struct session *s = arg;
-
     if (s->state == GONE || (s->awaits_tls && !session_pass_tls(s)) || !session_flush(s))
         return;
     for (int i = 0;; i++) {
@@ -436,6 +435,15 @@ session_pump(void *arg)
     after_flush(s);
     if (s->state != GONE)
         session_arm(s);
+}
+
+void
+session_pump(void *arg)
+{
+    struct session *s = arg;
+
+    pump(s);
+    session_keep_input(s);
 }
 
 bool

@@ -10,25 +10,18 @@
 static bool
 write_out(struct session *s, struct str more)
 {
-    if (!s->is_stuck && (buf_len(&s->out) || more.len))
-        s->since_us = session_now_us(s);
-    while (buf_len(&s->out) || more.len) {
-        struct str first = buf_str(&s->out);
-        struct iovec iov[2] = { { (void *)(uintptr_t)first.p, first.len }, { (void *)(uintptr_t)more.p, more.len } };
-        ssize_t n = first.len ? stream_write(s->stream, iov, more.len ? 2 : 1) : stream_write(s->stream, iov + 1, 1);
-        size_t of_first;
+    size_t before = buf_len(&s->out), taken, moved;
 
-        if (n == -EAGAIN)
-            break;
-        if (n < 0)
-            return false;
-        of_first = (size_t)n < first.len ? (size_t)n : first.len;
-        if (first.len)
-            buf_consume(&s->out, of_first);
-        more = str_skip(more, (size_t)n - of_first);
-        session_moved(s, (size_t)n);
-    }
-    buf_add(&s->out, more);
+    if (before == 0 && more.len == 0)
+        return true;
+    if (!s->is_stuck)
+        s->since_us = session_now_us(s);
+    if (stream_send(s->stream, &s->out, more, &taken) < 0)
+        return false;
+    moved = before - buf_len(&s->out) + taken;
+    if (moved)
+        session_moved(s, moved);
+    buf_add(&s->out, str_skip(more, taken));
     s->is_stuck = buf_len(&s->out) > 0;
     return true;
 }

@@ -38,6 +38,8 @@ struct session {
     bool is_stuck;    /* it is the client's turn to read */
     uint8_t minor;
     struct buf in, out;
+    struct str
+        fresh; /* input that was just read and is not in `in`, which is empty then; only while session_pump() runs */
     int64_t since_us; /* since when the client owes something, less what it did meanwhile: see pace.h */
     uint64_t n_requests;
     struct timer timer;
@@ -54,6 +56,39 @@ static inline int64_t
 session_now_us(const struct session *s)
 {
     return loop_now_us(s->edge->loop);
+}
+
+/* Input that was not parsed yet. */
+static inline struct str
+session_input(const struct session *s)
+{
+    return s->fresh.len ? s->fresh : buf_str(&s->in);
+}
+
+static inline void
+session_take_input(struct session *s, size_t n)
+{
+    if (s->fresh.len)
+        s->fresh = str_skip(s->fresh, n);
+    else
+        buf_consume(&s->in, n);
+}
+
+static inline void
+session_drop_input(struct session *s)
+{
+    s->fresh = STR_NONE;
+    buf_clear(&s->in);
+}
+
+/* The thread's buffer is wanted for something else. */
+static inline void
+session_keep_input(struct session *s)
+{
+    if (s->fresh.len)
+        buf_unshelve(&s->in, &s->edge->up->shelf);
+    buf_add(&s->in, s->fresh);
+    s->fresh = STR_NONE;
 }
 
 /* session.c */

@@ -6,6 +6,7 @@
 #include "proxy/net/stream_impl.h"
 
 #include <assert.h>
+#include <errno.h>
 
 bool
 stream_is_connected(const struct stream *s)
@@ -38,6 +39,27 @@ stream_write(struct stream *s, const struct iovec *iov, int n)
 {
     assert(n >= 0 && n <= STREAM_IOV_MAX);
     return s->ops->write(s, iov, n);
+}
+
+int
+stream_send(struct stream *s, struct buf *queued, struct str more, size_t *ret_taken)
+{
+    *ret_taken = 0;
+    while (buf_len(queued) || more.len) {
+        struct str first = buf_str(queued);
+        struct iovec iov[2] = { { (void *)(uintptr_t)first.p, first.len }, { (void *)(uintptr_t)more.p, more.len } };
+        ssize_t n = first.len ? stream_write(s, iov, more.len ? 2 : 1) : stream_write(s, iov + 1, 1);
+        size_t of_first;
+
+        if (n < 0)
+            return n == -EAGAIN ? 0 : (int)n;
+        of_first = (size_t)n < first.len ? (size_t)n : first.len;
+        if (first.len)
+            buf_consume(queued, of_first);
+        more = str_skip(more, (size_t)n - of_first);
+        *ret_taken += (size_t)n - of_first;
+    }
+    return 0;
 }
 
 void

@@ -16,6 +16,7 @@
 #include <sys/uio.h>
 
 #include "proxy/base/addr.h"
+#include "proxy/base/buf.h"
 #include "proxy/net/loop.h"
 
 #define STREAM_IOV_MAX 1024
@@ -47,6 +48,9 @@ bool stream_may_read(const struct stream *s);
  * fewer than offered means that it is full now and that an event follows, so there is no need to ask twice.
  * n <= STREAM_IOV_MAX. */
 ssize_t stream_write(struct stream *s, const struct iovec *iov, int n);
+/* Write `queued`, which is consumed, and then `more` from where it lies, as far as the stream takes them now; it took
+ * *ret_taken bytes of `more`. 0, or -errno, which is never -EAGAIN. */
+int stream_send(struct stream *s, struct buf *queued, struct str more, size_t *ret_taken);
 /* Reads may go by what events have told. Whoever is about to close and must not miss what came meanwhile calls this first. */
 void stream_recheck(struct stream *s);
 void stream_shutdown(struct stream *s); /* no more writes; what was written still goes out */

@@ -131,20 +131,11 @@ tls_forget_errors(void)
 static void
 drain(struct tls *t, struct buf *from)
 {
-    while (buf_len(from) && !t->write_error) {
-        struct str s = buf_str(from);
-        struct iovec iov = { (void *)(uintptr_t)s.p, s.len };
-        ssize_t n = stream_write(t->below, &iov, 1);
+    size_t before = buf_len(from), none;
 
-        if (n == -EAGAIN)
-            return;
-        if (n < 0) {
-            t->write_error = (int)n;
-            return;
-        }
-        t->has_moved = true;
-        buf_consume(from, (size_t)n);
-    }
+    if (!t->write_error)
+        t->write_error = stream_send(t->below, from, STR_NONE, &none);
+    t->has_moved |= buf_len(from) < before;
 }
 
 void

@@ -15,6 +15,8 @@ struct body {
     bool is_window;   /* what was sent is forgotten: cannot be sent again, one reader only */
 };
 
+enum { BODY_ROOM_KEPT = 256 * 1024 }; /* a window that is empty holds on to no more than this */
+
 static inline uint64_t
 body_end(const struct body *b)
 {
@@ -36,6 +38,8 @@ body_sent(struct body *b, uint64_t at)
     if (b->is_window && at > b->base) {
         buf_consume(&b->bytes, (size_t)(at - b->base));
         b->base = at;
+        if (buf_len(&b->bytes) == 0 && b->bytes.cap > BODY_ROOM_KEPT)
+            buf_fini(&b->bytes);
     }
 }
 

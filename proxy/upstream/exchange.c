@@ -15,7 +15,8 @@
 #include "proxy/base/mem.h"
 #include "proxy/upstream/pool.h"
 
-enum { OUT_HIGH = 128 * 1024, READS_PER_TURN = 16 };
+/* GATHER_BYTES: short pieces are joined with their framing, long ones are not worth the copy. */
+enum { OUT_HIGH = 128 * 1024, GATHER_BYTES = 16 * 1024, READS_PER_TURN = 16 };
 
 static void pump(void *arg);
 
@@ -122,25 +123,31 @@ fail_of_break(const struct exchange *x, int error)
     return FAIL_UPSTREAM_RESET;
 }
 
+/* What is queued, then the piece; how much of the piece was taken. */
+static size_t
+write_out(struct exchange *x, struct str piece)
+{
+    size_t before = buf_len(&x->out), taken, moved;
+    bool was_blocked = x->is_blocked;
+
+    if (x->write_broke || (before == 0 && piece.len == 0))
+        return 0;
+    /* The reading side may still hold an answer that came before the connection broke. */
+    x->write_broke = stream_send(x->conn->stream, &x->out, piece, &taken) < 0;
+    moved = before - buf_len(&x->out) + taken;
+    x->sent_bytes += moved;
+    x->is_blocked = buf_len(&x->out) || taken < piece.len;
+    if (moved || !was_blocked)
+        x->progress_at_us = exchange_now_us(x);
+    if (x->is_blocked && !was_blocked)
+        exchange_arm(x);
+    return taken;
+}
+
 static void
 flush(struct exchange *x)
 {
-    while (buf_len(&x->out) && !x->write_broke) {
-        struct str s = buf_str(&x->out);
-        struct iovec iov = { (void *)(uintptr_t)s.p, s.len };
-        ssize_t n = stream_write(x->conn->stream, &iov, 1);
-
-        if (n == -EAGAIN)
-            return;
-        if (n < 0) {
-            /* The reading side may still hold an answer that came before the connection broke. */
-            x->write_broke = true;
-            return;
-        }
-        x->sent_bytes += (uint64_t)n;
-        x->progress_at_us = exchange_now_us(x);
-        buf_consume(&x->out, (size_t)n);
-    }
+    write_out(x, STR_NONE);
     if (x->body_ended && buf_len(&x->out) == 0 && !x->timing.sent_us)
         x->timing.sent_us = exchange_now_us(x);
 }
@@ -223,6 +230,8 @@ read_answer(struct exchange *x)
         if (n == -EAGAIN) {
             if (x->write_broke)
                 on_stream_end(x, -EPIPE);
+            else if (x->state == ANSWER)
+                exchange_arm(x);
             return;
         }
         if (n <= 0) {
@@ -385,21 +394,25 @@ exchange_cancel(struct exchange **xp)
         finish(x, false);
 }
 
-void
+size_t
 exchange_send(struct exchange *x, struct str piece)
 {
+    size_t taken;
+
     assert(!x->body_ended && x->state != OVER);
     if (piece.len == 0)
-        return;
+        return 0;
     if (x->is_chunked) {
         h1_write_chunk_head(&x->out, piece.len);
-        buf_add(&x->out, piece);
+        taken = piece.len > GATHER_BYTES ? write_out(x, piece) : 0;
+        buf_add(&x->out, str_skip(piece, taken));
         buf_add(&x->out, H1_CHUNK_TAIL);
-        return;
+        return piece.len;
     }
     assert(piece.len <= x->body_left);
-    buf_add(&x->out, piece);
-    x->body_left -= piece.len;
+    taken = write_out(x, piece);
+    x->body_left -= taken;
+    return taken;
 }
 
 void

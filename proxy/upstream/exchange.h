@@ -48,10 +48,11 @@ struct exchange *exchange_start(
 void exchange_free_spares(struct upstream *up); /* the memory of those that ended */
 void exchange_cancel(struct exchange **xp);     /* NULLs; safe on NULL; the connection is closed */
 
-/* Body bytes, copied; framed as the head said. Call from on_room, or later while exchange_room() > 0. */
-void exchange_send(struct exchange *x, struct str piece);
+/* Body bytes, written from where they lie and framed as the head said: how many were taken, 0 too. Of a chunked body all
+ * are. Call from on_room, or later while exchange_room() > 0. */
+size_t exchange_send(struct exchange *x, struct str piece);
 void exchange_send_end(struct exchange *x);
-size_t exchange_room(const struct exchange *x); /* 0 until connected */
+size_t exchange_room(const struct exchange *x); /* how much may be offered; 0 until connected */
 void exchange_kick(struct exchange *x);         /* more body is there: on_room will be called, from the loop */
 
 void exchange_pause(struct exchange *x);

@@ -18,6 +18,7 @@ struct exchange {
     enum state state;
     struct buf out;
     uint64_t sent_bytes, body_left, received_bytes;
+    bool is_blocked; /* bytes are there that the endpoint did not take yet */
     bool is_chunked, body_ended, is_paused, was_paused, write_broke, saw_bytes, is_fallen;
     bool is_late;           /* the deadline passed */
     enum fail start_fail;   /* failed inside exchange_start(): told from the loop */

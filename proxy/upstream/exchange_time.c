@@ -9,7 +9,7 @@
 bool
 exchange_is_backends_fault(const struct exchange *x)
 {
-    bool had_request = x->body_ended || buf_len(&x->out);
+    bool had_request = x->body_ended || x->is_blocked;
     int64_t silence_us = exchange_now_us(x) - x->progress_at_us;
 
     return !x->p.deadline_is_clients && !x->was_paused && had_request &&
@@ -21,7 +21,7 @@ exchange_arm(struct exchange *x)
 {
     int64_t at = x->p.deadline_us;
     int64_t progress = x->progress_at_us + x->p.progress_us;
-    bool body_under_way = (x->state == SENDING && buf_len(&x->out)) || (x->state == ANSWER && !x->is_paused);
+    bool body_under_way = (x->state == SENDING && x->is_blocked) || (x->state == ANSWER && !x->is_paused);
 
     if (x->state == CONNECTING)
         at = x->timing.started_us + x->p.connect_us;
@@ -36,7 +36,7 @@ exchange_on_timer(void *arg)
 {
     struct exchange *x = arg;
     int64_t now = exchange_now_us(x);
-    bool is_sending = x->state == SENDING && buf_len(&x->out);
+    bool is_sending = x->state == SENDING && x->is_blocked;
 
     if (x->state == CONNECTING && now >= x->timing.started_us + x->p.connect_us)
         exchange_complete(x, conn_late(x->conn), false);

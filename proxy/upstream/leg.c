@@ -91,8 +91,7 @@ on_room(void *arg)
 
     if (piece.len > room)
         piece.len = room;
-    exchange_send(leg->exchange, piece);
-    leg->body_at += piece.len;
+    leg->body_at += exchange_send(leg->exchange, piece);
     body_sent(body, leg->body_at);
     if (leg->body_at == body_end(body)) {
         if (body->is_complete)
@@ -346,6 +345,22 @@ leg_body_grew(struct leg *leg)
 {
     if (leg->exchange && !leg->is_over)
         exchange_kick(leg->exchange);
+}
+
+struct str
+leg_pass(struct leg *leg, struct str piece)
+{
+    struct body *body = leg->spec.body;
+    size_t taken;
+
+    if (!leg->exchange || leg->is_over || !body->is_window || buf_len(&body->bytes) || leg->body_at != body->base)
+        return piece;
+    if (exchange_room(leg->exchange) == 0)
+        return piece;
+    taken = exchange_send(leg->exchange, piece);
+    exchange_kick(leg->exchange); /* framing may wait, or a broken connection to be told of */
+    leg->body_at = body->base += taken;
+    return str_skip(piece, taken);
 }
 
 void

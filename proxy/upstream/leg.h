@@ -107,6 +107,8 @@ struct leg {
 void leg_start(struct leg *leg, struct upstream *up, struct fleet *fleet, const struct leg_spec *spec,
     const struct leg_events *events, void *arg);
 void leg_body_grew(struct leg *leg);
+/* A piece of a body that is a window and of which nothing waits goes straight on: what is left of it is to be appended. */
+struct str leg_pass(struct leg *leg, struct str piece);
 void leg_pause(struct leg *leg); /* the answer's reader cannot keep up */
 void leg_resume(struct leg *leg);
 void leg_cancel(struct leg *leg);            /* safe on one that is over or never started */
