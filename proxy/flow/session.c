@@ -427,6 +427,8 @@ pump(struct session *s)
             task_schedule(s->edge->loop, &s->pump, session_pump, s);
             break;
         }
+        if (i > 0 && s->state != ANSWER && s->state != IDLE)
+            stream_recheck(s->stream); /* a part of a request came: is that all? */
         if (!read_some(s))
             break;
     }

@@ -51,7 +51,9 @@ ssize_t stream_write(struct stream *s, const struct iovec *iov, int n);
 /* Write `queued`, which is consumed, and then `more` from where it lies, as far as the stream takes them now; it took
  * *ret_taken bytes of `more`. 0, or -errno, which is never -EAGAIN. */
 int stream_send(struct stream *s, struct buf *queued, struct str more, size_t *ret_taken);
-/* Reads may go by what events have told. Whoever is about to close and must not miss what came meanwhile calls this first. */
+/* Reads may go by what events have told. The next one will look, after this: for whoever is about to close and must not miss
+ * what came meanwhile, and for whoever read a part of what it waits for, as a reset that came together with that part makes
+ * no event of its own. */
 void stream_recheck(struct stream *s);
 void stream_shutdown(struct stream *s); /* no more writes; what was written still goes out */
 void stream_close(struct stream **sp);  /* NULLs; safe on NULL */

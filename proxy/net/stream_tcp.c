@@ -13,7 +13,8 @@
  * 4. What the kernel has told is kept: a read that got less than it asked for, or a write that did, has met the end of what
  *    there was (epoll(7)), and until the next event there is nothing to ask for. So a read after it answers -EAGAIN without
  *    a system call. Only an end makes no further event when it came together with the last bytes: EV_CLOSED tells of it
- *    with them, and from then on the kernel is always asked.
+ *    with them, and from then on the kernel is always asked. A reset does not either, and libevent shows it as any bytes:
+ *    that is what stream_recheck() is for.
  */
 #include "proxy/net/stream_impl.h"
 

@@ -309,6 +309,7 @@ tls_step(struct tls *t)
     if (t->state != TLS_HANDSHAKE || (t->server && !tls_work_slot(t)))
         return;
     tls_forget_errors();
+    stream_recheck(t->below);
     result = SSL_do_handshake(t->ssl);
     error = SSL_get_error(t->ssl, result);
     if (result != 1 && error != SSL_ERROR_WANT_READ)

@@ -226,6 +226,8 @@ read_answer(struct exchange *x)
             task_schedule(up->loop, &x->kick, pump, x);
             return;
         }
+        if (i > 0)
+            stream_recheck(x->conn->stream);
         n = stream_read(x->conn->stream, up->read_buffer, sizeof(up->read_buffer));
         if (n == -EAGAIN) {
             if (x->write_broke)

@@ -160,6 +160,22 @@ test_abort(void **state)
     assert_int_equal(joined_put(f->b, "x"), -ECONNRESET);
 }
 
+/* A reset that is told together with the bytes before it shows when one asks whether that was all. */
+static void
+test_abort_with_bytes(void **state)
+{
+    struct joined *f = *state;
+
+    joined_put(f->a, "half an ans");
+    stream_abort(&f->a);
+    joined_run_until(f, joined_has_event_b);
+    joined_run_a_while(f);
+    assert_int_equal(joined_get(f->b), 11);
+    stream_recheck(f->b);
+    assert_int_equal(joined_get(f->b), -ECONNRESET);
+    assert_int_equal(joined_get(f->b), -ECONNRESET);
+}
+
 /* The bytes before a reset are delivered, and a write that meets it first does not make it a neat end. */
 static void
 test_abort_met_by_write(void **state)
@@ -258,6 +274,9 @@ main(void)
         TCP(test_abort),
         TLS(test_abort),
         MEMORY(test_abort),
+        TCP(test_abort_with_bytes),
+        TLS(test_abort_with_bytes),
+        MEMORY(test_abort_with_bytes),
         TCP(test_abort_met_by_write),
         TLS(test_abort_met_by_write),
         MEMORY(test_abort_met_by_write),
