@@ -433,18 +433,14 @@ transaction_body(struct transaction *t, struct str piece)
         fail_too_large(t, t->record.bytes_in);
         return;
     }
-    if (t->phase == PHASE_RUN)
-        piece = leg_pass(&t->leg, piece);
-    if (piece.len == 0)
-        return;
+    piece = leg_pass(&t->leg, piece);
     buf_unshelve(&t->body.bytes, &t->edge->up->shelf);
     buf_add(&t->body.bytes, piece);
     if (!account(t, piece.len)) {
         transaction_fail(t, FAIL_MEMORY_FULL, STR_NONE);
         return;
     }
-    if (t->phase == PHASE_RUN)
-        leg_body_grew(&t->leg);
+    leg_body_grew(&t->leg);
 }
 
 void
