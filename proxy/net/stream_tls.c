@@ -246,16 +246,6 @@ next_piece(struct gather *g, char *record)
     return str_make(record, len);
 }
 
-/* With the first bytes for the client, as one write to the stream below. Those who never ask need none. */
-static void
-give_ticket(struct tls *t)
-{
-    t->owes_ticket = false;
-    /* OpenSSL's state machine takes buffers for both directions, and only a read would give one of them back. */
-    if (SSL_new_session_ticket(t->ssl) == 1 && SSL_do_handshake(t->ssl) == 1)
-        SSL_free_buffers(t->ssl);
-}
-
 /* Encrypt piece by piece, for as long as the stream below takes it. */
 static size_t
 write_pieces(struct tls *t, const struct iovec *iov, int n)
@@ -300,8 +290,6 @@ tls_write(struct stream *s, const struct iovec *iov, int n)
     if (t->write_error)
         return t->write_error;
     t->has_moved = false;
-    if (t->owes_ticket)
-        give_ticket(t);
     total = write_pieces(t, iov, n);
     return t->write_error && !t->has_moved ? t->write_error : (ssize_t)total;
 }
@@ -342,6 +330,7 @@ tls_close(struct stream *s, bool with_reset)
     if (with_reset) {
         stream_abort(&t->below);
     } else if (t->state == TLS_OPEN && !t->is_shut && !t->read_error && !t->write_error) {
+        t->is_shut = true;
         say_end(t);
     }
     if (!with_reset && buf_len(&t->out) && !t->write_error)

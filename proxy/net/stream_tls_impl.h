@@ -32,7 +32,6 @@ struct tls {
     enum tls_queue queue;
     TAILQ_ENTRY(tls) entry;
     bool has_slot, is_shut, saw_end;
-    bool owes_ticket;            /* of TLS 1.3, to a client that can use it */
     bool was_asked, has_read;    /* by the endpoint, for a certificate; anything at all */
     bool has_moved;              /* bytes went down during this call */
     int below_error;             /* of the last read from below: -errno */

@@ -12,8 +12,6 @@
 #include "proxy/base/mem.h"
 #include "proxy/net/stream_tls_impl.h"
 
-enum { PSK_DHE_KE = 1 }; /* RFC 8446 §4.2.9 */
-
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 
 struct load {
@@ -39,19 +37,6 @@ on_name(SSL *ssl, int *alert, void *arg)
         sets[i] = &t->certificates[i].names;
     SSL_set_SSL_CTX(ssl, t->certificates[tls_names_choose(sets, t->n, str_from(name))].ctx);
     return SSL_TLSEXT_ERR_OK;
-}
-
-/* A ticket is of use to those who say how they would come back with it: with a fresh key. */
-static int
-on_hello(SSL *ssl, int *alert, void *arg)
-{
-    struct tls *t = SSL_get_ex_data(ssl, tls_index());
-    const unsigned char *modes;
-    size_t len;
-
-    t->owes_ticket = SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_psk_kex_modes, &modes, &len) == 1 && len > 1 &&
-                     memchr(modes + 1, PSK_DHE_KE, len - 1);
-    return SSL_CLIENT_HELLO_SUCCESS;
 }
 
 static int
@@ -137,13 +122,13 @@ set_sessions(struct load *l, SSL_CTX *ctx)
     SSL_CTX_set_session_id_context(ctx, l->id, l->id_len);
     SSL_CTX_set_session_cache_mode(ctx, conf->tls_session_cache ? SSL_SESS_CACHE_SERVER : SSL_SESS_CACHE_OFF);
     SSL_CTX_sess_set_cache_size(ctx, (long)conf->tls_session_cache);
-    SSL_CTX_set_num_tickets(ctx, 0); /* those of TLS 1.3 go out with the first answer */
     if (life_s == 0) {
         SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+        SSL_CTX_set_num_tickets(ctx, 0);
         return;
     }
     SSL_CTX_set_timeout(ctx, (long)(life_s < 7 * 86400 ? life_s : 7 * 86400));
-    SSL_CTX_set_client_hello_cb(ctx, on_hello, NULL);
+    SSL_CTX_set_num_tickets(ctx, 1);
     tls_tickets_use(ctx);
 }
 
