@@ -183,6 +183,19 @@ def test_proxy_protocol_comes_before_tls(secure):
 
 # --- sessions ---------------------------------------------------------------------------------------------------------
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_no_client_waits_for_an_acknowledgement(secure, version):
+    """One that leaves Nagle's algorithm on: the end of the handshake and the request are two writes."""
+    s, took = secure(), []
+    for _ in range(15):
+        started = time.monotonic()
+        with s.connect(s.context(version)) as c:
+            assert c.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
+            assert s.ask(c)[0] == 200
+        took.append(time.monotonic() - started)
+    assert min(took) < 0.035, took  # the kernel delays an acknowledgement for 40 ms at least
+
+
 def resume(s, version, ask=True):
     """Did a second connection go on with the session of a first one?"""
     context = s.context(version)
