@@ -66,7 +66,7 @@ $(BUILD)/obj/proxy/admin/assets.o $(BUILD)/obj-fuzz/proxy/admin/assets.o: $(wild
 $(BUILD)/%: scripts/tools/%.c $(LIB)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
 
-$(BUILD)/test/%: test/%.c $(LIB)
+$(BUILD)/test/%: test/%.c $(LIB) $(wildcard test/*/*_lib.[ch])
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(wildcard $(dir $<)*_lib.c) $(LIB) \
 	    $(shell pkg-config --libs cmocka) $(LIBS)
