@@ -151,24 +151,18 @@ addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *r
     return sizeof(*in);
 }
 
-static char *
-put_byte(char *at, unsigned value)
-{
-    if (value >= 100)
-        *at++ = (char)('0' + value / 100);
-    if (value >= 10)
-        *at++ = (char)('0' + value / 10 % 10);
-    *at++ = (char)('0' + value % 10);
-    return at;
-}
-
 static void
 print_v4(const uint8_t bytes[4], char *at)
 {
+    char digits[STR_U64_MAX];
+
     for (unsigned i = 0; i < 4; i++) {
+        struct str number = str_of_u64(bytes[i], digits);
+
         if (i)
             *at++ = '.';
-        at = put_byte(at, bytes[i]);
+        memcpy(at, number.p, number.len);
+        at += number.len;
     }
     *at = '\0';
 }
