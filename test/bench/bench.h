@@ -22,6 +22,15 @@ bench_ns(clockid_t clock)
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
+/* What a process ran so far, all its threads together; -1: there is none of that id. */
+static inline double
+bench_process_s(int pid)
+{
+    clockid_t clock;
+
+    return clock_getcpuclockid(pid, &clock) == 0 ? bench_ns(clock) / 1e9 : -1;
+}
+
 static inline double
 bench_cpu_ns(void)
 {
