@@ -89,12 +89,20 @@ has_copies(const struct rule *r)
 }
 
 static void
+warn_no_effect(const struct scan *scan, const struct rule *r, struct word option, bool is_whole)
+{
+    if (is_whole && option.text.p && !has_copies(r))
+        scan_warning(scan, option, "no partition of this line lists several clusters: " STR_FMT " has no effect",
+            STR_ARG(option.text));
+}
+
+static void
 check_copies(const struct scan *scan, const struct rule *r, const struct rule_places *places, bool is_whole)
 {
     for (unsigned i = 0; i < r->n_partitions; i++) {
         const struct partition *part = &r->partitions[i];
 
-        if (part->n_clusters > 1 && r->copies == COPIES_NONE)
+        if (part->n_clusters > 1 && r->copies == COPIES_NONE && r->fanout == FANOUT_NONE)
             scan_error(scan, at_partition(part),
                 "partition " STR_FMT " lists several clusters: say how the copies come to be, with copies=external "
                 "(something else replicates)",
@@ -102,10 +110,52 @@ check_copies(const struct scan *scan, const struct rule *r, const struct rule_pl
     }
     if (r->write == WRITE_NEAREST && r->copies != COPIES_EXTERNAL)
         scan_error(scan, places->write, "write=nearest is only for copies=external");
-    if (is_whole && places->copies.text.p && !has_copies(r))
-        scan_warning(scan, places->copies,
-            "no partition of this line lists several clusters: " STR_FMT " has no effect",
-            STR_ARG(places->copies.text));
+    warn_no_effect(scan, r, places->copies, is_whole);
+    warn_no_effect(scan, r, places->fanout, is_whole);
+}
+
+/* --- fan-out ----------------------------------------------------------------------------------------------------- */
+
+static const struct partition *
+partition_of(const struct rule *r, unsigned cluster)
+{
+    for (unsigned i = 0; i < r->n_partitions; i++) {
+        if (r->partitions[i].cluster_mask >> cluster & 1)
+            return &r->partitions[i];
+    }
+    return NULL;
+}
+
+/* Two homes that write into one cluster would undo each other's work there: a collection has one name in all. Names that hide
+ * one cluster behind two URLs are found by its identity later. */
+static void
+check_disjoint(const struct scan *scan, const struct topology *t, const struct rule *r)
+{
+    for (unsigned i = 0; i < r->n_partitions; i++) {
+        const struct partition *part = &r->partitions[i];
+
+        for (unsigned j = 0; j < part->n_clusters; j++) {
+            const struct partition *first = partition_of(r, part->clusters[j]);
+
+            if (first != part)
+                scan_error(scan, at_partition(part),
+                    "cluster " STR_FMT " is in partition " STR_FMT
+                    " as well: with fanout= the partitions of a line have no cluster in common",
+                    STR_ARG(t->clusters[part->clusters[j]].name), STR_ARG(first->name));
+        }
+    }
+}
+
+static void
+check_fanout(const struct scan *scan, const struct topology *t, const struct rule *r, const struct rule_places *places)
+{
+    if (r->fanout == FANOUT_NONE)
+        return;
+    if (places->copies.text.p)
+        scan_error(scan, places->fanout,
+            "fanout= and copies= exclude each other: either Sextant keeps the copies or "
+            "something else does");
+    check_disjoint(scan, t, r);
 }
 
 /* --- who reaches what -------------------------------------------------------------------------------------------- */
@@ -316,6 +366,7 @@ partition_check(const struct partition_map *map, const struct topology *t, const
 
         check_overlaps(scan, r);
         check_copies(scan, r, &places[i], scan->issues->n_errors == n_errors);
+        check_fanout(scan, t, r, &places[i]);
         for (unsigned j = 0; r->strict && j < r->n_partitions; j++)
             check_strict(scan, t, &r->partitions[j]);
         if (scan->issues->n_errors == n_errors)

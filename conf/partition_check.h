@@ -8,7 +8,7 @@
 
 /* Where a line's options stand, for messages; text.p is NULL for those that were not given. */
 struct rule_places {
-    struct word copies, write;
+    struct word copies, write, fanout;
 };
 
 /* `places` has one entry a rule. Doubts are told only when there were no mistakes, that is when the count of errors is still

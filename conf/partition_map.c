@@ -24,17 +24,18 @@ struct parser {
 /* --- options ----------------------------------------------------------------------------------------------------- */
 
 enum key_id { KEY_COPIES, KEY_READ, KEY_WRITE, KEY_ALL_DOWN, KEY_RESIDENCY, KEY_FANOUT, N_KEYS };
+enum { N_VALUES = 4 };
 
 static const struct key {
     struct str name;
-    const char *values[3]; /* in the order of their enum; NULL: that one cannot be asked for */
+    const char *values[N_VALUES]; /* in the order of their enum; NULL: that one cannot be asked for */
 } keys[N_KEYS] = {
     [KEY_COPIES] = { { "copies", 6 }, { NULL, "external" } },
     [KEY_READ] = { { "read", 4 }, { "nearest", "home" } },
     [KEY_WRITE] = { { "write", 5 }, { "home", "nearest" } },
     [KEY_ALL_DOWN] = { { "all_down", 8 }, { "try", "refuse" } },
     [KEY_RESIDENCY] = { { "residency", 9 }, { NULL, "strict" } },
-    [KEY_FANOUT] = { { "fanout", 6 }, { NULL } },
+    [KEY_FANOUT] = { { "fanout", 6 }, { NULL, "async", "quorum", "all" } },
 };
 
 static int
@@ -51,17 +52,20 @@ find_key(struct str name)
 static int
 choose(struct parser *p, const struct key *key, struct word value)
 {
-    struct str names[2], hint;
+    struct str names[N_VALUES], hint;
     unsigned n = 0;
 
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < N_VALUES; i++) {
         if (!key->values[i])
             continue;
         if (str_eq(value.text, str_from(key->values[i])))
             return i;
         names[n++] = str_from(key->values[i]);
     }
-    hint = n == 2 ? arena_printf(p->arena, STR_FMT " or " STR_FMT, STR_ARG(names[0]), STR_ARG(names[1])) : names[0];
+    hint = names[0];
+    for (unsigned i = 1; i < n; i++)
+        hint = arena_printf(
+            p->arena, STR_FMT "%s" STR_FMT, STR_ARG(hint), i + 1 < n ? ", " : " or ", STR_ARG(names[i]));
     scan_error(&p->scan, value, STR_FMT "= takes " STR_FMT ", not \"" STR_FMT "\"" STR_FMT, STR_ARG(key->name),
         STR_ARG(hint), STR_ARG(value.text), STR_ARG(scan_suggest(p->arena, value.text, names, n)));
     return -1;
@@ -89,6 +93,10 @@ set_option(struct rule *r, struct rule_places *places, enum key_id id, int value
         r->strict = value;
         return;
     case KEY_FANOUT:
+        r->fanout = (enum fanout)value;
+        r->fanout_column = w.column;
+        places->fanout = w;
+        return;
     case N_KEYS:
         return;
     }
@@ -105,19 +113,11 @@ parse_option(struct parser *p, struct rule *r, enum key_id id, struct word w, un
         return;
     }
     *seen |= 1U << id;
-    if (id == KEY_FANOUT) {
-        scan_error(&p->scan, w,
-            "fanout is not in this version: list one cluster for each partition, or use copies=external with "
-            "something "
-            "else that replicates");
-        r->copies = COPIES_EXTERNAL; /* so that the same line is not blamed twice */
-        return;
-    }
     value = choose(p, key, word_from(w, key->name.len + 1));
     if (value >= 0)
         set_option(r, &p->places[r->index], id, value, w);
-    else if (id == KEY_COPIES)
-        r->copies = COPIES_EXTERNAL; /* the same */
+    else if (id == KEY_COPIES || id == KEY_FANOUT)
+        r->copies = COPIES_EXTERNAL; /* so that the same line is not blamed twice */
 }
 
 /* --- partitions -------------------------------------------------------------------------------------------------- */
@@ -189,8 +189,8 @@ parse_partition(struct parser *p, struct rule *r, struct word w)
 
     if (!str_cut(w.text, '=', &left, &right) || left.len == 0 || right.len == 0) {
         scan_error(&p->scan, w,
-            "\"" STR_FMT "\" is not understood: expected areas=cluster[,cluster...], copies=, read=, write=, all_down= "
-            "or residency=",
+            "\"" STR_FMT "\" is not understood: expected areas=cluster[,cluster...], fanout=, copies=, read=, "
+            "write=, all_down= or residency=",
             STR_ARG(w.text));
         return;
     }
@@ -218,6 +218,8 @@ pattern_error(struct str pattern)
         return "an empty collection pattern";
     if (pattern.len > NAME_LEN_MAX)
         return "a collection's name has 255 bytes at most";
+    if (str_eq(pattern, STR(OWN_COLLECTION)))
+        return "this collection holds Sextant's own notes: clients never see it";
     for (size_t i = 0; i < pattern.len; i++) {
         unsigned char c = (unsigned char)pattern.p[i];
 
@@ -300,6 +302,8 @@ parse_rule(struct parser *p, const struct word *words, unsigned n)
             STR_ARG(p->t->n_clusters ? p->t->clusters[0].name : STR("eu")));
     partition_set_widths(r);
     p->map->has_strict |= r->strict;
+    for (unsigned i = 0; i < r->n_partitions; i++)
+        p->map->has_fanout |= partition_fans_out(r, &r->partitions[i]);
     p->map->n_rules++;
 }
 

@@ -34,7 +34,8 @@ struct partition {
     unsigned line, column;
 };
 
-enum copies { COPIES_NONE, COPIES_EXTERNAL }; /* NONE: every partition has one cluster */
+enum copies { COPIES_NONE, COPIES_EXTERNAL }; /* NONE: partitions have one cluster, or there is fan-out */
+enum fanout { FANOUT_NONE, FANOUT_ASYNC, FANOUT_QUORUM, FANOUT_ALL }; /* what a write's answer waits for */
 enum read_from { READ_NEAREST, READ_HOME };
 enum write_to { WRITE_HOME, WRITE_NEAREST };
 enum all_down { ALL_DOWN_TRY, ALL_DOWN_REFUSE };
@@ -45,6 +46,7 @@ struct rule {
     struct partition *partitions;
     unsigned n_partitions;
     enum copies copies;
+    enum fanout fanout; /* see partition_fans_out() */
     enum read_from read;
     enum write_to write;
     enum all_down all_down;
@@ -52,15 +54,17 @@ struct rule {
     uint64_t cluster_mask; /* of all its partitions */
     struct area *areas;    /* of all its partitions, one after the other */
     unsigned n_areas;
-    unsigned index;        /* its place in the map */
-    unsigned line, column; /* in the source */
-    struct str text;       /* the line as written, blanks squeezed */
+    unsigned index;         /* its place in the map */
+    unsigned line, column;  /* in the source */
+    unsigned fanout_column; /* of `fanout=` in that line */
+    struct str text;        /* the line as written, blanks squeezed */
 };
 
 struct partition_map {
     struct rule *rules;
     unsigned n_rules;
     bool has_strict;
+    bool has_fanout; /* some partition fans out */
     /* All lines lead every caller to the same clusters: bodies need not be read for second collections. False in doubt. */
     bool is_uniform;
     bool is_implied;                /* no map was given: one cluster serves everything */
@@ -73,6 +77,9 @@ struct partition_map {
 struct partition_map *partition_map_parse(
     const struct conf *conf, const struct topology *topology, struct arena *arena, struct conf_issues *issues);
 
+/* The collection that holds Sextant's own notes in a cluster. No line ever matches it: to clients it does not exist. */
+#define OWN_COLLECTION "_sextant"
+
 /* First rule with a matching pattern, or NULL. Pure, no allocation. */
 const struct rule *partition_map_rule(const struct partition_map *map, struct str collection);
 /* The partition with the narrowest area that takes this caller, or NULL; *ret_area says which area did (may be NULL).
@@ -81,6 +88,14 @@ const struct rule *partition_map_rule(const struct partition_map *map, struct st
  * Of two named lists that take the same caller the one that lies within the other is the narrower. Pure, no allocation. */
 const struct partition *rule_partition(
     const struct rule *rule, const struct addr *address, const struct place *place, const struct area **ret_area);
+
+/* Are writes of this partition recorded here and brought to its copies? Only where there are copies. */
+static inline bool
+partition_fans_out(const struct rule *rule, const struct partition *part)
+{
+    return rule->fanout != FANOUT_NONE && part->n_clusters > 1;
+}
+const char *fanout_name(enum fanout fanout); /* "none", "async", ... */
 
 /* Re-readable; named areas are not part of it. */
 void partition_map_print(const struct partition_map *map, const struct topology *topology, struct buf *out);

@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf/partition_map.h"
 
+const char *
+fanout_name(enum fanout fanout)
+{
+    static const char *const names[] = { "none", "async", "quorum", "all" };
+
+    return names[fanout];
+}
+
 static void
 put_options(const struct rule *r, struct buf *out)
 {
     if (r->copies == COPIES_EXTERNAL)
         buf_add(out, STR(" copies=external"));
+    if (r->fanout != FANOUT_NONE)
+        buf_printf(out, " fanout=%s", fanout_name(r->fanout));
     if (r->read == READ_HOME)
         buf_add(out, STR(" read=home"));
     if (r->write == WRITE_NEAREST)
@@ -130,6 +140,9 @@ add_partition(struct table *table, const struct rule *r, struct str patterns, un
     struct str reads = read_order(r, part, t, &table->arena);
     struct str writes = r->write == WRITE_NEAREST ? reads : t->clusters[part->clusters[0]].name;
 
+    for (unsigned i = 1; i < part->n_clusters && r->fanout != FANOUT_NONE; i++)
+        writes = arena_printf(&table->arena, STR_FMT "%s" STR_FMT, STR_ARG(writes), i == 1 ? ", then " : ",",
+            STR_ARG(t->clusters[part->clusters[i]].name));
     add_row(table, index ? STR("") : patterns, part->name, reads, writes);
 }
 

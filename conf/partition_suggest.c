@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/fanout.h"
 #include "conf/partition_check.h"
 
 static void
@@ -55,10 +56,15 @@ partition_suggest(const struct topology *t, struct buf *out)
     struct buf divided = { 0 }, left = { 0 };
 
     put_divided(t, &divided, &left);
-    buf_add(out,
-        STR("several clusters need a map that says which of them may hold what. Three usual ones, ready to copy:\n"
-            "\n  # every region has a copy, kept by Sextant: fanout is not in this version, take one of the others\n"
-            "  SEXTANT_PARTITION_MAP='* *="));
+    buf_add(
+        out, STR("several clusters need a map that says which of them may hold what. Three usual ones, ready to copy:\n"
+                 "\n  # every region has a copy, kept by Sextant, "));
+    if (fanout_missing())
+        buf_add(out, STR("but fanout is not in this version: take one of the others"));
+    else
+        buf_printf(out, "which needs keys, SEXTANT_JOURNAL_DIR and SEXTANT_OWNS=" STR_FMT " (docs/replication.md)",
+            STR_ARG(t->clusters[0].name));
+    buf_add(out, STR("\n  SEXTANT_PARTITION_MAP='* *="));
     put_names(t, out);
     buf_add(out, STR(" fanout=async'\n"
                      "\n  # every region has a copy, and something else keeps the copies alike\n"

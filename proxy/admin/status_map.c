@@ -155,6 +155,7 @@ put_rule(const struct topology *t, struct json_writer *w, const struct rule *r, 
     json_end_array(w);
     json_member_bool(w, "strict", r->strict);
     json_member_str(w, "copies", r->copies == COPIES_EXTERNAL ? STR("external") : STR("none"));
+    json_member_str(w, "fanout", str_from(fanout_name(r->fanout)));
     json_member_str(w, "read", r->read == READ_HOME ? STR("home") : STR("nearest"));
     json_member_str(w, "write", r->write == WRITE_HOME ? STR("home") : STR("nearest"));
     json_member_str(w, "all_down", r->all_down == ALL_DOWN_TRY ? STR("try") : STR("refuse"));

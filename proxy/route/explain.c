@@ -110,13 +110,26 @@ put_key(const struct world *w, const struct operation *op, struct buf *out)
 }
 
 static void
-put_rule(const struct plan *p, struct buf *out)
+put_copies(const struct world *w, const struct plan *p, struct buf *out)
+{
+    if (!p->partition || !partition_fans_out(p->rule, p->partition))
+        return;
+    buf_add(out, STR("copies      "));
+    for (unsigned i = 1; i < p->partition->n_clusters; i++)
+        buf_printf(
+            out, "%s" STR_FMT, i > 1 ? ", " : "", STR_ARG(w->topology->clusters[p->partition->clusters[i]].name));
+    buf_printf(out, ": kept by Sextant (fanout=%s)\n", fanout_name(p->rule->fanout));
+}
+
+static void
+put_rule(const struct world *w, const struct plan *p, struct buf *out)
 {
     if (p->rule)
         buf_printf(out, "rule        line %u: " STR_FMT "\n", p->rule->line, STR_ARG(p->rule->text));
     if (p->partition)
         buf_printf(
             out, "partition   " STR_FMT " (area " STR_FMT ")\n", STR_ARG(p->partition->name), STR_ARG(p->area->text));
+    put_copies(w, p, out);
 }
 
 static void
@@ -244,7 +257,7 @@ plan_explain_text(const struct world *w, const struct caller *caller, const stru
     put_caller(caller, out);
     put_operation(op, out);
     put_key(w, op, out);
-    put_rule(plan, out);
+    put_rule(w, plan, out);
     put_candidates(w, views, plan, out);
     put_held(w, views, plan, out);
     put_conclusion(w, plan, out);
@@ -385,6 +398,8 @@ json_rule(const struct plan *p, struct json_writer *o)
     text_member(o, "text", p->rule->text);
     json_key(o, "strict");
     json_put_bool(o, p->rule->strict);
+    if (p->rule->fanout != FANOUT_NONE)
+        text_member(o, "fanout", str_from(fanout_name(p->rule->fanout)));
     json_end_object(o);
     if (!p->partition)
         return;

@@ -94,6 +94,8 @@ world_load(char **environ, uint64_t generation, struct conf_issues *issues)
     w->map = partition_map_parse(w->conf, w->topology, &w->arena, issues);
     w->trust = trust_parse(w->conf, &w->arena, issues);
     w->keys = keys_parse(w->conf, w->topology, &w->arena, issues);
+    w->fanout = fanout_parse(w->conf, w->topology, w->map, w->keys, &w->arena, issues);
+    fanout_refuse_missing(w->conf, w->map, issues);
     w->overrides = overrides_parse(w->conf, &w->arena, issues);
     w->listeners = listeners_parse(w->conf, &w->arena, issues);
     check_words(w->conf, issues);
@@ -106,6 +108,17 @@ world_load(char **environ, uint64_t generation, struct conf_issues *issues)
     }
     world_unref(w);
     return NULL;
+}
+
+bool
+world_may_follow(const struct world *old, const struct world *fresh, struct conf_issues *issues)
+{
+    struct fanout_side was = { old->conf, old->topology, old->map, old->fanout };
+    struct fanout_side is = { fresh->conf, fresh->topology, fresh->map, fresh->fanout };
+    unsigned n_errors = issues->n_errors;
+
+    fanout_check_change(&was, &is, issues);
+    return issues->n_errors == n_errors;
 }
 
 struct world *

@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "conf/fanout.h"
 #include "conf/keys.h"
 #include "conf/partition_map.h"
 #include "conf/topology.h"
@@ -24,6 +25,7 @@ struct world {
     struct listeners *listeners; /* as configured; a reload does not move them */
     struct trust *trust;
     struct keys *keys;
+    struct fanout_conf *fanout;
     struct overrides *overrides;
     struct geo_db *geo;     /* NULL: none */
     struct tls_server *tls; /* certificates for clients; NULL: none */
@@ -36,6 +38,8 @@ struct world {
 
 /* Read everything from the environment and files. Blocking. Always collects all issues; NULL when one is an error. */
 struct world *world_load(char **environ, uint64_t generation, struct conf_issues *issues);
+/* May `fresh` take the place of `old` while it runs? */
+bool world_may_follow(const struct world *old, const struct world *fresh, struct conf_issues *issues);
 struct world *world_ref(struct world *w);
 void world_unref(struct world *w); /* NULL is fine */
 /* What connections rely on passes on from the world before: session tickets, and certificates for listeners that are open.

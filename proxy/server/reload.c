@@ -18,6 +18,7 @@ struct load {
     uint64_t generation;
     struct arena arena;
     struct conf_issues issues;
+    struct world *old;   /* stays in use while this is loaded */
     struct world *world; /* NULL: refused */
     char why[128];       /* cut when longer */
 };
@@ -206,6 +207,10 @@ load(void *arg)
     struct load *l = arg;
 
     l->world = world_load(l->server->environ, l->generation, &l->issues);
+    if (l->world && !world_may_follow(l->old, l->world, &l->issues)) {
+        world_unref(l->world);
+        l->world = NULL;
+    }
     loop_post(l->server->loop, on_loaded, l);
     return NULL;
 }
@@ -228,6 +233,7 @@ server_begin_reload(struct server *s, const char *why)
     log_info("reload: %s", why);
     l = MEM_NEW(struct load);
     l->server = s;
+    l->old = s->world;
     l->generation = s->generation + 1;
     l->issues.arena = &l->arena;
     snprintf(l->why, sizeof(l->why), "%s", why);

@@ -40,6 +40,12 @@ def test_what_kubernetes_injects_is_ignored(name):
 
 @pytest.mark.parametrize("change,expected", [
     ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "fanout is not in this version"),
+    ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "SEXTANT_PARTITION_MAP:1:11: error: fanout= needs SEXTANT_JOURNAL_DIR"),
+    ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "SEXTANT_PARTITION_MAP:1:11: error: fanout= needs SEXTANT_API_KEY"),
+    ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "SEXTANT_PARTITION_MAP:1:3: error: the home eu of partition * is not in SEXTANT_OWNS"),
+    ({"SEXTANT_OWNS": "us"}, "SEXTANT_OWNS:1:1: error: cluster us is the home of no partition with fanout="),
+    ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async write=nearest"}, "write=nearest is only for copies=external"),
+    ({"SEXTANT_JOURNAL_QUOTA": "1MiB"}, "SEXTANT_JOURNAL_QUOTA:1:1: error: 1MiB is out of range: expected 16MiB to 1024TiB"),
     ({"SEXTANT_LISTEN": "0.0.0.0:1/tls"}, "needs SEXTANT_TLS_CERT"),
     ({"SEXTANT_PARTITION_MAP": "* europe=us *=eu residency=strict"}, "cluster us is in US, outside europe"),
     ({"SEXTANT_PARTITION_MAP": "* *=eu write=nearest"}, "write=nearest is only for copies=external"),

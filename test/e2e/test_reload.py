@@ -4,8 +4,9 @@ import json
 import os
 import signal
 
+import pytest
 from load import Load
-from sextant import CALLERS, wait_for
+from sextant import CALLERS, Edge, check, wait_for
 
 VECTORS = {"vectors": {"size": 2, "distance": "Dot"}}
 
@@ -77,6 +78,25 @@ def test_damaged_geo_files_are_refused(regions, edge, tmp_path):
     ranges.write_text("9.9.9.0/24,DE\n")
     subprocess.run([tool, "-o", str(mmdb), str(ranges)], check=True)
     wait_for(lambda: one.call("GET", "/collections/c", caller="9.9.9.9")[1].get("x-sextant-cluster") == "eu", 10, "the new data")
+
+
+def test_a_home_stays_while_the_edge_runs(regions, edge, tmp_path):
+    path, journal = tmp_path / "map", tmp_path / "journal"
+    journal.mkdir()
+    write(path, "* *=eu,us fanout=async")
+    settings = {"journal_dir": journal, "owns": "eu", "api_key": "0123456789abcdef"}
+    code, text = check({**Edge(tmp_path / "unused", regions, str(path), **settings).env})
+    if "fanout is not in this version" in text:
+        pytest.skip("fanout= is refused as a whole")
+    assert code == 0, text
+    one = edge(regions, str(path), **settings)
+    for count, (text, reason) in enumerate((("* *=us,eu fanout=async", "not in SEXTANT_OWNS"), ("* *=eu,ap fanout=async", "loses its copy us"),
+                                            ("c *=eu\n* *=eu,us fanout=async", "loses its fan-out")), 1):
+        write(path, text)
+        wait_for(lambda n=count: one.status()["reloads_failed"] == n, 10, "the refusal")
+        assert reason in one.status()["last_reload_error"]
+    write(path, "c *=eu,us,ap fanout=all\n* *=eu,us fanout=async")
+    wait_for(lambda: one.status()["generation"] == 2, 10, "the reload")
 
 
 def test_drain(regions, edge):

@@ -319,6 +319,7 @@ test_what_is_printed_reads_the_same(void **state)
         "users,u* europe,dach=eu,us *=us,ap unknown=x copies=external read=home write=nearest all_down=refuse\n\n\n"
         "a;b *=x residency=strict",
         "* 10.0.0.0/8=eu 2001:db8::/32=us DE=ap *=x # c",
+        "a *=eu,us fanout=async; b europe=eu,us *=ap fanout=quorum read=home; c *=us,eu fanout=all",
     };
 
     for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++) {
@@ -340,6 +341,7 @@ test_what_is_printed_reads_the_same(void **state)
             assert_int_equal(f.map->rules[j].cluster_mask, g.map->rules[j].cluster_mask);
             assert_int_equal(f.map->rules[j].n_areas, g.map->rules[j].n_areas);
             assert_int_equal(f.map->rules[j].strict, g.map->rules[j].strict);
+            assert_int_equal(f.map->rules[j].fanout, g.map->rules[j].fanout);
         }
         buf_fini(&first);
         buf_fini(&second);
@@ -361,6 +363,7 @@ test_the_table(void **state)
         "catalog copies=external               *                        us,eu,ap                 eu\n"
         "paper copies=external read=home       *                        ap,us,eu                 ap\n"
         "docs-* copies=external write=nearest  *                        us,eu                    us,eu\n"
+        "replicated fanout=quorum              *                        us,eu,ap                 eu, then us,ap\n"
         "local all_down=refuse                 DE                       eu                       eu\n"
         "                                      (elsewhere, unplaced)    refused, 403\n"
         "open                                  DE                       eu                       eu\n"
@@ -370,7 +373,8 @@ test_the_table(void **state)
     const char *env[] = { CLUSTERS, "SEXTANT_REGION=aws:us-east-1",
         "SEXTANT_PARTITION_MAP=users,users_v* europe=eu north-america=us *=us residency=strict\n"
         "catalog *=eu,us,ap copies=external\npaper *=ap,eu,us copies=external read=home\n"
-        "docs-* *=eu,us copies=external write=nearest\nlocal DE=eu all_down=refuse\nopen DE=eu unknown=us",
+        "docs-* *=eu,us copies=external write=nearest\nreplicated *=eu,us,ap fanout=quorum\n"
+        "local DE=eu all_down=refuse\nopen DE=eu unknown=us",
         NULL };
     struct buf out = { 0 };
     struct fixture f;

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * All checks that need more than the map: what holds within it is in partition_check.c.
+ */
+#include "conf/fanout.h"
+
+#include "conf/scan.h"
+
+struct checker {
+    const struct conf *conf;
+    const struct topology *t;
+    const struct partition_map *map;
+    struct scan scan; /* of the map */
+    struct fanout_conf *f;
+    struct arena *arena;
+    struct conf_issues *issues;
+};
+
+static struct word
+at_option(const struct rule *r)
+{
+    return (struct word){ .line = r->line, .column = r->fanout_column };
+}
+
+const char *
+fanout_missing(void)
+{
+    return "fanout is not in this version: list one cluster for each partition, or use copies=external with something "
+           "else that replicates";
+}
+
+void
+fanout_refuse_missing(const struct conf *conf, const struct partition_map *map, struct conf_issues *issues)
+{
+    struct scan scan = scan_option(conf, "partition_map", conf->partition_map, issues);
+
+    for (unsigned i = 0; fanout_missing() && i < map->n_rules; i++) {
+        if (map->rules[i].fanout != FANOUT_NONE)
+            scan_error(&scan, at_option(&map->rules[i]), "%s", fanout_missing());
+    }
+}
+
+/* --- SEXTANT_OWNS ------------------------------------------------------------------------------------------------ */
+
+static void
+read_owned(struct checker *c, struct scan *list, struct word item)
+{
+    int index = topology_find(c->t, item.text);
+
+    if (index < 0 && c->t->n_clusters)
+        scan_error(list, item, "no cluster is called \"" STR_FMT "\"" STR_FMT, STR_ARG(item.text),
+            STR_ARG(topology_suggest(c->t, item.text, c->arena)));
+    else if (index >= 0 && c->f->owns >> index & 1)
+        scan_error(list, item, "cluster " STR_FMT " is listed twice", STR_ARG(item.text));
+    else if (index >= 0 && !(c->f->homes >> index & 1))
+        scan_error(
+            list, item, "cluster " STR_FMT " is the home of no partition with fanout= and copies", STR_ARG(item.text));
+    if (index >= 0)
+        c->f->owns |= UINT64_C(1) << index;
+}
+
+static void
+read_owns(struct checker *c)
+{
+    struct scan list = scan_option(c->conf, "owns", c->conf->owns, c->issues);
+    struct word *items;
+    unsigned n;
+
+    items = scan_list(&list, c->arena, &n);
+    for (unsigned i = 0; i < n; i++)
+        read_owned(c, &list, items[i]);
+}
+
+/* --- homes ------------------------------------------------------------------------------------------------------- */
+
+static void
+check_home(struct checker *c, const struct partition *part)
+{
+    const struct cluster_conf *home = &c->t->clusters[part->clusters[0]];
+    struct word at = { .line = part->line, .column = part->column };
+
+    if (!(c->f->owns >> home->index & 1))
+        scan_error(&c->scan, at,
+            "the home " STR_FMT " of partition " STR_FMT " is not in SEXTANT_OWNS: forwarding writes to another edge "
+            "is not in this version, so this edge must own it",
+            STR_ARG(home->name), STR_ARG(part->name));
+    if (home->options.jwt_rbac)
+        scan_error(&c->scan, at,
+            "the home " STR_FMT " of partition " STR_FMT
+            " has JWT_RBAC: it would enforce what a token may write only after the write was recorded",
+            STR_ARG(home->name), STR_ARG(part->name));
+}
+
+static void
+find_homes(struct checker *c)
+{
+    for (unsigned i = 0; i < c->map->n_rules; i++) {
+        const struct rule *r = &c->map->rules[i];
+
+        for (unsigned j = 0; j < r->n_partitions; j++) {
+            if (partition_fans_out(r, &r->partitions[j]))
+                c->f->homes |= UINT64_C(1) << r->partitions[j].clusters[0];
+        }
+    }
+}
+
+static void
+check_rule(struct checker *c, const struct rule *r, const struct keys *keys)
+{
+    if (str_trim(c->conf->journal_dir).len == 0)
+        scan_error(&c->scan, at_option(r),
+            "fanout= needs SEXTANT_JOURNAL_DIR, a directory on a local disk: what is "
+            "not recorded first can be lost");
+    if (!keys->is_on)
+        scan_error(&c->scan, at_option(r),
+            "fanout= needs SEXTANT_API_KEY: who may write is decided here before a write "
+            "is recorded, and copies are written with this edge's own keys");
+    for (unsigned i = 0; i < r->n_partitions; i++) {
+        if (partition_fans_out(r, &r->partitions[i]))
+            check_home(c, &r->partitions[i]);
+    }
+}
+
+static bool
+fans_out(const struct rule *r)
+{
+    for (unsigned i = 0; i < r->n_partitions; i++) {
+        if (partition_fans_out(r, &r->partitions[i]))
+            return true;
+    }
+    return false;
+}
+
+struct fanout_conf *
+fanout_parse(const struct conf *conf, const struct topology *t, const struct partition_map *map,
+    const struct keys *keys, struct arena *arena, struct conf_issues *issues)
+{
+    struct checker c = { .conf = conf, .t = t, .map = map, .arena = arena, .issues = issues };
+
+    c.f = ARENA_NEW(arena, struct fanout_conf);
+    c.scan = scan_option(conf, "partition_map", conf->partition_map, issues);
+    find_homes(&c);
+    read_owns(&c);
+    for (unsigned i = 0; i < map->n_rules; i++) {
+        if (fans_out(&map->rules[i]))
+            check_rule(&c, &map->rules[i], keys);
+    }
+    if (conf->journal_dir.len && str_eq(conf->journal_dir, conf->state_dir))
+        conf_option_issue(issues, true, conf, "journal_dir",
+            "it is SEXTANT_STATE_DIR as well: the journal needs a directory of its own");
+    if (conf->journal_dir.len && c.f->homes == 0)
+        conf_option_issue(issues, false, conf, "journal_dir", "no line of the map has fanout=: it has no effect");
+    return c.f;
+}

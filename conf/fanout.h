@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_CONF_FANOUT_H
+#define SEXTANT_CONF_FANOUT_H
+
+/* What fan-out asks of the rest of the configuration, and of a configuration that follows another. Pure. */
+
+#include "conf/keys.h"
+#include "conf/partition_map.h"
+
+struct fanout_conf {
+    uint64_t owns;  /* homes that this edge journals for: SEXTANT_OWNS */
+    uint64_t homes; /* of all partitions that fan out */
+};
+
+/* Read SEXTANT_OWNS and check that every partition that fans out can: a journal, keys held here, an owner for its home.
+ * Allocates from `arena`; usable only when no error was added. */
+struct fanout_conf *fanout_parse(const struct conf *conf, const struct topology *t, const struct partition_map *map,
+    const struct keys *keys, struct arena *arena, struct conf_issues *issues);
+
+/* NULL, or why no line may have fanout= yet. */
+const char *fanout_missing(void);
+/* That, at every line that has it. */
+void fanout_refuse_missing(const struct conf *conf, const struct partition_map *map, struct conf_issues *issues);
+
+/* One of two configurations. */
+struct fanout_side {
+    const struct conf *conf;
+    const struct topology *topology;
+    const struct partition_map *map;
+    const struct fanout_conf *fanout;
+};
+
+/* May `fresh` take the place of `old` while writes are under way? Not if a collection that fans out loses its home, its owner
+ * or a copy: what is recorded for them would have nowhere to go. Copies and lines may be added, policies changed. Clusters are
+ * the same if their names are. Errors stand in the fresh map. */
+void fanout_check_change(const struct fanout_side *old, const struct fanout_side *fresh, struct conf_issues *issues);
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What fan-out asks of the configuration around it, and what a reload may not take from under writes that are recorded.
+ */
+#include "conf/fanout.h"
+#include "test/unit/conf_fixture.h"
+
+#define CLUSTERS \
+    "SEXTANT_CLUSTERS=eu http://e at=DE; us http://u at=US; ap http://a at=JP; in http://i at=IN; sa http://s at=BR"
+#define ERROR(at) "SEXTANT_PARTITION_MAP:" at ": error: "
+#define REST "\nthe-rest *=eu,us,ap,in,sa copies=external"
+#define NO_JOURNAL(at) \
+    ERROR(at) \
+    "fanout= needs SEXTANT_JOURNAL_DIR, a directory on a local disk: what is not recorded first can be " \
+    "lost\n"
+#define NO_KEYS(at) \
+    ERROR(at) \
+    "fanout= needs SEXTANT_API_KEY: who may write is decided here before a write is recorded, and copies are " \
+    "written with this edge's own keys\n"
+#define NOT_OWNED \
+    " is not in SEXTANT_OWNS: forwarding writes to another edge is not in this version, so this edge must own it\n"
+
+struct side {
+    struct fixture f;
+    struct fanout_conf *fanout;
+};
+
+static void
+side_load(struct side *s, const char *const *env)
+{
+    struct keys *keys;
+
+    fixture_map(&s->f, env);
+    keys = keys_parse(s->f.conf, s->f.topology, &s->f.arena, &s->f.issues);
+    s->fanout = fanout_parse(s->f.conf, s->f.topology, s->f.map, keys, &s->f.arena, &s->f.issues);
+}
+
+/* Keys of clusters are another matter: every cluster has one here. */
+#define KEYED \
+    "SEXTANT_API_KEY=0123456789abcdef", "SEXTANT_CLUSTER_EU_API_KEY=k", "SEXTANT_CLUSTER_US_API_KEY=k", \
+        "SEXTANT_CLUSTER_AP_API_KEY=k", "SEXTANT_CLUSTER_IN_API_KEY=k", "SEXTANT_CLUSTER_SA_API_KEY=k"
+
+static void
+test_what_it_needs(void **state)
+{
+    static const struct {
+        const char *env[12], *expected;
+    } cases[] = {
+        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j",
+              KEYED },
+            "" },
+        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu", KEYED },
+            NO_JOURNAL("1:11") },
+        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu",
+              "SEXTANT_JOURNAL_DIR=/j" },
+            NO_KEYS("1:11") },
+        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_JOURNAL_DIR=/j", KEYED },
+            ERROR("1:3") "the home eu of partition *" NOT_OWNED },
+        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a europe=eu,us *=ap,in fanout=all" REST, "SEXTANT_OWNS=eu",
+              "SEXTANT_JOURNAL_DIR=/j", KEYED },
+            ERROR("1:16") "the home ap of partition *" NOT_OWNED },
+        /* a partition without copies needs no journal, nor an owner */
+        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a europe=eu,us *=ap fanout=all" REST, "SEXTANT_OWNS=eu",
+              "SEXTANT_JOURNAL_DIR=/j", KEYED },
+            "" },
+        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu,us,eu, uss",
+              "SEXTANT_JOURNAL_DIR=/j", KEYED },
+            "SEXTANT_OWNS:1:4: error: cluster us is the home of no partition with fanout= and copies\n"
+            "SEXTANT_OWNS:1:7: error: cluster eu is listed twice\n"
+            "SEXTANT_OWNS:1:11: error: no cluster is called \"uss\"; did you mean us?\n" },
+        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j",
+              KEYED, "SEXTANT_CLUSTER_EU_JWT_RBAC=on" },
+            ERROR("1:3") "the home eu of partition * has JWT_RBAC: it would enforce what a token may write only after "
+                         "the write was recorded\n" },
+        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j",
+              "SEXTANT_STATE_DIR=/j", KEYED },
+            "SEXTANT_JOURNAL_DIR:1:1: error: it is SEXTANT_STATE_DIR as well: the journal needs a directory of its "
+            "own\n" },
+        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu" REST, "SEXTANT_JOURNAL_DIR=/j", KEYED },
+            "SEXTANT_JOURNAL_DIR:1:1: warning: no line of the map has fanout=: it has no effect\n" },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct side s;
+
+        side_load(&s, cases[i].env);
+        fixture_says(&s.f, cases[i].expected);
+        fixture_fini(&s.f);
+    }
+}
+
+static void
+test_masks(void **state)
+{
+    const char *env[] = { CLUSTERS, "SEXTANT_PARTITION_MAP=a europe=us,eu *=ap fanout=all\nb *=in,us fanout=async",
+        "SEXTANT_OWNS=us in", NULL };
+    struct side s;
+
+    side_load(&s, env);
+    assert_int_equal(s.fanout->homes, 1 << 1 | 1 << 3);
+    assert_int_equal(s.fanout->owns, 1 << 1 | 1 << 3);
+    assert_true(s.f.map->has_fanout);
+    assert_true(partition_fans_out(&s.f.map->rules[0], &s.f.map->rules[0].partitions[0]));
+    assert_false(partition_fans_out(&s.f.map->rules[0], &s.f.map->rules[0].partitions[1]));
+    fixture_fini(&s.f);
+}
+
+static void
+test_refused_as_a_whole(void **state)
+{
+    const char *env[] = { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu\nb *=eu,us fanout=all\nc *=eu,us fanout=async",
+        NULL };
+    struct fixture f;
+
+    fixture_map(&f, env);
+    f.issues.n = 0;
+    fanout_refuse_missing(f.conf, f.map, &f.issues);
+    if (fanout_missing()) {
+        assert_int_equal(f.issues.n, 2);
+        assert_int_equal(f.issues.items[0].line, 2);
+        assert_int_equal(f.issues.items[1].column, 11);
+    } else {
+        assert_int_equal(f.issues.n, 0);
+    }
+    fixture_fini(&f);
+}
+
+/* --- reloads ----------------------------------------------------------------------------------------------------- */
+
+#define NOT_NOW ": not while this edge runs; see docs/replication.md, \"Changing the map\"\n"
+
+static void
+load_map(struct side *s, const char *map, const char *owns)
+{
+    static const char clusters[] = CLUSTERS, swapped[] = "SEXTANT_CLUSTERS=us http://u at=US; sa http://s at=BR;"
+                                                         "ap http://a at=JP; eu http://e at=DE; in http://i at=IN";
+    struct arena a = { 0 };
+    const char *env[] = { map[0] == '~' ? swapped : clusters,
+        arena_printf(&a, "SEXTANT_PARTITION_MAP=%s", map + (map[0] == '~')).p,
+        arena_printf(&a, "SEXTANT_OWNS=%s", owns).p, "SEXTANT_JOURNAL_DIR=/j", KEYED, NULL };
+
+    side_load(s, env);
+    s->f.issues.n = s->f.issues.n_errors = 0;
+    arena_fini(&a);
+}
+
+static void
+test_changes(void **state)
+{
+    static const struct {
+        const char *old, *fresh, *owns, *expected;
+    } cases[] = {
+        { "a *=eu,us fanout=async", "a *=eu,us fanout=all", "eu", "" },
+        { "a *=eu,us fanout=async", "~a *=eu,us fanout=async", "eu", "" },
+        { "a *=eu,us fanout=async", "a *=eu,ap,us fanout=async", "eu", "" },
+        { "a,b *=eu,us fanout=async", "c *=ap\na *=eu,us fanout=async\nb *=eu,us,in fanout=all", "eu", "" },
+        { "docs-x *=us\ndocs-* *=eu,us fanout=async", "docs-x *=us\ndocs-* *=eu,us fanout=async", "eu", "" },
+        { "docs-x *=us\ndocs-* *=eu,us fanout=async", "docs-x *=us,ap fanout=async\ndocs-* *=eu,us fanout=async",
+            "eu,us", "" },
+        { "a *=eu\n* *=us", "b *=ap,eu fanout=async\n* *=us", "ap", "" },
+        { "a *=eu,us fanout=async", "a *=us,eu fanout=async", "us",
+            ERROR("1:3") "partition * loses its home eu" NOT_NOW },
+        { "a *=eu,us fanout=async", "a *=ap,us fanout=async", "ap",
+            ERROR("1:3") "partition * loses its home eu" NOT_NOW },
+        { "a *=eu,us,ap fanout=async", "a *=eu,us fanout=async", "eu",
+            ERROR("1:3") "partition * loses its copy ap" NOT_NOW },
+        { "a *=eu,us fanout=async", "a *=eu,us copies=external", "",
+            ERROR("1:3") "partition * loses its fan-out" NOT_NOW },
+        { "a *=eu,us fanout=async", "a *=eu", "", ERROR("1:3") "partition * loses its fan-out" NOT_NOW },
+        { "a *=eu,us fanout=async", "a *=eu,us fanout=async", "", ERROR("1:3") "the home eu loses its owner" NOT_NOW },
+        { "a *=eu,us fanout=async", "b *=eu,us fanout=async", "eu",
+            "SEXTANT_PARTITION_MAP: error: no line takes collections such as a any more, which fan out" NOT_NOW },
+        { "a europe=eu,us *=ap,in fanout=async", "a europe=ap,in *=eu,us fanout=async", "eu,ap",
+            ERROR("1:3") "partition europe loses its home eu" NOT_NOW ERROR(
+                "1:16") "partition * loses its home ap" NOT_NOW },
+        { "docs-* *=eu,us fanout=async", "docs-x *=us\ndocs-* *=eu,us fanout=async", "eu",
+            ERROR("1:8") "partition * loses its home eu" NOT_NOW },
+        { "docs-* *=eu,us fanout=async", "*-x *=us\ndocs-* *=eu,us fanout=async", "eu",
+            ERROR("1:5") "partition * loses its home eu" NOT_NOW },
+        { "*-x *=us\n* *=eu,us fanout=async", "docs-* *=us\n*-x *=us\n* *=eu,us fanout=async", "eu",
+            ERROR("1:8") "partition * loses its home eu" NOT_NOW },
+        { "* *=eu,us fanout=async", "docs *=eu,us,ap fanout=async\n* *=eu,us fanout=async", "eu", "" },
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct side old, fresh;
+
+        load_map(&old, cases[i].old, "eu,us,ap");
+        load_map(&fresh, cases[i].fresh, cases[i].owns);
+        fanout_check_change(&(struct fanout_side){ old.f.conf, old.f.topology, old.f.map, old.fanout },
+            &(struct fanout_side){ fresh.f.conf, fresh.f.topology, fresh.f.map, fresh.fanout }, &fresh.f.issues);
+        fixture_says(&fresh.f, cases[i].expected);
+        fixture_fini(&old.f);
+        fixture_fini(&fresh.f);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_it_needs),
+        cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_refused_as_a_whole),
+        cmocka_unit_test(test_changes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
