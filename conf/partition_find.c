@@ -144,7 +144,7 @@ partition_map_rule(const struct partition_map *map, struct str collection)
     const struct rule_index *index = map->index;
     unsigned best = map->n_rules;
 
-    if (!index)
+    if (!index || str_eq(collection, STR(OWN_COLLECTION)))
         return NULL;
     best = find_hashed(index->names, collection.p, collection.len, best);
     best = find_beginning(index, collection, best);

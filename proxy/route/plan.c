@@ -468,12 +468,20 @@ plan_build(const struct world *w, const struct caller *caller, const struct oper
     }
 }
 
+/* With fan-out there is one that is not: the collection that holds Sextant's own notes. */
+static bool
+is_every_name_alike(const struct partition_map *map)
+{
+    return plan_maps_all(map) && !map->has_fanout;
+}
+
 bool
 plan_needs_body(const struct world *w, const struct operation *op)
 {
     const struct partition_map *map = w->map;
 
     if (op->scope == SCOPE_ALIASES)
-        return map->n_rules > 1 || !plan_maps_all(map);
-    return op->info->flags & OP_LOOKUP && op->scope == SCOPE_COLLECTION && !(map->is_uniform && plan_maps_all(map));
+        return map->n_rules > 1 || !is_every_name_alike(map);
+    return op->info->flags & OP_LOOKUP && op->scope == SCOPE_COLLECTION &&
+           !(map->is_uniform && is_every_name_alike(map));
 }

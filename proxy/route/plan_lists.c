@@ -2,7 +2,8 @@
  *
  * GET /collections and /aliases: every line of the map answers for its own names, from the cluster that the caller would
  * read from. Lines with the same candidates share a part. When one part answers for all lines, and there is a line for
- * every name, nothing has to be left out and the cluster's answer passes through as it is.
+ * every name, nothing has to be left out and the cluster's answer passes through as it is. With fan-out something has to be
+ * always: the collection that holds Sextant's own notes.
  */
 #include "proxy/route/candidates.h"
 #include "proxy/route/plan_impl.h"
@@ -73,7 +74,7 @@ plan_lists(const struct plan_input *in, struct plan *p)
     p->parts = ARENA_ARRAY(in->arena, map->n_rules, struct plan_part);
     for (unsigned i = 0; i < map->n_rules && p->shape == PLAN_LISTS; i++)
         add_rule(in, p, &map->rules[i]);
-    if (p->shape == PLAN_REFUSE || p->n_parts != 1 || !plan_maps_all(map))
+    if (p->shape == PLAN_REFUSE || p->n_parts != 1 || !plan_maps_all(map) || map->has_fanout)
         return;
     for (unsigned i = 0; i < map->n_rules; i++)
         n_rules += p->parts[0].rules[i / 64] >> i % 64 & 1;

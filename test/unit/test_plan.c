@@ -141,6 +141,38 @@ static const char *three_regions[] = {
     NULL,
 };
 
+/* Lists are read and bodies looked into as soon as there is something to hide. */
+static void
+test_what_fan_out_hides(void **state)
+{
+    static const char *one_line[] = { "SEXTANT_CLUSTERS=eu http://e:1 at=DE; us http://u:1 at=US",
+        "SEXTANT_PARTITION_MAP=* *=eu,us copies=external", NULL };
+    struct world *w = fixture_world(one_line);
+    struct arena arena = { 0 };
+    struct cluster_view views[CLUSTERS_MAX];
+    struct operation lists, aliases, query;
+    struct caller caller;
+    struct plan plan;
+
+    fixture_views(w, STR("eu=10 us=80"), views);
+    fixture_caller(STR("US"), &caller);
+    fixture_operation(STR("GET /collections"), &arena, &lists);
+    fixture_operation(STR("POST /collections/aliases"), &arena, &aliases);
+    fixture_operation(STR("POST /collections/a/points/query"), &arena, &query);
+    for (unsigned has_fanout = 0; has_fanout < 2; has_fanout++) {
+        w->map->has_fanout = has_fanout;
+        plan_build(w, &caller, &lists, NULL, views, &arena, &plan);
+        assert_int_equal(plan.shape, has_fanout ? PLAN_LISTS : PLAN_FORWARD);
+        assert_int_equal(plan_needs_body(w, &aliases), has_fanout);
+        assert_int_equal(plan_needs_body(w, &query), has_fanout);
+    }
+    assert_true(plan_list_keeps(w, &caller, &plan, 0, STR("sextant")));
+    plan_build(w, &caller, &lists, NULL, views, &arena, &plan);
+    assert_false(plan_list_keeps(w, &caller, &plan, 0, STR("_sextant")));
+    arena_fini(&arena);
+    world_unref(w);
+}
+
 static void
 test_lists_keep_what_the_map_sends_there(void **state)
 {
@@ -210,6 +242,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plans_are_as_the_cases_say),
+        cmocka_unit_test(test_what_fan_out_hides),
         cmocka_unit_test(test_lists_keep_what_the_map_sends_there),
         cmocka_unit_test(test_bodies_are_read_only_where_they_must),
     };
