@@ -305,7 +305,7 @@ cluster_option_list(struct arena *a)
     return list;
 }
 
-/* Kubernetes' names are ignored in the environment only: nobody injects them into a file. */
+/* Kubernetes' names and the switches of tests are ignored in the environment only: nobody puts them into a file. */
 static void
 refuse_unknown(struct loader *l)
 {
@@ -314,7 +314,7 @@ refuse_unknown(struct loader *l)
         struct arena *a = &l->conf->arena;
         struct str near;
 
-        if (s->is_used || (s->file.len == 0 && conf_is_injected(s->name)))
+        if (s->is_used || (s->file.len == 0 && (conf_is_injected(s->name) || str_starts(s->name, STR("TEST_")))))
             continue;
         near = option_nearest(a, s->name);
         if (str_starts(s->name, STR("CLUSTER_")) && str_find(str_skip(s->name, 8), '_') >= 0)

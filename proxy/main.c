@@ -12,6 +12,7 @@
 #include "proxy/admin/explain_query.h"
 #include "proxy/ctl/ctl.h"
 #include "proxy/base/crash.h"
+#include "proxy/base/crash_point.h"
 #include "proxy/server/server.h"
 
 extern char **environ;
@@ -216,6 +217,10 @@ main(int argc, char **argv)
         { "help", help }, { "-h", help }, { "--version", version } };
 
     crash_init(SEXTANT_VERSION);
+    if (!crash_point_arm_from(environ)) {
+        fprintf(stderr, "sextant: SEXTANT_TEST_CRASH_POINT names no point\n");
+        return 2;
+    }
     program_name = argc ? argv[0] : "";
     if (argc < 2)
         return serve(0, NULL);
