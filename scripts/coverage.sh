@@ -10,8 +10,8 @@ cd "$(dirname "$0")/.." || exit 1
 . scripts/lib.sh
 build=${BUILD:-build-cov} least=${COVERAGE_LEAST:-90}
 # Everything that reads bytes from outside.
-parsers=(proxy/base/{json,addr,str}.c conf/*.c geoip/{geo_db,mmdb_}*.c proxy/net/proxy_protocol.c proxy/http/*.c
-    proxy/route/{path,operation,body_names,forwarded,token}.c)
+parsers=(proxy/base/{json,json_text,addr,str}.c conf/*.c geoip/{geo_db,mmdb_}*.c proxy/net/proxy_protocol.c proxy/http/*.c
+    proxy/route/{path,operation,body_names,forwarded,token}.c proxy/sync/{state,outcome}.c)
 
 find "$build" -name '*.gcda' -delete
 mapfile -t tests < <(find "$build/test" -name 'test_*' -type f -perm -u+x | sort)

@@ -242,3 +242,11 @@ path_parse(struct str target, struct arena *arena, struct path *ret_path)
     *ret_path = path;
     return FAIL_NONE;
 }
+
+struct str
+path_encode(struct str segment, struct arena *arena)
+{
+    char *text = arena_alloc(arena, 3 * segment.len + 1);
+
+    return str_make(text, (size_t)(encode(segment, text) - text));
+}

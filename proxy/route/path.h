@@ -25,6 +25,9 @@ struct path {
  * UTF-8), DOT_SEGMENT. Slices of the target where it is canonical already, else copies in the arena. */
 enum fail path_parse(struct str target, struct arena *arena, struct path *ret_path);
 
+/* A name as one segment of a path. */
+struct str path_encode(struct str segment, struct arena *arena);
+
 /* How many code points has this valid UTF-8? */
 size_t path_code_points(struct str s);
 

@@ -71,13 +71,18 @@ static void
 on_group(void *arg, struct group *group)
 {
     struct ask *ask = arg;
-    const struct group_part *part = &group->parts[0];
-    struct ask_answer answer = { .fail = part->fail, .sent_nothing = !part->leg.sent_something };
+    struct group_part *part = &group->parts[0];
+    struct ask_answer answer = {
+        .fail = part->fail,
+        .sent_nothing = !part->leg.sent_something,
+        .is_too_long = part->is_too_long,
+    };
 
     if (part->fail == FAIL_NONE) {
         answer.status = part->head->status;
         answer.head = part->head;
         answer.body = buf_str(&part->body);
+        answer.bytes = &part->body;
     }
     tell(ask, &answer);
 }

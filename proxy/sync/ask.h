@@ -30,9 +30,11 @@ enum { ASK_LIMIT = 1 << 20 };
 struct ask_answer {
     enum fail fail;             /* FAIL_NONE: a whole answer is there, whatever its status */
     bool sent_nothing;          /* certainly no byte of the request left: nothing can have happened, now or later */
+    bool is_too_long;           /* FAIL_UPSTREAM_CUT, because of the limit */
     int status;                 /* this and the rest: only with FAIL_NONE */
-    const struct message *head; /* these two live until on_done returns */
+    const struct message *head; /* this and the body live until on_done returns */
     struct str body;
+    struct buf *bytes; /* where the body lies: may be taken over */
 };
 
 typedef void ask_done_fn(void *arg, const struct ask_answer *answer);

@@ -30,6 +30,7 @@ on_body(void *arg, struct leg *leg, struct str piece)
 
     if (buf_len(&part->body) + piece.len > part->group->limit) {
         leg_cancel(leg);
+        part->is_too_long = true;
         part_over(part, FAIL_UPSTREAM_CUT);
         return;
     }

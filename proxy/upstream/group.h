@@ -14,6 +14,7 @@ struct group_part {
     struct message *head; /* NULL when the leg failed */
     struct buf body;
     enum fail fail;
+    bool is_too_long; /* FAIL_UPSTREAM_CUT, by the limit */
 };
 
 /* Called once, from the loop, when every part has ended. The group must not be freed inside it. */

@@ -8,10 +8,12 @@
 #include "proxy/sync/ask.h"
 #include "test/flow/flow_lib.h"
 
-static const char *const env[] = {
+static const char clusters[] =
     "SEXTANT_CLUSTERS=eu http://127.0.0.1:1001/under,http://127.0.0.1:1002 at=aws:eu-central-1; us "
     "http://127.0.0.1:2001 "
-    "at=aws:us-east-1; ap http://127.0.0.1:3001 at=aws:ap-northeast-1",
+    "at=aws:us-east-1; ap http://127.0.0.1:3001 at=aws:ap-northeast-1";
+static const char *const env[] = {
+    clusters,
     "SEXTANT_CLUSTER_US_API_KEY=us-key",
     "SEXTANT_CLUSTER_EU_API_KEY=eu-key",
     "SEXTANT_CLUSTER_AP_API_KEY=ap-key",

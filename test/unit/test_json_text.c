@@ -47,6 +47,7 @@ static const char *const good[] = {
     "{\"\":\"\"}",
 };
 
+static const char byte_order_mark[] = { (char)0xef, (char)0xbb, (char)0xbf, '1', 0 };
 static const char *const bad[] = {
     "",
     " ",
@@ -104,8 +105,7 @@ static const char *const bad[] = {
     "{}x",
     "'a'",
     "// c\n1",
-    "\xef\xbb\xbf"
-    "1",
+    byte_order_mark,
 };
 
 static void
