@@ -2,12 +2,16 @@
  *
  * The real loop: libevent waits for descriptors, everything else happens here. One turn:
  *
- *      wait (not at all when work is left) → callbacks of descriptors → timers due → tasks, and those that they schedule
+ *      wait (not at all when work is left) → callbacks of descriptors → some arrivals → timers due → tasks, and those that
+ *      they schedule
  *
  * 1. The clock is read at most once a turn, in the first callback after the wait.
  * 2. Timers set during a turn wait for the next one. Tasks are run in few rounds: enough for a request to go from the socket
  *    that it came from to the one that it leaves by (see ROUNDS), and so few that descriptors are never starved.
- * 3. libevent is used without its locks: other threads touch only `shared`, `is_stopping` and the wake-up descriptor.
+ * 3. News of connections that others opened are arrivals: a turn takes up so many of them and no more. So what is under way
+ *    goes on before more is begun, however many clients there are; what waits does so in the kernel's buffers, and what is
+ *    at work is little enough to stay in the caches. A turn is short, and so is the time that an answer waits to be read.
+ * 4. libevent is used without its locks: other threads touch only `shared`, `is_stopping` and the wake-up descriptor.
  */
 #include "proxy/net/loop_impl.h"
 
@@ -30,6 +34,8 @@ loop_init(struct loop *loop, int64_t now_us)
     loop->wake_fd = -1;
     loop->tasks.next = &loop->tasks;
     loop->tasks.prev = &loop->tasks.next;
+    loop->arrivals.next = &loop->arrivals;
+    loop->arrivals.prev = &loop->arrivals.next;
     loop->shared.end = &loop->shared.first;
     pthread_mutex_init(&loop->shared.lock, NULL);
 }
@@ -117,7 +123,7 @@ is_work_left(struct loop *loop)
     int64_t next_us = timers_next_us(loop), wait_us = next_us - loop->now_us;
     struct timeval tv;
 
-    if (loop->tasks.next != &loop->tasks || wait_us <= 0)
+    if (loop->tasks.next != &loop->tasks || loop->arrivals.next != &loop->arrivals || wait_us <= 0)
         return true;
     if (next_us >= loop->tick_us)
         return false;
@@ -134,6 +140,17 @@ run_timers(struct loop *loop)
         ;
 }
 
+static void
+run_arrivals(struct loop *loop)
+{
+    for (unsigned i = 0; i < LOOP_ARRIVALS && loop->arrivals.next != &loop->arrivals; i++) {
+        struct task *t = loop->arrivals.next;
+
+        task_cancel(t);
+        t->fn(t->arg);
+    }
+}
+
 void
 loop_run(struct loop *loop)
 {
@@ -147,6 +164,7 @@ loop_run(struct loop *loop)
         loop->is_fresh = false;
         event_base_loop(loop->base, flags);
         loop_touch(loop);
+        run_arrivals(loop);
         run_timers(loop);
         for (int round = 0; round < ROUNDS && loop_run_tasks(loop); round++)
             ;
@@ -214,17 +232,29 @@ loop_run_posts(struct loop *loop)
     return true;
 }
 
-void
-task_schedule(struct loop *loop, struct task *t, void (*fn)(void *arg), void *arg)
+static void
+append(struct task *ring, struct task *t, void (*fn)(void *arg), void *arg)
 {
     if (t->prev)
         return;
     t->fn = fn;
     t->arg = arg;
-    t->next = &loop->tasks;
-    t->prev = loop->tasks.prev;
+    t->next = ring;
+    t->prev = ring->prev;
     *t->prev = t;
-    loop->tasks.prev = &t->next;
+    ring->prev = &t->next;
+}
+
+void
+task_schedule(struct loop *loop, struct task *t, void (*fn)(void *arg), void *arg)
+{
+    append(&loop->tasks, t, fn, arg);
+}
+
+void
+loop_add_arrival(struct loop *loop, struct task *t, void (*fn)(void *arg), void *arg)
+{
+    append(&loop->arrivals, t, fn, arg);
 }
 
 void

@@ -11,6 +11,8 @@
 
 #include "proxy/net/loop.h"
 
+enum { LOOP_ARRIVALS = 16 }; /* in a turn */
+
 struct post {
     void (*fn)(void *arg);
     void *arg;
@@ -28,7 +30,8 @@ struct loop {
     struct event tick; /* wakes the loop for the first timer */
     int64_t tick_us;   /* when tick fires; INT64_MAX when it is not armed */
 
-    struct task tasks; /* head of a ring */
+    struct task tasks;    /* head of a ring */
+    struct task arrivals; /* the same */
 
     struct event wake;
     int wake_fd; /* -1 in a virtual loop */
@@ -53,6 +56,8 @@ loop_touch(struct loop *loop)
 void loop_init(struct loop *loop, int64_t now_us);
 bool loop_run_tasks(struct loop *loop); /* those scheduled before the call; false when there were none */
 bool loop_run_posts(struct loop *loop);
+/* Run fn(arg) once, after the arrivals that came before it. No effect while it waits; task_cancel() takes it back. */
+void loop_add_arrival(struct loop *loop, struct task *t, void (*fn)(void *arg), void *arg);
 
 /* loop_timer.c */
 int64_t timers_next_us(const struct loop *loop); /* nothing fires before; INT64_MAX when nothing is queued */

@@ -9,8 +9,9 @@
  * 1. The kernel reports a broken connection once, to whichever call comes next. `error` remembers it: otherwise a write that
  *    met the reset would turn the next read into a neat end, and a truncated answer into a whole one.
  * 2. EPIPE is not remembered: the peer ended neatly and is gone, and what it sent may still be read.
- * 3. Closing takes the event off libevent's queues, so a closed stream gets no event that was already collected.
- * 4. What the kernel has told is kept: a read that got less than it asked for, or a write that did, has met the end of what
+ * 3. Closing takes the event off libevent's and the loop's queues, so a closed stream gets no event that was already collected.
+ * 4. News of a connection that was accepted are an arrival (loop.c): its user is told when its turn comes.
+ * 5. What the kernel has told is kept: a read that got less than it asked for, or a write that did, has met the end of what
  *    there was (epoll(7)), and until the next event there is nothing to ask for. So a read after it answers -EAGAIN without
  *    a system call. Only an end makes no further event when it came together with the last bytes: EV_CLOSED tells of it
  *    with them, and from then on the kernel is always asked. A reset does not either, and libevent shows it as any bytes:
@@ -36,12 +37,14 @@ struct tcp {
     struct stream base;
     struct loop *loop;
     struct event event;
+    struct task arrival;
     int fd;
     int error; /* the connection is lost: errno */
     bool is_connecting, has_connected;
     bool is_shut;                        /* shutdown asked for; while connecting it is still to be done */
     bool is_told;                        /* the first event came */
-    bool may_read, may_write, has_ended; /* as far as the kernel has told: see 4 */
+    bool is_accepted;                    /* its news are arrivals */
+    bool may_read, may_write, has_ended; /* as far as the kernel has told: see 5 */
     struct addr peer, local;
     uint16_t peer_port, local_port;
 };
@@ -82,6 +85,14 @@ finish_connect(struct tcp *t, short what)
 }
 
 static void
+on_arrival(void *arg)
+{
+    struct tcp *t = arg;
+
+    stream_notify(&t->base);
+}
+
+static void
 on_ready(evutil_socket_t fd, short what, void *arg)
 {
     struct tcp *t = arg;
@@ -94,7 +105,9 @@ on_ready(evutil_socket_t fd, short what, void *arg)
     t->has_ended |= (what & EV_CLOSED) != 0;
     if (t->is_connecting)
         finish_connect(t, what);
-    if (is_news)
+    if (is_news && t->is_accepted)
+        loop_add_arrival(t->loop, &t->arrival, on_arrival, t);
+    else if (is_news)
         stream_notify(&t->base);
 }
 
@@ -193,6 +206,7 @@ tcp_close(struct stream *s, bool with_reset)
     struct linger linger = { .l_onoff = 1, .l_linger = 0 };
 
     event_del(&t->event);
+    task_cancel(&t->arrival);
     if (with_reset)
         setsockopt(t->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
     close(t->fd);
@@ -276,7 +290,7 @@ stream_from_accept(struct loop *loop, int fd, const struct sockaddr_storage *pee
 {
     struct tcp *t = tcp_new(loop, fd);
 
-    t->has_connected = true;
+    t->has_connected = t->is_accepted = true;
     addr_from_sockaddr((const struct sockaddr *)peer, &t->peer, &t->peer_port);
     return watch(t);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "proxy/net/listener.h"
+#include "proxy/net/loop_impl.h"
 #include "test/unit/stream_lib.h"
 
 static void
@@ -187,6 +188,60 @@ test_shutdown_while_connecting(void **state)
     listener_free(listener);
 }
 
+enum { CROWD = 3 * LOOP_ARRIVALS };
+
+struct crowd {
+    struct joined *f;
+    struct stream *streams[CROWD];
+    unsigned n_told, n_told_before_answer;
+};
+
+/* What was waited for comes while the first of many that have news is being served. */
+static void
+on_one_of_many(void *arg)
+{
+    struct crowd *crowd = arg;
+
+    if (crowd->n_told++ == 0)
+        joined_put(crowd->f->b, "answer");
+    if (crowd->n_told == CROWD)
+        loop_stop(crowd->f->loop);
+}
+
+static void
+on_answer(void *arg)
+{
+    struct crowd *crowd = arg;
+
+    if (joined_get(crowd->f->a) > 0)
+        crowd->n_told_before_answer = crowd->n_told;
+}
+
+/* However many clients have news, an answer to what was begun is read after a few of them. */
+static void
+test_answers_before_arrivals(void **state)
+{
+    struct joined *f = *state;
+    struct crowd crowd = { .f = f };
+    int fds[CROWD][2];
+
+    stream_on_event(f->a, on_answer, &crowd);
+    for (unsigned i = 0; i < CROWD; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds[i]), 0);
+        assert_int_equal(write(fds[i][0], "news", 4), 4);
+        crowd.streams[i] = stream_from_fd(f->loop, fds[i][1]);
+        stream_on_event(crowd.streams[i], on_one_of_many, &crowd);
+    }
+    timer_set(&f->deadline, 10 * USEC_PER_SEC);
+    loop_run(f->loop);
+    timer_clear(&f->deadline);
+    assert_int_equal(crowd.n_told_before_answer, LOOP_ARRIVALS);
+    for (unsigned i = 0; i < CROWD; i++) {
+        stream_close(&crowd.streams[i]);
+        close(fds[i][0]);
+    }
+}
+
 #define TCP(test) \
     { \
         "tcp " #test, test, joined_set_up_tcp, joined_tear_down, NULL \
@@ -206,6 +261,7 @@ main(void)
         TCP(test_write_tells),
         TCP(test_connect_refused),
         TCP(test_shutdown_while_connecting),
+        TCP(test_answers_before_arrivals),
         MEMORY(test_memory_hooks),
     };
 
