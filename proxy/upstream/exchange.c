@@ -21,26 +21,36 @@ enum { OUT_HIGH = 128 * 1024, GATHER_BYTES = 16 * 1024, READS_PER_TURN = 16 };
 static void pump(void *arg);
 
 static void
+free_exchange(struct exchange *x)
+{
+    timer_fini(&x->timer);
+    mem_free(x);
+}
+
+static void
 release(void *arg)
 {
     struct exchange *x = arg;
 
-    timer_fini(&x->timer);
     buf_clear(&x->out);
     buf_shelve(&x->out, &x->up->shelf);
     backend_unref(x->p.backend);
     if (!spares_give(&x->up->exchanges, x))
-        mem_free(x);
+        free_exchange(x);
 }
 
+/* A spare one's timer is not set, but keeps its place in the loop's queue, which costs more than to set it later. */
 static struct exchange *
 new_exchange(struct upstream *up)
 {
     struct exchange *x = spares_take(&up->exchanges);
 
-    if (!x)
-        return MEM_NEW(struct exchange);
-    *x = (struct exchange){ 0 };
+    if (x) {
+        *x = (struct exchange){ .timer = x->timer };
+    } else {
+        x = MEM_NEW(struct exchange);
+        timer_init(&x->timer, up->loop, exchange_on_timer, x);
+    }
     return x;
 }
 
@@ -50,7 +60,7 @@ exchange_free_spares(struct upstream *up)
     struct exchange *x;
 
     while ((x = spares_take(&up->exchanges)))
-        mem_free(x);
+        free_exchange(x);
 }
 
 /* Ends it: no callback comes from here on, and the connection is dealt with. */
@@ -372,7 +382,6 @@ exchange_start(
     x->arg = arg;
     backend_ref(params->backend);
     x->timing.started_us = x->progress_at_us = exchange_now_us(x);
-    timer_init(&x->timer, up->loop, exchange_on_timer, x);
     x->answer = ARENA_NEW(params->arena, struct message);
     message_init(x->answer, params->arena);
     atomic_fetch_add_explicit(&params->backend->shared.outstanding, 1, memory_order_relaxed);
@@ -478,16 +487,4 @@ const struct exchange_timing *
 exchange_timing(const struct exchange *x)
 {
     return &x->timing;
-}
-
-void
-exchange_backend_fell(struct exchange *x)
-{
-    x->is_fallen = true;
-    /* What has no deadline of its own does not wait for ever for an endpoint that is judged down. */
-    if (x->p.deadline_us == 0 && x->state != OVER) {
-        x->p.deadline_us = exchange_now_us(x) + x->p.progress_us;
-        exchange_arm(x);
-    }
-    exchange_kick(x);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The time limits of an exchange: connecting; the deadline; progress, while bytes are due from the endpoint or to it.
+ * The time limits of an exchange: connecting; the deadline; progress, while bytes are due from the endpoint or to it;
+ * and what waits for an endpoint that fell.
  */
 #include "proxy/upstream/exchange_impl.h"
 
@@ -47,4 +48,16 @@ exchange_on_timer(void *arg)
         exchange_complete(x, x->state == ANSWER ? FAIL_UPSTREAM_CUT : FAIL_UPSTREAM_SILENT, false);
     else
         exchange_arm(x);
+}
+
+void
+exchange_backend_fell(struct exchange *x)
+{
+    x->is_fallen = true;
+    /* What has no deadline of its own does not wait for ever for an endpoint that is judged down. */
+    if (x->p.deadline_us == 0 && x->state != OVER) {
+        x->p.deadline_us = exchange_now_us(x) + x->p.progress_us;
+        exchange_arm(x);
+    }
+    exchange_kick(x);
 }

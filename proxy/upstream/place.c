@@ -5,6 +5,8 @@
  */
 #include "proxy/upstream/place.h"
 
+#include <limits.h>
+
 #include "proxy/upstream/leg_impl.h"
 
 enum { POLL_US = 10 * 1000, LOOK_AT = 64, QUEUE_SHARE = 2 };
@@ -116,10 +118,15 @@ choose(struct leg_queue *queue)
     bool is_late = first &&
                    leg_now_us(first) - first->wait_since_us > (first->wait_until_us - first->wait_since_us) / 2;
     struct leg *leg = is_late ? TAILQ_LAST(queue, leg_queue) : first;
+    unsigned least = UINT_MAX;
 
-    for (unsigned i = 0; leg && i < LOOK_AT; i++) {
-        if (!best || running(leg) < running(best))
+    for (unsigned i = 0; leg && i < LOOK_AT && least > 0; i++) {
+        unsigned now = running(leg);
+
+        if (now < least) {
             best = leg;
+            least = now;
+        }
         leg = is_late ? TAILQ_PREV(leg, leg_queue, entry) : TAILQ_NEXT(leg, entry);
     }
     return best;
