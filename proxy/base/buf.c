@@ -127,11 +127,12 @@ buf_shelve(struct buf *b, struct buf_shelf *shelf)
     assert(buf_len(b) == 0);
     if (!b->data)
         return;
-    if (shelf->n == BUF_SHELF_BUFFERS || b->cap > BUF_SHELF_BYTES) {
+    if (shelf->n == BUF_SHELF_BUFFERS || b->cap > BUF_SHELF_LARGEST || shelf->bytes + b->cap > BUF_SHELF_BYTES) {
         buf_fini(b);
         return;
     }
     buf_clear(b);
+    shelf->bytes += b->cap;
     shelf->buffers[shelf->n++] = *b;
     *b = (struct buf){ 0 };
 }
@@ -139,8 +140,10 @@ buf_shelve(struct buf *b, struct buf_shelf *shelf)
 void
 buf_unshelve(struct buf *b, struct buf_shelf *shelf)
 {
-    if (!b->data && shelf->n)
-        *b = shelf->buffers[--shelf->n];
+    if (b->data || !shelf->n)
+        return;
+    *b = shelf->buffers[--shelf->n];
+    shelf->bytes -= b->cap;
 }
 
 void
@@ -148,6 +151,7 @@ buf_shelf_fini(struct buf_shelf *shelf)
 {
     while (shelf->n)
         buf_fini(&shelf->buffers[--shelf->n]);
+    shelf->bytes = 0;
 }
 
 char *

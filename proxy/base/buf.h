@@ -79,10 +79,11 @@ void buf_clear(struct buf *b);                /* keeps the memory */
 void buf_truncate(struct buf *b, size_t len); /* keep the first len bytes */
 
 /* Memory of emptied buffers, for whoever needs some next: of many users only few need theirs at once. One thread's. */
-enum { BUF_SHELF_BUFFERS = 16, BUF_SHELF_BYTES = 64 * 1024 /* what is larger is released */ };
+enum { BUF_SHELF_BUFFERS = 256, BUF_SHELF_BYTES = 1024 * 1024 /* in all */, BUF_SHELF_LARGEST = 64 * 1024 };
 struct buf_shelf {
     struct buf buffers[BUF_SHELF_BUFFERS];
     unsigned n;
+    size_t bytes;
 };
 void buf_shelve(struct buf *b, struct buf_shelf *shelf);   /* b must be empty */
 void buf_unshelve(struct buf *b, struct buf_shelf *shelf); /* nothing happens when b has memory, or the shelf none */

@@ -12,7 +12,7 @@
 #ifdef __SANITIZE_ADDRESS__
 enum { SPARES_MAX = 1, SPARES_KEPT = 0 };
 #else
-enum { SPARES_MAX = 32, SPARES_KEPT = SPARES_MAX };
+enum { SPARES_MAX = 256, SPARES_KEPT = SPARES_MAX };
 #endif
 
 struct spares {

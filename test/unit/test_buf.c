@@ -40,13 +40,25 @@ test_memory_goes_round(void **state)
 }
 
 static void
+shelve_large(struct buf_shelf *shelf, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        struct buf b = { 0 };
+
+        buf_reserve(&b, BUF_SHELF_LARGEST);
+        buf_shelve(&b, shelf);
+        assert_null(b.data);
+    }
+}
+
+static void
 test_shelves_are_bounded(void **state)
 {
     struct buf_shelf shelf = { .n = 0 };
     struct buf large = { 0 };
     size_t before = buf_memory();
 
-    buf_reserve(&large, BUF_SHELF_BYTES + 1);
+    buf_reserve(&large, BUF_SHELF_LARGEST + 1);
     assert_true(buf_memory() > before);
     buf_shelve(&large, &shelf);
     assert_int_equal(shelf.n, 0);
@@ -62,6 +74,15 @@ test_shelves_are_bounded(void **state)
     assert_int_equal(shelf.n, BUF_SHELF_BUFFERS);
     buf_shelf_fini(&shelf);
     assert_int_equal(shelf.n, 0);
+    shelve_large(&shelf, BUF_SHELF_BYTES / BUF_SHELF_LARGEST + 2);
+    assert_int_equal(shelf.n, BUF_SHELF_BYTES / BUF_SHELF_LARGEST);
+    buf_unshelve(&large, &shelf);
+    assert_int_equal(large.cap, BUF_SHELF_LARGEST);
+    shelve_large(&shelf, 2); /* there is room for one again */
+    assert_int_equal(shelf.n, BUF_SHELF_BYTES / BUF_SHELF_LARGEST);
+    buf_shelf_fini(&shelf);
+    buf_fini(&large);
+    assert_int_equal(buf_memory(), before);
 }
 
 int
