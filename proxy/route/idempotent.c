@@ -12,28 +12,9 @@
  * Renaming an alias fails the second time; creating and deleting aliases sets them.
  */
 #include "proxy/base/json.h"
-#include "proxy/route/operation.h"
+#include "proxy/route/write_rule.h"
 
-enum { RULE_VECTORS = 1, RULE_DELETES = 2, RULE_PATCHES = 4, INFERENCE_DEPTH_MAX = 6 };
-
-struct rule {
-    enum op_id id;
-    const char *name;       /* in a batch */
-    const char *members[4]; /* allowed besides points and shard_key */
-    unsigned flags;
-};
-
-static const struct rule rules[] = {
-    { OP_UPSERT_POINTS, "upsert", { "batch" }, RULE_VECTORS },
-    { OP_DELETE_POINTS, "delete", { NULL }, RULE_DELETES },
-    { OP_UPDATE_VECTORS, "update_vectors", { NULL }, RULE_VECTORS | RULE_PATCHES },
-    { OP_DELETE_VECTORS, "delete_vectors", { "vector", "vectors" }, RULE_PATCHES },
-    { OP_SET_PAYLOAD, "set_payload", { "payload" }, RULE_PATCHES },
-    { OP_OVERWRITE_PAYLOAD, "overwrite_payload", { "payload" }, RULE_PATCHES },
-    { OP_DELETE_PAYLOAD, "delete_payload", { "keys" }, RULE_PATCHES },
-    { OP_CLEAR_PAYLOAD, "clear_payload", { NULL }, RULE_PATCHES },
-};
-enum { RULES = sizeof(rules) / sizeof(*rules) };
+enum { INFERENCE_DEPTH_MAX = 6 };
 
 /* An object to be embedded ({"text": ..., "model": ...}) somewhere in the vectors? */
 static bool
@@ -64,23 +45,9 @@ points_are_plain(struct json points)
 }
 
 static bool
-is_allowed(const struct rule *rule, struct str key)
+is_allowed(const struct write_rule *rule, struct str key)
 {
-    if (str_eq(key, STR("points")) || str_eq(key, STR("shard_key")))
-        return true;
-    for (size_t i = 0; i < sizeof(rule->members) / sizeof(*rule->members) && rule->members[i]; i++) {
-        if (str_eq(key, str_from(rule->members[i])))
-            return true;
-    }
-    return false;
-}
-
-/* Conditions, which are none when null. */
-static bool
-is_condition(struct str key)
-{
-    return str_eq(key, STR("filter")) || str_eq(key, STR("update_filter")) || str_eq(key, STR("update_mode")) ||
-           str_eq(key, STR("key"));
+    return str_eq(key, STR("points")) || str_eq(key, STR("shard_key")) || write_rule_has_content(rule, key);
 }
 
 /* Is this member the first of its name? json_get() gives the first. */
@@ -91,7 +58,7 @@ is_first(struct json object, const struct json_iter *member)
 }
 
 static bool
-is_by_ids(const struct rule *rule, struct json body)
+is_by_ids(const struct write_rule *rule, struct json body)
 {
     struct json points = json_get(body, "points"), batch = json_get(body, "batch");
     bool has_batch = rule->id == OP_UPSERT_POINTS && json_type(batch) == JSON_OBJECT;
@@ -99,7 +66,7 @@ is_by_ids(const struct rule *rule, struct json body)
     if (json_type(body) != JSON_OBJECT || (json_type(points) == JSON_ARRAY) == has_batch)
         return false;
     for (struct json_iter i = json_iter(body); json_next(&i);) {
-        bool is_none = is_condition(i.key) && json_type(i.value) == JSON_NULL;
+        bool is_none = write_rule_has_condition(rule, i.key) && json_type(i.value) == JSON_NULL;
 
         if ((!is_allowed(rule, i.key) && !is_none) || !is_first(body, &i))
             return false;
@@ -108,17 +75,7 @@ is_by_ids(const struct rule *rule, struct json body)
         return false;
     if (has_batch)
         return !has_inference(json_get(batch, "vectors"), 0);
-    return !(rule->flags & RULE_VECTORS) || points_are_plain(points);
-}
-
-static const struct rule *
-rule_named(struct str name)
-{
-    for (size_t i = 0; i < RULES; i++) {
-        if (str_eq(name, str_from(rules[i].name)))
-            return &rules[i];
-    }
-    return NULL;
+    return !(rule->flags & WRITE_VECTORS) || points_are_plain(points);
 }
 
 static bool
@@ -131,16 +88,16 @@ is_batch_by_ids(struct json body)
         return false;
     for (struct json_iter i = json_iter(operations); json_next(&i);) {
         struct json_iter part = json_iter(i.value);
-        const struct rule *rule;
+        const struct write_rule *rule;
 
         if (json_type(i.value) != JSON_OBJECT || json_size(i.value) != 1 || !json_next(&part))
             return false;
-        rule = rule_named(part.key);
+        rule = write_rule_named(part.key);
         if (!rule || !is_by_ids(rule, part.value))
             return false;
         flags |= rule->flags;
     }
-    return !((flags & RULE_DELETES) && (flags & RULE_PATCHES));
+    return !((flags & WRITE_DELETES) && (flags & WRITE_PATCHES));
 }
 
 static bool
@@ -163,15 +120,13 @@ has_no_rename(struct json body)
 static bool
 is_body_idempotent(enum op_id id, struct json body)
 {
+    const struct write_rule *rule = write_rule_of(id);
+
     if (id == OP_UPDATE_ALIASES)
         return has_no_rename(body);
     if (id == OP_BATCH_UPDATE)
         return is_batch_by_ids(body);
-    for (size_t i = 0; i < RULES; i++) {
-        if (rules[i].id == id)
-            return is_by_ids(&rules[i], body);
-    }
-    return false;
+    return rule && is_by_ids(rule, body);
 }
 
 bool
