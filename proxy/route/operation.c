@@ -22,6 +22,7 @@
 #include <assert.h>
 #include <pthread.h>
 
+#include "proxy/route/form.h"
 #include "proxy/route/path.h"
 
 enum { NODES_MAX = 160, NAME_CODE_POINTS_MAX = 255, METHODS = METHOD_OPTIONS + 1, TIMEOUT_SECONDS_MAX = 1000000000 };
@@ -154,68 +155,20 @@ find(const struct path *path, unsigned at, uint8_t node, enum method method)
     return (enum op_id)n->rest_ops[method];
 }
 
-/* Next character of application/x-www-form-urlencoded text; a broken escape stands for itself. */
-static char
-form_next(struct str *text)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    char c = text->p[0];
-    size_t len = 1;
-
-    if (c == '+') {
-        c = ' ';
-    } else if (c == '%' && text->len > 2 && text->p[1] && text->p[2]) {
-        const char *high = strchr(digits, text->p[1]), *low = strchr(digits, text->p[2]);
-
-        if (high && low) {
-            c = (char)((high - digits) % 16 * 16 + (low - digits) % 16);
-            len = 3;
-        }
-    }
-    *text = str_skip(*text, len);
-    return c;
-}
-
-static bool
-form_equals(struct str text, struct str literal)
-{
-    if (text.len <= literal.len) /* decoding makes nothing longer */
-        return str_eq(text, literal);
-    for (size_t i = 0; i < literal.len; i++) {
-        if (text.len == 0 || form_next(&text) != literal.p[i])
-            return false;
-    }
-    return text.len == 0;
-}
-
-static int64_t
-form_seconds(struct str text)
-{
-    char decoded[24];
-    size_t n = 0;
-    uint64_t value;
-
-    while (text.len && n < sizeof(decoded))
-        decoded[n++] = form_next(&text);
-    if (text.len || !str_to_u64(str_make(decoded, n), &value))
-        return -1;
-    return value < TIMEOUT_SECONDS_MAX ? (int64_t)value * 1000 : (int64_t)TIMEOUT_SECONDS_MAX * 1000;
-}
-
 /* Qdrant refuses a repeated timeout, so that one gives no deadline either. */
 static int64_t
 query_timeout_ms(struct str query)
 {
     int64_t timeout_ms = -1;
     unsigned n = 0;
-    struct str pair, key, value;
+    struct str key, value;
+    uint64_t seconds;
 
-    while (query.len) {
-        str_cut(query, '&', &pair, &query);
-        str_cut(pair, '=', &key, &value);
+    while (form_next(&query, &key, &value)) {
         if (!form_equals(key, STR("timeout")))
             continue;
-        timeout_ms = form_seconds(value);
+        if (form_u64(value, &seconds))
+            timeout_ms = (int64_t)(seconds < TIMEOUT_SECONDS_MAX ? seconds : TIMEOUT_SECONDS_MAX) * 1000;
         n++;
     }
     return n == 1 ? timeout_ms : -1;
