@@ -125,7 +125,7 @@ bool marks_save_put(struct marks *m, unsigned max, struct buf *out); /* about `m
 void marks_save_cancel(struct marks *m);
 
 /* What put() wrote, all pieces joined, into fresh marks; what flew or was delayed is ready. What was read is taken off *io.
- * Marks which weren't loaded whole are good for nothing but marks_free(). Bytes in the order of this machine. */
+ * Marks which weren't loaded whole are good for nothing but marks_free(). */
 enum marks_load { MARKS_LOADED, MARKS_DAMAGED, MARKS_TOO_MANY /* for the budget: the lane must become a walk */ };
 enum marks_load marks_load(struct marks *m, struct str *io, int64_t mono_us);
 

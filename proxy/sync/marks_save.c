@@ -11,16 +11,10 @@
 
 #include <assert.h>
 
+#include "proxy/base/varint.h"
+
 enum { VERSION = 1, TAG_END = 0, TAG_NUMBER = 1, TAG_UUID = 2 };
 enum { FLAG_PAYLOAD_ONLY = 1, FLAG_URGENT = 2, FLAG_SHIPPED = 4, FLAGS = 7 };
-
-static void
-put_number(struct buf *out, uint64_t value)
-{
-    for (; value >= 128; value >>= 7)
-        buf_putc(out, (char)(value | 128));
-    buf_putc(out, (char)value);
-}
 
 /* What flies has landed nowhere, and what waits for an outcome asks for it again, once the process has started anew. */
 static enum mark_state
@@ -38,27 +32,35 @@ saved_flags(const struct marks *m, const struct slot *s)
     return (payload_only ? FLAG_PAYLOAD_ONLY : 0) | (s->urgent ? FLAG_URGENT : 0) | (s->was_shipped ? FLAG_SHIPPED : 0);
 }
 
+static void
+save_point(uint64_t hi, const struct slot *s, struct buf *out)
+{
+    struct point_id id = { hi, s->lo, s->is_uuid };
+
+    if (!s->is_uuid) {
+        varint_put(out, s->lo);
+        return;
+    }
+    point_put_bytes(&id, buf_reserve(out, 16));
+    buf_commit(out, 16);
+}
+
 void
 save_mark(const struct marks *m, uint32_t at, struct buf *out)
 {
     const struct slot *s = &m->slots[at];
     const struct group *g = m->groups[s->group];
 
-    put_number(out, s->is_uuid ? TAG_UUID : TAG_NUMBER);
-    put_number(out, g->key.collection);
-    put_number(out, g->key.shard_key);
-    if (s->is_uuid)
-        buf_append(out, &m->hi[at], sizeof(*m->hi));
-    if (s->is_uuid)
-        buf_append(out, &s->lo, sizeof(s->lo));
-    else
-        put_number(out, s->lo);
-    put_number(out, s->lsn);
-    put_number(out, s->time_ms);
-    put_number(out, saved_state(s));
-    put_number(out, s->state == MARK_PARKED ? s->byte : 0);
-    put_number(out, saved_flags(m, s));
-    put_number(out, s->again);
+    varint_put(out, s->is_uuid ? TAG_UUID : TAG_NUMBER);
+    varint_put(out, g->key.collection);
+    varint_put(out, g->key.shard_key);
+    save_point(s->is_uuid ? m->hi[at] : 0, s, out);
+    varint_put(out, s->lsn);
+    varint_put(out, s->time_ms);
+    varint_put(out, saved_state(s));
+    varint_put(out, s->state == MARK_PARKED ? s->byte : 0);
+    varint_put(out, saved_flags(m, s));
+    varint_put(out, s->again);
 }
 
 void
@@ -81,10 +83,10 @@ marks_save_put(struct marks *m, unsigned max, struct buf *out)
 {
     assert(m->save.is_active);
     if (!m->save.has_head) {
-        put_number(out, VERSION);
-        put_number(out, m->has_floor);
-        put_number(out, m->floor[1].lsn);
-        put_number(out, mark_ms(m->floor[1].wall_us));
+        varint_put(out, VERSION);
+        varint_put(out, m->has_floor);
+        varint_put(out, m->floor[1].lsn);
+        varint_put(out, mark_ms(m->floor[1].wall_us));
     }
     m->save.has_head = true;
     for (; max > 0 && m->save.at < m->n; max--)
@@ -93,7 +95,7 @@ marks_save_put(struct marks *m, unsigned max, struct buf *out)
     buf_clear(&m->save.moved);
     if (m->save.at < m->n)
         return true;
-    put_number(out, TAG_END);
+    varint_put(out, TAG_END);
     m->save.is_active = m->save.has_head = false;
     return false;
 }
@@ -106,34 +108,14 @@ struct loaded {
 };
 
 static bool
-take_number(struct str *io, uint64_t max, uint64_t *ret_value)
-{
-    uint64_t value = 0, part;
-
-    for (unsigned shift = 0; io->len && shift < 64; shift += 7) {
-        part = (uint8_t)*io->p & 127;
-        if (shift == 63 && part > 1)
-            return false;
-        value |= part << shift;
-        *io = str_make(io->p + 1, io->len - 1);
-        if ((uint8_t)io->p[-1] < 128) {
-            *ret_value = value;
-            return value <= max;
-        }
-    }
-    return false;
-}
-
-static bool
 take_point(struct str *io, bool is_uuid, struct point_id *ret_point)
 {
     *ret_point = (struct point_id){ .is_uuid = is_uuid };
     if (!is_uuid)
-        return take_number(io, UINT64_MAX, &ret_point->lo);
+        return varint_take(io, UINT64_MAX, &ret_point->lo);
     if (io->len < 16)
         return false;
-    memcpy(&ret_point->hi, io->p, 8);
-    memcpy(&ret_point->lo, io->p + 8, 8);
+    *ret_point = point_of_bytes(io->p);
     *io = str_make(io->p + 16, io->len - 16);
     return true;
 }
@@ -142,11 +124,11 @@ static bool
 take_mark(struct str *io, bool is_uuid, struct loaded *ret)
 {
     uint64_t collection, shard_key;
-    bool is_whole = take_number(io, UINT32_MAX, &collection) && take_number(io, UINT32_MAX, &shard_key) &&
-                    take_point(io, is_uuid, &ret->key.point) && take_number(io, MARKS_LSN_MAX, &ret->lsn) &&
-                    take_number(io, MARKS_MS_MAX, &ret->time_ms) && take_number(io, MARK_SETTLED, &ret->state) &&
-                    take_number(io, UINT8_MAX, &ret->reason) && take_number(io, FLAGS, &ret->flags) &&
-                    take_number(io, AGAIN_MAX, &ret->again);
+    bool is_whole = varint_take(io, UINT32_MAX, &collection) && varint_take(io, UINT32_MAX, &shard_key) &&
+                    take_point(io, is_uuid, &ret->key.point) && varint_take(io, MARKS_LSN_MAX, &ret->lsn) &&
+                    varint_take(io, MARKS_MS_MAX, &ret->time_ms) && varint_take(io, MARK_SETTLED, &ret->state) &&
+                    varint_take(io, UINT8_MAX, &ret->reason) && varint_take(io, FLAGS, &ret->flags) &&
+                    varint_take(io, AGAIN_MAX, &ret->again);
 
     if (!is_whole)
         return false;
@@ -210,8 +192,8 @@ load_head(struct marks *m, struct str *io)
 {
     uint64_t version, has_floor, lsn, ms;
 
-    if (!take_number(io, VERSION, &version) || version != VERSION || !take_number(io, 1, &has_floor) ||
-        !take_number(io, MARKS_LSN_MAX, &lsn) || !take_number(io, MARKS_MS_MAX, &ms))
+    if (!varint_take(io, VERSION, &version) || version != VERSION || !varint_take(io, 1, &has_floor) ||
+        !varint_take(io, MARKS_LSN_MAX, &lsn) || !varint_take(io, MARKS_MS_MAX, &ms))
         return false;
     m->has_floor = has_floor;
     m->floor[0] = m->floor[1] = mark_age_of(lsn, ms);
@@ -228,7 +210,7 @@ marks_load(struct marks *m, struct str *io, int64_t mono_us)
     if (!load_head(m, io))
         return MARKS_DAMAGED;
     for (;;) {
-        if (!take_number(io, TAG_UUID, &tag))
+        if (!varint_take(io, TAG_UUID, &tag))
             return MARKS_DAMAGED;
         if (tag == TAG_END)
             return MARKS_LOADED;

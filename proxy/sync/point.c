@@ -59,6 +59,14 @@ point_of_json(struct json value, struct point_id *ret_id)
     }
 }
 
+bool
+point_of_text(struct str json, struct point_id *ret_id)
+{
+    if (json.len > 2 && json.p[0] == '"')
+        return point_of_uuid(str_make(json.p + 1, json.len - 2), ret_id);
+    return point_of_number(json, ret_id);
+}
+
 unsigned
 point_text(const struct point_id *id, char room[POINT_TEXT_MAX])
 {
@@ -93,6 +101,27 @@ point_put_json(const struct point_id *id, struct buf *out)
     buf_append(out, room, n);
     if (id->is_uuid)
         buf_putc(out, '"');
+}
+
+void
+point_put_bytes(const struct point_id *id, char bytes[16])
+{
+    for (unsigned i = 0; i < 8; i++) {
+        bytes[i] = (char)(id->hi >> (56 - 8 * i));
+        bytes[8 + i] = (char)(id->lo >> (56 - 8 * i));
+    }
+}
+
+struct point_id
+point_of_bytes(const char bytes[16])
+{
+    struct point_id id = { .is_uuid = true };
+
+    for (unsigned i = 0; i < 8; i++) {
+        id.hi = id.hi << 8 | (uint8_t)bytes[i];
+        id.lo = id.lo << 8 | (uint8_t)bytes[8 + i];
+    }
+    return id;
 }
 
 int
