@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_SYNC_RECORD_H
+#define SEXTANT_SYNC_RECORD_H
+
+/* What the journal's records say. Each payload begins with the version of its form; one that this program does not know is
+ * refused, as leaving out what was added would skip writes. Names, not numbers of this build, stand for clusters, collections and
+ * operations. Pure. */
+
+#include "proxy/sync/touch.h"
+
+enum record_kind { RECORD_WRITE = 1, RECORD_OUTCOME, RECORD_SCHEMA, RECORD_FREEZE, RECORD_IDENTITY };
+
+/* A write of points at home, recorded before it is sent. */
+struct record_write {
+    struct str partition, home, collection, incarnation; /* home: its cluster */
+    enum op_id op;
+    unsigned flags;                   /* of enum touch_flags */
+    const struct touch_point *points; /* distinct, in order, as touch_of() gives them */
+    unsigned n_points;
+    const struct str *shard_keys; /* those that the points name; the first is none */
+    unsigned n_shard_keys;
+    struct str query, content_type, content_encoding, body; /* as it is sent */
+};
+
+/* What came of the record that this one is about (its ref). */
+enum record_result { RECORD_DONE, RECORD_REJECTED /* nothing happened */, RECORD_UNKNOWN };
+struct record_outcome {
+    enum record_result result;
+    unsigned status; /* of the answer; 0: there was none */
+};
+
+/* A change of collections, indexes, named vectors, shard keys or aliases. */
+struct record_schema {
+    struct str partition, home, collection;
+    struct str incarnation;     /* of the collection that is there; empty: none */
+    struct str new_incarnation; /* given by this record to the one that it makes; empty: it makes none */
+    bool removes;               /* collection, vector or shard key: what the lanes have must be walked */
+    enum op_id op;
+    struct str target, content_type, body;
+};
+
+/* Lanes of this home ship nothing while it is frozen. */
+struct record_freeze {
+    struct str home, reason;
+    bool is_frozen;
+};
+
+/* A cluster was seen with this start-up identity. */
+struct record_identity {
+    struct str cluster, identity;
+};
+
+/* Appended to `head`; the payload is `head` and then the body, which isn't copied. */
+void record_put_write(const struct record_write *w, struct buf *head);
+void record_put_schema(const struct record_schema *s, struct buf *head);
+/* The whole payload. */
+void record_put_outcome(const struct record_outcome *o, struct buf *out);
+void record_put_freeze(const struct record_freeze *f, struct buf *out);
+void record_put_identity(const struct record_identity *i, struct buf *out);
+
+/* Slices of the payload and what lies in the arena. False: damaged, or of another version. */
+bool record_take_write(struct str payload, struct arena *arena, struct record_write *ret_write);
+bool record_take_schema(struct str payload, struct record_schema *ret_schema);
+bool record_take_outcome(struct str payload, struct record_outcome *ret_outcome);
+bool record_take_freeze(struct str payload, struct record_freeze *ret_freeze);
+bool record_take_identity(struct str payload, struct record_identity *ret_identity);
+
+#endif
