@@ -14,6 +14,7 @@
 #include "proxy/base/crash.h"
 #include "proxy/base/crash_point.h"
 #include "proxy/server/server.h"
+#include "proxy/store/tool.h"
 
 extern char **environ;
 
@@ -193,6 +194,7 @@ help(int argc, char **argv)
                       "  sextant explain --ip IP --collection NAME [--method M] [--path P] [--place PLACE] [--json]\n"
                       "                     where a request would go and why, without sending it\n"));
     ctl_help(&out);
+    journal_command_help(&out);
     buf_add(&out, STR("  sextant --help | --version\n"));
     conf_print_help(&out);
     print(stdout, &out);
@@ -213,8 +215,9 @@ main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = { { "serve", serve }, { "check", check }, { "explain", explain }, { "ctl", ctl }, { "--help", help },
-        { "help", help }, { "-h", help }, { "--version", version } };
+    } commands[] = { { "serve", serve }, { "check", check }, { "explain", explain }, { "ctl", ctl },
+        { "journal", journal_command }, { "--help", help }, { "help", help }, { "-h", help },
+        { "--version", version } };
 
     crash_init(SEXTANT_VERSION);
     if (!crash_point_arm_from(environ)) {

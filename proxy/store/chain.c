@@ -151,7 +151,9 @@ explain_loss(const struct chain *c, const char *name, const struct segment_scan 
 {
     refuse(c, name, 0, ret_error, "offset %zu: LSN %" PRIu64 " cannot be read: %s; ", s->at, s->lsn + 1,
         record_fault_text(s->fault));
-    if (proof->lsn)
+    if (proof->lsn == s->lsn + 1)
+        buf_printf(ret_error, "it begins at offset %zu, and what was before it is gone", proof_at);
+    else if (proof->lsn)
         buf_printf(ret_error, "LSN %" PRIu64 " at offset %zu was written when it was durable", proof->lsn, proof_at);
     else if (s->stop_lsn)
         buf_printf(ret_error, "the next segment begins with LSN %" PRIu64, s->stop_lsn);

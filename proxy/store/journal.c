@@ -92,7 +92,7 @@ journal_append(struct journal *j, uint8_t kind, uint64_t ref, bool lazy, const s
     pthread_mutex_lock(&j->shared.lock);
     wakes = buf_len(&j->shared.pending) == 0 || (!lazy && !j->shared.is_eager);
     if (buf_len(&j->shared.pending) == 0)
-        j->shared.lazy_at_us = clock_mono_us() + JOURNAL_LAZY_US;
+        j->shared.lazy_at_us = clock_mono_us() + j->lazy_us;
     put_draft_locked(j, &r, parts, n_parts);
     j->shared.is_eager |= !lazy;
     if (wakes)
@@ -305,6 +305,7 @@ journal_new(const struct journal_options *o)
 
     j->folder.fd = j->folder.lock_fd = j->writer.fd = j->reader.fd = j->shared.ended_fd = -1;
     j->loop = o->loop;
+    j->lazy_us = o->lazy_us ? o->lazy_us : USEC_PER_SEC;
     j->segment_bytes = o->segment_bytes ? o->segment_bytes : JOURNAL_SEGMENT_BYTES;
     j->quota_segments = (uint32_t)(o->quota_bytes / j->segment_bytes);
     j->news = MEM_NEW(struct news);

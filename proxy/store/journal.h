@@ -29,6 +29,7 @@ struct journal_options {
     uint64_t quota_bytes;   /* for segments and spare ones; at least JOURNAL_SEGMENTS_LEAST segments */
     uint64_t segment_bytes; /* 0: JOURNAL_SEGMENT_BYTES; a record never spans two */
     struct loop *loop;      /* callbacks come from it */
+    int64_t lazy_us;        /* how long a lazy record, or the seal behind the last one, may wait; 0: a second */
     bool may_make;          /* an empty directory becomes a new journal; else it is refused */
 };
 

@@ -19,7 +19,6 @@ enum {
     WRITER_KEEPS_BYTES = 8 << 20,              /* of a batch's memory, when it is done */
     SEGMENT_RESERVE = 2 * RECORD_HEADER_BYTES, /* of a segment, for its last seals */
 };
-#define JOURNAL_LAZY_US USEC_PER_SEC /* how long a lazy record, or the seal behind the last one, may wait */
 
 struct segment_entry {
     uint64_t lsn, at;
@@ -58,6 +57,7 @@ struct journal {
     struct loop *loop;
     struct news *news;
     uint64_t segment_bytes;
+    int64_t lazy_us;
     uint32_t quota_segments;
     bool is_new, is_in_memory;
 

@@ -218,7 +218,8 @@ segment_may_end(const struct segment_scan *s, uint64_t known_lsn, struct record 
             fault = record_decode(str_skip(s->bytes, at), &r);
         if (fault == RECORD_ABSENT || fault == RECORD_BAD_HEADER || r.stamp != s->header.stamp || r.start < s->start)
             continue;
-        if (r.durable_lsn > s->lsn) {
+        /* The second: the record that is expected here begins further on, behind something that is gone: a seal. */
+        if (r.durable_lsn > s->lsn || (r.kind != RECORD_KIND_SEAL && r.lsn == s->lsn + 1 && at > s->at)) {
             *ret_proof = r;
             *ret_at = at;
             return false;

@@ -84,8 +84,10 @@ make_file(struct journal *j, const char *name)
     if (!error)
         error = folder_rename(&j->folder, fresh, name);
     crash_point(CRASH_AT_SPARE_RENAMED);
-    if (error)
+    if (error) {
         unlinkat(j->folder.fd, fresh, 0);
+        unlinkat(j->folder.fd, name, 0); /* renamed, and the directory could not be synced */
+    }
     return error;
 }
 

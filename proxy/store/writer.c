@@ -325,7 +325,7 @@ commit(struct journal *j, struct buf *batch)
         buf_consume(batch, written);
     }
     j->writer.needs_seal = true;
-    j->writer.seal_at_us = begin + JOURNAL_LAZY_US;
+    j->writer.seal_at_us = begin + j->lazy_us;
 }
 
 /* --- the thread -------------------------------------------------------------------------------------------------- */

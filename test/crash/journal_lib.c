@@ -69,7 +69,8 @@ int
 fixture_open(struct fixture *f)
 {
     return fixture_open_with(
-        f, (struct journal_options){ .quota_bytes = SMALL_QUOTA, .segment_bytes = SMALL_SEGMENT, .may_make = true });
+        f, (struct journal_options){
+               .quota_bytes = SMALL_QUOTA, .segment_bytes = SMALL_SEGMENT, .may_make = true, .lazy_us = f->lazy_us });
 }
 
 static void
@@ -80,6 +81,8 @@ on_done(uint64_t lsn, int error, void *arg)
     f->is_wrong |= !error && lsn <= f->acknowledged;
     if (!error)
         f->acknowledged = lsn;
+    if (!error && f->told)
+        atomic_store(&f->told->acknowledged, lsn);
     f->last_error = error;
     if (++f->n_done >= f->want_done)
         loop_stop(f->loop);
@@ -91,6 +94,8 @@ fixture_append(struct fixture *f, size_t len, bool lazy)
     uint64_t lsn = journal_last(f->journal) + 1;
     struct str whole = payload_of(lsn, len ? len : length_of(lsn)), parts[2];
 
+    if (f->told)
+        atomic_store(&f->told->appended, lsn);
     parts[0] = str_make(whole.p, whole.len / 3);
     parts[1] = str_skip(whole, whole.len / 3);
     return journal_append(f->journal, (uint8_t)(1 + lsn % 200), lsn / 2, lazy, parts, 2, on_done, f);
@@ -109,7 +114,7 @@ fixture_append_all(struct fixture *f, unsigned n, size_t len)
 {
     f->n_done = 0;
     for (unsigned i = 0; i < n; i++)
-        fixture_append(f, len, false);
+        fixture_append(f, len, i + 1 < n); /* lazy ones wait for the last: one batch */
     fixture_wait(f, n);
 }
 
@@ -119,6 +124,8 @@ on_checkpoint_done(int error, void *arg)
     struct fixture *f = arg;
 
     f->last_error = error;
+    if (!error && f->told)
+        atomic_store(&f->told->covers, f->checkpoint_lsn);
     if (++f->n_checkpoints >= f->want_checkpoints)
         loop_stop(f->loop);
 }
@@ -128,8 +135,54 @@ fixture_checkpoint(struct fixture *f, uint64_t covers_lsn)
 {
     f->n_checkpoints = 0;
     f->want_checkpoints = 1;
+    f->checkpoint_lsn = covers_lsn;
     journal_checkpoint(f->journal, covers_lsn, payload_of(covers_lsn, 1000), on_checkpoint_done, f);
     loop_run(f->loop);
+}
+
+static int
+open_file(const char *dir, const char *name)
+{
+    char path[128];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    fd = open(path, O_RDWR);
+    if (fd < 0)
+        abort();
+    return fd;
+}
+
+void
+file_put(const char *dir, const char *name, uint64_t at, struct str bytes)
+{
+    int fd = open_file(dir, name);
+
+    if (file_write_at(fd, bytes, at) != 0)
+        abort();
+    close(fd);
+}
+
+char
+file_get(const char *dir, const char *name, uint64_t at)
+{
+    int fd = open_file(dir, name);
+    char c;
+
+    if (file_read_at(fd, &c, 1, at) != 0)
+        abort();
+    close(fd);
+    return c;
+}
+
+void
+file_cut(const char *dir, const char *name, uint64_t bytes)
+{
+    int fd = open_file(dir, name);
+
+    if (ftruncate(fd, (off_t)bytes) != 0)
+        abort();
+    close(fd);
 }
 
 void
@@ -173,8 +226,9 @@ copy_files(const char *from, const char *to)
 int
 fixture_begin(struct fixture *f)
 {
-    *f = (struct fixture){ .loop = loop_new() };
-    snprintf(f->dir, sizeof(f->dir), "/tmp/sextant-journal-XXXXXX");
+    *f = (struct fixture){ .loop = loop_new(), .lazy_us = 3600 * USEC_PER_SEC };
+    /* In memory where there is such a place: what is tried does not depend on the disk, and a hundred starts sync a lot. */
+    snprintf(f->dir, sizeof(f->dir), "%s/sextant-journal-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     return mkdtemp(f->dir) ? 0 : -1;
 }
 

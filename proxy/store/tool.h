@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_STORE_TOOL_H
+#define SEXTANT_STORE_TOOL_H
+
+/* sextant journal verify|dump: a journal's directory, or a copy of one, looked at without changing or locking anything. */
+
+#include "proxy/base/buf.h"
+
+/* 0 fine, 1 damaged, 2 the command line is wrong. */
+int journal_command(int argc, char **argv);
+void journal_command_help(struct buf *out);
+
+#endif
