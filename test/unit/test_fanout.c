@@ -8,7 +8,7 @@
 #define CLUSTERS \
     "SEXTANT_CLUSTERS=eu http://e at=DE; us http://u at=US; ap http://a at=JP; in http://i at=IN; sa http://s at=BR"
 #define ERROR(at) "SEXTANT_PARTITION_MAP:" at ": error: "
-#define REST "\nthe-rest *=eu,us,ap,in,sa copies=external"
+#define MAP(line) "SEXTANT_PARTITION_MAP=" line "\nthe-rest *=eu,us,ap,in,sa copies=external"
 #define NO_JOURNAL(at) \
     ERROR(at) \
     "fanout= needs SEXTANT_JOURNAL_DIR, a directory on a local disk: what is not recorded first can be " \
@@ -46,37 +46,28 @@ test_what_it_needs(void **state)
     static const struct {
         const char *env[12], *expected;
     } cases[] = {
-        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j",
-              KEYED },
-            "" },
-        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu", KEYED },
-            NO_JOURNAL("1:11") },
-        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu",
-              "SEXTANT_JOURNAL_DIR=/j" },
-            NO_KEYS("1:11") },
-        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_JOURNAL_DIR=/j", KEYED },
+        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED }, "" },
+        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu", KEYED }, NO_JOURNAL("1:11") },
+        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j" }, NO_KEYS("1:11") },
+        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_JOURNAL_DIR=/j", KEYED },
             ERROR("1:3") "the home eu of partition *" NOT_OWNED },
-        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a europe=eu,us *=ap,in fanout=all" REST, "SEXTANT_OWNS=eu",
-              "SEXTANT_JOURNAL_DIR=/j", KEYED },
+        { { CLUSTERS, MAP("a europe=eu,us *=ap,in fanout=all"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED },
             ERROR("1:16") "the home ap of partition *" NOT_OWNED },
         /* a partition without copies needs no journal, nor an owner */
-        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a europe=eu,us *=ap fanout=all" REST, "SEXTANT_OWNS=eu",
-              "SEXTANT_JOURNAL_DIR=/j", KEYED },
-            "" },
-        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu,us,eu, uss",
-              "SEXTANT_JOURNAL_DIR=/j", KEYED },
+        { { CLUSTERS, MAP("a europe=eu,us *=ap fanout=all"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED }, "" },
+        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu,us,eu, uss", "SEXTANT_JOURNAL_DIR=/j", KEYED },
             "SEXTANT_OWNS:1:4: error: cluster us is the home of no partition with fanout= and copies\n"
             "SEXTANT_OWNS:1:7: error: cluster eu is listed twice\n"
             "SEXTANT_OWNS:1:11: error: no cluster is called \"uss\"; did you mean us?\n" },
-        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j",
-              KEYED, "SEXTANT_CLUSTER_EU_JWT_RBAC=on" },
+        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED,
+              "SEXTANT_CLUSTER_EU_JWT_RBAC=on" },
             ERROR("1:3") "the home eu of partition * has JWT_RBAC: it would enforce what a token may write only after "
                          "the write was recorded\n" },
-        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async" REST, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j",
+        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j",
               "SEXTANT_STATE_DIR=/j", KEYED },
             "SEXTANT_JOURNAL_DIR:1:1: error: it is SEXTANT_STATE_DIR as well: the journal needs a directory of its "
             "own\n" },
-        { { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu" REST, "SEXTANT_JOURNAL_DIR=/j", KEYED },
+        { { CLUSTERS, MAP("a *=eu"), "SEXTANT_JOURNAL_DIR=/j", KEYED },
             "SEXTANT_JOURNAL_DIR:1:1: warning: no line of the map has fanout=: it has no effect\n" },
     };
 
