@@ -43,6 +43,7 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
 LIB     := $(BUILD)/libsextant.a
 TOOLS   := $(patsubst scripts/tools/%.c,$(BUILD)/%,$(wildcard scripts/tools/*.c))
 UNITS   := $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/unit/test_*.c test/flow/test_*.c test/crash/test_*.c))
+TESTERS := $(patsubst test/%.c,$(BUILD)/test/%,$(wildcard test/tools/*.c))
 BENCHES := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(wildcard test/bench/*_bench.c))
 LOADS   := $(patsubst test/bench/%.c,$(BUILD)/bench/%,$(filter-out %_bench.c,$(wildcard test/bench/*.c)))
 FUZZERS := $(patsubst test/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
@@ -71,7 +72,10 @@ $(BUILD)/test/%: test/%.c $(LIB) $(wildcard test/*/*_lib.[ch])
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(wildcard $(dir $<)*_lib.c) $(LIB) \
 	    $(shell pkg-config --libs cmocka) $(LIBS)
 
-unit-build: $(UNITS)
+unit-build: $(UNITS) test-tools
+# Programs that end-to-end tests run beside the edge.
+test-tools: $(TESTERS)
+.PHONY: test-tools
 unit: $(UNITS)
 	BUILD=$(BUILD) scripts/unit.sh $(UNITS)
 
@@ -81,7 +85,7 @@ FLAGS_tsan := -O1 -g -fsanitize=thread
 asan tsan:
 	$(MAKE) BUILD=$(BUILD)-$@ CFLAGS="$(FLAGS_$@)" all unit
 e2e-asan e2e-tsan: e2e-%:
-	$(MAKE) BUILD=$(BUILD)-$* CFLAGS="$(FLAGS_$*)" all
+	$(MAKE) BUILD=$(BUILD)-$* CFLAGS="$(FLAGS_$*)" all test-tools
 	BUILD=$(BUILD) scripts/e2e_sanitized.sh $* $(E2E)
 .PHONY: tsan e2e-asan e2e-tsan
 
@@ -184,4 +188,4 @@ clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-cov
 
 .PHONY: options metrics-doc dashboard all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
--include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(LOADS:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)
+-include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TESTERS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(LOADS:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

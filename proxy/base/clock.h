@@ -10,6 +10,7 @@
 #define USEC_PER_SEC INT64_C(1000000)
 
 int64_t clock_mono_us(void);
+int64_t clock_boot_us(void); /* monotonic, and runs on while the machine sleeps: for promises to others */
 int64_t clock_wall_us(void); /* since 1970, UTC; for logs and file ages only */
 
 #endif
