@@ -49,6 +49,13 @@ buf_commit(struct buf *b, size_t n)
     b->end += n;
 }
 
+/* The same for who has a pointer behind the last byte that was written. */
+static inline void
+buf_end_at(struct buf *b, const char *end)
+{
+    buf_commit(b, (size_t)(end - b->data) - b->end);
+}
+
 static inline void
 buf_append(struct buf *b, const void *bytes, size_t len)
 {

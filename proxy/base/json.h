@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "proxy/base/buf.h"
-#include "proxy/base/str.h"
+#include "proxy/base/put.h"
 
 enum json_type { JSON_NONE, JSON_NULL, JSON_BOOL, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
 
@@ -77,8 +77,27 @@ void json_member_u64(struct json_writer *w, const char *key, uint64_t value);
 void json_member_double(struct json_writer *w, const char *key, double value, int decimals);
 void json_member_bool(struct json_writer *w, const char *key, bool value);
 
-/* Members of an object that has one already, with all that stands before the value in one piece: ,"key":" or ,"key": */
-void json_next_str(struct json_writer *w, struct str start, struct str value);
-void json_next_u64(struct json_writer *w, struct str start, uint64_t value);
+/* Without a writer's care for commas: `start` is all that stands between the value before and this one, as ,"key":" or ,"key":
+ * They are put together here because the compiler then knows how long `start` is. */
+void json_next_time(struct buf *out, struct str start, int64_t wall_us);
+void json_end_str(struct buf *out, char *at, struct str value); /* at: reserved room for the value and a quote */
+
+static inline void
+json_next_str(struct buf *out, struct str start, struct str value)
+{
+    char *at = buf_reserve(out, start.len + value.len + 1);
+
+    memcpy(at, start.p, start.len);
+    json_end_str(out, at + start.len, value);
+}
+
+static inline void
+json_next_u64(struct buf *out, struct str start, uint64_t value)
+{
+    char *at = buf_reserve(out, start.len + STR_U64_MAX);
+
+    memcpy(at, start.p, start.len);
+    buf_end_at(out, put_u64(at + start.len, value));
+}
 
 #endif

@@ -98,29 +98,38 @@ static const bool is_special[256] = { [0 ... 0x1f] = true, ['"'] = true, ['\\'] 
 /* The same for eight bytes: sets the high bit of a byte below 0x20, of a quote or a backslash, of 0x7f and above. Nothing is
  * borrowed from or carried to another byte but by one of these. */
 static bool
-has_special(const char *p)
+has_special(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t word, quotes, slashes;
+    uint64_t quotes = word ^ ones * '"', slashes = word ^ ones * '\\';
 
-    memcpy(&word, p, 8);
-    quotes = word ^ ones * '"';
-    slashes = word ^ ones * '\\';
     return (((word - ones * 0x20) | (quotes - ones) | (slashes - ones) | (word + ones)) & ones * 0x80) != 0;
 }
 
-/* Bytes at the beginning of s that stand for themselves. */
+static bool
+put_plain_word(char *at, const char *from)
+{
+    uint64_t word;
+
+    memcpy(&word, from, sizeof(word));
+    if (has_special(word))
+        return false;
+    memcpy(at, &word, sizeof(word));
+    return true;
+}
+
+/* Copies what stands for itself at the beginning of s; how much that is. Eight bytes at a time, the last ones twice. */
 static size_t
-plain_len(struct str s)
+put_plain(char *at, struct str s)
 {
     size_t i = 0;
 
-    while (i + 8 <= s.len && !has_special(s.p + i))
+    while (i + 8 <= s.len && put_plain_word(at + i, s.p + i))
         i += 8;
-    if (s.len >= 8 && s.len - i < 8 && !has_special(s.p + s.len - 8))
+    if (s.len >= 8 && s.len - i < 8 && put_plain_word(at + s.len - 8, s.p + s.len - 8))
         return s.len;
-    while (i < s.len && !is_special[(unsigned char)s.p[i]])
-        i++;
+    for (; i < s.len && !is_special[(unsigned char)s.p[i]]; i++)
+        at[i] = s.p[i];
     return i;
 }
 
@@ -129,13 +138,8 @@ static void
 put_unplain(struct buf *out, struct str s)
 {
     while (s.len) {
-        size_t plain = plain_len(s), len;
+        size_t len = str_utf8_len(s);
 
-        buf_append(out, s.p, plain);
-        s = str_skip(s, plain);
-        if (s.len == 0)
-            return;
-        len = str_utf8_len(s);
         if (len > 1)
             buf_append(out, s.p, len);
         else if (len == 1)
@@ -143,78 +147,60 @@ put_unplain(struct buf *out, struct str s)
         else
             buf_add(out, STR("\xef\xbf\xbd"));
         s = str_skip(s, len ? len : 1);
+        len = put_plain(buf_reserve(out, s.len), s);
+        buf_commit(out, len);
+        s = str_skip(s, len);
     }
 }
 
-static char *
-put_bytes(char *at, struct str s)
+/* The inside of a string, into room for it and for `rest` more bytes as it is; where they go. */
+static inline char *
+put_inside(struct buf *out, char *at, struct str s, size_t rest)
 {
-    if (s.len)
-        memcpy(at, s.p, s.len);
-    return at + s.len;
+    size_t plain = put_plain(at, s);
+
+    if (plain == s.len)
+        return at + plain;
+    buf_end_at(out, at + plain);
+    put_unplain(out, str_skip(s, plain));
+    return buf_reserve(out, rest);
 }
 
-/* `before` as it is, `s` as the inside of a string, then one or two bytes more. */
+void
+json_end_str(struct buf *out, char *at, struct str value)
+{
+    at = put_inside(out, at, value, 1);
+    *at++ = '"';
+    buf_end_at(out, at);
+}
+
 static void
-put_string(struct buf *out, struct str before, struct str s, size_t plain, const char *after)
+put_string(struct json_writer *w, struct str s, struct str after)
 {
-    char *start = buf_reserve(out, before.len + plain + 2), *at = put_bytes(start, before);
+    struct str before = needs_comma(w) ? STR(",\"") : STR("\"");
+    char *at = put_str(buf_reserve(w->out, before.len + s.len + after.len), before);
 
-    at = put_bytes(at, str_make(s.p, plain));
-    if (plain < s.len) {
-        buf_commit(out, (size_t)(at - start));
-        put_unplain(out, str_skip(s, plain));
-        start = at = buf_reserve(out, 2);
-    }
-    *at++ = after[0];
-    if (after[1])
-        *at++ = after[1];
-    buf_commit(out, (size_t)(at - start));
-}
-
-static struct str
-opening(struct json_writer *w)
-{
-    return needs_comma(w) ? STR(",\"") : STR("\"");
+    at = put_inside(w->out, at, s, after.len);
+    buf_end_at(w->out, put_str(at, after));
 }
 
 void
 json_key_str(struct json_writer *w, struct str key)
 {
-    put_string(w->out, opening(w), key, plain_len(key), "\":");
+    put_string(w, key, STR("\":"));
     w->after_key = true;
 }
 
 void
 json_key(struct json_writer *w, const char *key)
 {
-    struct str text = str_from(key);
-
-    put_string(w->out, opening(w), text, text.len, "\":");
-    w->after_key = true;
+    json_key_str(w, str_from(key));
 }
 
 void
 json_put_str(struct json_writer *w, struct str value)
 {
-    put_string(w->out, opening(w), value, plain_len(value), "\"");
-}
-
-void
-json_next_str(struct json_writer *w, struct str start, struct str value)
-{
-    put_string(w->out, start, value, plain_len(value), "\"");
-}
-
-void
-json_next_u64(struct json_writer *w, struct str start, uint64_t value)
-{
-    char digits[STR_U64_MAX];
-    struct str text = str_of_u64(value, digits);
-    char *at = buf_reserve(w->out, start.len + text.len);
-
-    put_bytes(put_bytes(at, start), text);
-    buf_commit(w->out, start.len + text.len);
+    put_string(w, value, STR("\""));
 }
 
 void
@@ -305,6 +291,8 @@ put_digits(char *at, unsigned value, unsigned n)
     return at + n;
 }
 
+enum { TIME_TO_SECOND = sizeof("2026-02-28T23:59:59.") - 1 };
+
 static char *
 put_part(char *at, int value, char after)
 {
@@ -313,24 +301,43 @@ put_part(char *at, int value, char after)
     return at;
 }
 
-void
-json_put_time(struct json_writer *w, int64_t wall_us)
+/* The calendar is asked once a second: most of what is written has the time of what was written before. */
+static const char *
+text_of_second(time_t second)
 {
-    time_t seconds = (time_t)(wall_us / USEC_PER_SEC);
+    static _Thread_local time_t last;
+    static _Thread_local char text[TIME_TO_SECOND + 1];
     struct tm tm;
-    char text[40], *at = text;
+    char *at = text;
 
-    gmtime_r(&seconds, &tm);
+    if (second == last && *text)
+        return text;
+    gmtime_r(&second, &tm);
     at = put_digits(at, (unsigned)tm.tm_year + 1900, 4);
     *at++ = '-';
     at = put_part(at, tm.tm_mon + 1, '-');
     at = put_part(at, tm.tm_mday, 'T');
     at = put_part(at, tm.tm_hour, ':');
     at = put_part(at, tm.tm_min, ':');
-    at = put_part(at, tm.tm_sec, '.');
+    put_part(at, tm.tm_sec, '.');
+    last = second;
+    return text;
+}
+
+void
+json_next_time(struct buf *out, struct str start, int64_t wall_us)
+{
+    char *at = put_str(buf_reserve(out, start.len + TIME_TO_SECOND + 5), start);
+
+    at = put_str(at, str_make(text_of_second((time_t)(wall_us / USEC_PER_SEC)), TIME_TO_SECOND));
     at = put_digits(at, (unsigned)(wall_us % USEC_PER_SEC / 1000), 3);
-    *at++ = 'Z';
-    json_put_str(w, str_make(text, (size_t)(at - text)));
+    buf_end_at(out, PUT(at, "Z\""));
+}
+
+void
+json_put_time(struct json_writer *w, int64_t wall_us)
+{
+    json_next_time(w->out, needs_comma(w) ? STR(",\"") : STR("\""), wall_us);
 }
 
 void

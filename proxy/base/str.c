@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "proxy/base/put.h"
+
 static unsigned char
 lower(char c)
 {
@@ -40,6 +42,40 @@ str_find(struct str s, char c)
     return at ? (int)(at - s.p) : -1;
 }
 
+/* Sixteen bytes at a time, which the compiler knows how to do; each has a counter of its own, that is good for 255. */
+typedef uint8_t lanes __attribute__((vector_size(16)));
+
+static unsigned
+sum_of(lanes counts)
+{
+    unsigned sum = 0;
+
+    for (unsigned i = 0; i < sizeof(counts); i++)
+        sum += counts[i];
+    return sum;
+}
+
+size_t
+str_controls(struct str s)
+{
+    size_t i = 0, n = 0;
+
+    while (i + sizeof(lanes) <= s.len) {
+        lanes counts = { 0 };
+
+        for (unsigned turn = 0; turn < 255 && i + sizeof(lanes) <= s.len; turn++, i += sizeof(lanes)) {
+            lanes bytes;
+
+            memcpy(&bytes, s.p + i, sizeof(bytes));
+            counts -= (lanes)((bytes < 0x20) & (bytes != '\t'));
+        }
+        n += sum_of(counts);
+    }
+    for (; i < s.len; i++)
+        n += (unsigned char)s.p[i] < 0x20 && s.p[i] != '\t';
+    return n;
+}
+
 static bool
 is_blank(char c)
 {
@@ -74,13 +110,7 @@ str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail)
 struct str
 str_of_u64(uint64_t value, char room[STR_U64_MAX])
 {
-    char *at = room + STR_U64_MAX;
-
-    do {
-        *--at = (char)('0' + value % 10);
-        value /= 10;
-    } while (value);
-    return str_make(at, (size_t)(room + STR_U64_MAX - at));
+    return str_make(room, (size_t)(put_u64(room, value) - room));
 }
 
 bool

@@ -59,13 +59,14 @@ str_skip(struct str s, size_t n)
 
 bool str_eq_nocase(struct str a, struct str b); /* ASCII letters only */
 int str_find(struct str s, char c);             /* offset of the first c, or -1 */
+size_t str_controls(struct str s);              /* how many bytes are below 0x20, tabs not counted */
 int str_hex_value(char c);                      /* of a hexadecimal digit in either case, or -1 */
 struct str str_trim(struct str s);              /* spaces, tabs, CR and LF off both ends */
 
 /* Split at the first `sep`. False when there is none: then *ret_head is all of s and *ret_tail is empty. */
 bool str_cut(struct str s, char sep, struct str *ret_head, struct str *ret_tail);
 
-/* In decimal digits; the text lies somewhere in the room given. */
+/* In decimal digits; the text lies in the room given. */
 #define STR_U64_MAX 20
 struct str str_of_u64(uint64_t value, char room[STR_U64_MAX]);
 /* Decimal digits only, no sign, no blanks, no overflow. */

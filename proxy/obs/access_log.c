@@ -103,117 +103,102 @@ access_log_reopen(struct access_log *log)
     return 0;
 }
 
-/* The members of a line between the time and the tries, in this order; empty ones are left out. */
-static const struct {
-    struct str start;
-    size_t at;
-} texts[] = {
-#define TEXT(name) \
-    { \
-        { ",\"" #name "\":\"", sizeof(",\"" #name "\":\"") - 1 }, offsetof(struct access_record, name) \
-    }
-    TEXT(address),
-    TEXT(client_subject),
-    TEXT(place),
-    TEXT(place_source),
-    TEXT(key),
-    TEXT(subject),
-    TEXT(method),
-    TEXT(path),
-    TEXT(operation),
-    TEXT(kind),
-    TEXT(collection),
-    TEXT(rule),
-    TEXT(partition),
-    TEXT(cluster),
-    TEXT(reason),
-    TEXT(request_id),
-    TEXT(trace_id),
-    TEXT(parent_id),
-    TEXT(user_agent),
-#undef TEXT
-};
-enum { N_TEXTS = sizeof(texts) / sizeof(texts[0]), ADDRESS = 0 };
+/* A line is put together from pieces that are JSON already and values: what stands between two values is one piece. */
 
-static void
-put_texts(struct json_writer *w, const struct access_record *r)
+#define TEXT(r, name, out) put_text(out, STR(",\"" #name "\":\""), (r)->name)
+
+/* An empty one is left out. */
+static inline void
+put_text(struct buf *out, struct str start, struct str value)
 {
-    for (unsigned i = r->hide_address ? ADDRESS + 1 : 0; i < N_TEXTS; i++) {
-        struct str value;
-
-        memcpy(&value, (const char *)r + texts[i].at, sizeof(value));
-        if (value.len)
-            json_next_str(w, texts[i].start, value);
-    }
+    if (value.len)
+        json_next_str(out, start, value);
 }
 
 static void
-put_fail(struct json_writer *w, struct str start, enum fail fail)
+put_caller(const struct access_record *r, struct buf *out)
+{
+    if (!r->hide_address)
+        TEXT(r, address, out);
+    TEXT(r, client_subject, out);
+    TEXT(r, place, out);
+    TEXT(r, place_source, out);
+    TEXT(r, key, out);
+    TEXT(r, subject, out);
+}
+
+static void
+put_request(const struct access_record *r, struct buf *out)
+{
+    TEXT(r, method, out);
+    TEXT(r, path, out);
+    TEXT(r, operation, out);
+    TEXT(r, kind, out);
+    TEXT(r, collection, out);
+    TEXT(r, rule, out);
+    TEXT(r, partition, out);
+    TEXT(r, cluster, out);
+    TEXT(r, reason, out);
+    TEXT(r, request_id, out);
+    TEXT(r, trace_id, out);
+    TEXT(r, parent_id, out);
+    TEXT(r, user_agent, out);
+    if (r->rule_line)
+        json_next_u64(out, STR(",\"rule_line\":"), r->rule_line);
+}
+
+static void
+put_fail(struct buf *out, struct str start, enum fail fail)
 {
     if (fail)
-        json_next_str(w, start, str_from(fail_info(fail)->code));
+        json_next_str(out, start, str_from(fail_info(fail)->code));
 }
 
 static void
-put_tries(struct json_writer *w, const struct access_record *r)
+put_tries(const struct access_record *r, struct buf *out)
 {
-    if (r->n_tries == 0)
-        return;
-    json_key(w, "tries");
-    json_begin_array(w);
     for (unsigned i = 0; i < r->n_tries && i < ACCESS_TRIES; i++) {
         const struct access_try *t = &r->tries[i];
 
-        json_begin_object(w);
-        json_member_str(w, "endpoint", t->endpoint);
+        json_next_str(out, i ? STR(",{\"endpoint\":\"") : STR(",\"tries\":[{\"endpoint\":\""), t->endpoint);
         if (t->status)
-            json_next_u64(w, STR(",\"status\":"), (uint64_t)t->status);
-        put_fail(w, STR(",\"fail\":\""), t->fail);
-        json_end_object(w);
+            json_next_u64(out, STR(",\"status\":"), (uint64_t)t->status);
+        put_fail(out, STR(",\"fail\":\""), t->fail);
+        buf_putc(out, '}');
     }
-    json_end_array(w);
+    if (r->n_tries)
+        buf_putc(out, ']');
 }
 
-static void
-put_phase(struct json_writer *w, struct str start, int64_t us)
+static inline void
+put_phase(struct buf *out, struct str start, int64_t us)
 {
     if (us >= 0)
-        json_next_u64(w, start, (uint64_t)us);
-}
-
-static void
-put_flag(struct json_writer *w, const char *key, bool on)
-{
-    if (on)
-        json_member_bool(w, key, true);
+        json_next_u64(out, start, (uint64_t)us);
 }
 
 void
 access_log_format(const struct access_record *r, struct buf *out)
 {
-    struct json_writer w = json_writer(out);
-
-    json_begin_object(&w);
-    json_key(&w, "time");
-    json_put_time(&w, r->wall_us);
-    put_texts(&w, r);
-    if (r->rule_line)
-        json_next_u64(&w, STR(",\"rule_line\":"), r->rule_line);
-    json_next_u64(&w, STR(",\"status\":"), (uint64_t)r->status);
-    put_fail(&w, STR(",\"error\":\""), r->fail);
-    put_tries(&w, r);
-    json_next_u64(&w, STR(",\"attempts\":"), r->n_tries);
-    put_flag(&w, "not_replayable", r->not_replayable);
-    put_flag(&w, "cut", r->was_cut);
-    json_next_u64(&w, STR(",\"bytes_in\":"), r->bytes_in);
-    json_next_u64(&w, STR(",\"bytes_out\":"), r->bytes_out);
-    put_phase(&w, STR(",\"body_us\":"), r->body_us);
-    put_phase(&w, STR(",\"planned_us\":"), r->planned_us);
-    put_phase(&w, STR(",\"sent_us\":"), r->sent_us);
-    put_phase(&w, STR(",\"first_byte_us\":"), r->first_byte_us);
-    put_phase(&w, STR(",\"total_us\":"), r->total_us);
-    json_end_object(&w);
-    buf_putc(out, '\n');
+    json_next_time(out, STR("{\"time\":\""), r->wall_us);
+    put_caller(r, out);
+    put_request(r, out);
+    json_next_u64(out, STR(",\"status\":"), (uint64_t)r->status);
+    put_fail(out, STR(",\"error\":\""), r->fail);
+    put_tries(r, out);
+    json_next_u64(out, STR(",\"attempts\":"), r->n_tries);
+    if (r->not_replayable)
+        buf_add(out, STR(",\"not_replayable\":true"));
+    if (r->was_cut)
+        buf_add(out, STR(",\"cut\":true"));
+    json_next_u64(out, STR(",\"bytes_in\":"), r->bytes_in);
+    json_next_u64(out, STR(",\"bytes_out\":"), r->bytes_out);
+    put_phase(out, STR(",\"body_us\":"), r->body_us);
+    put_phase(out, STR(",\"planned_us\":"), r->planned_us);
+    put_phase(out, STR(",\"sent_us\":"), r->sent_us);
+    put_phase(out, STR(",\"first_byte_us\":"), r->first_byte_us);
+    put_phase(out, STR(",\"total_us\":"), r->total_us);
+    buf_add(out, STR("}\n"));
 }
 
 bool
