@@ -2,11 +2,14 @@
  *
  * Prints heads from the table. Room for the whole head is reserved once, then filled by plain copies. What must never
  * happen: a byte that ends a line inside a target, reason, name or value, as the next reader would see fields that were never
- * classified. The parser lets none through, so one that comes here was made by this program: assert.
+ * classified. The parser lets none through, so one that comes here was made by this program: assert. For that, a head is looked
+ * at once, when it is complete: it has CR and LF once for each line that was printed, and no other control byte but tabs.
  */
 #include "proxy/http/h1.h"
 
 #include <assert.h>
+
+#include "proxy/base/put.h"
 
 enum {
     DROP_IN_REQUESTS = FIELD_FLAG_HOP | FIELD_FLAG_FRAME | FIELD_FLAG_FORWARD | FIELD_FLAG_HINT,
@@ -15,77 +18,54 @@ enum {
     FIELD_ROOM = 4    /* ": " and CRLF */
 };
 
-static bool
-is_clean_word(const char *p)
-{
-    uint64_t word;
+/* A head under way. */
+struct head {
+    char *start, *at;
+    unsigned n_lines;
+};
 
-    memcpy(&word, p, 8);
-    return ((word - UINT64_C(0x2020202020202020)) & ~word & UINT64_C(0x8080808080808080)) == 0;
+static void
+put(struct head *h, struct str s)
+{
+    h->at = put_str(h->at, s);
 }
 
-/* No byte below 0x20 but tab? Eight bytes at a time, the last ones twice; the exact look is for the rare word that has one. */
-static bool
-is_clean(struct str s)
+static void
+end_line(struct head *h)
 {
-    size_t i = 0;
-
-    while (i + 8 <= s.len && is_clean_word(s.p + i))
-        i += 8;
-    if (s.len >= 8 && s.len - i < 8 && is_clean_word(s.p + s.len - 8))
-        return true;
-    for (; i < s.len; i++) {
-        if ((unsigned char)s.p[i] < 0x20 && s.p[i] != '\t')
-            return false;
-    }
-    return true;
+    h->at = PUT(h->at, "\r\n");
+    h->n_lines++;
 }
 
-static char *
-put(char *at, struct str s)
+static void
+put_length(struct head *h, uint64_t length)
 {
-    if (s.len)
-        memcpy(at, s.p, s.len);
-    return at + s.len;
+    h->at = put_u64(PUT(h->at, "content-length: "), length);
+    end_line(h);
 }
 
-static char *
-put_clean(char *at, struct str s)
+static void
+put_line(struct head *h, struct str line)
 {
-    assert(is_clean(s));
-    return put(at, s);
+    put(h, line);
+    end_line(h);
 }
 
-static char *
-put_u64(char *at, uint64_t value)
+static void
+put_fields(struct head *h, const struct message *m, unsigned drop, enum field_id but_not)
 {
-    char digits[STR_U64_MAX];
+    char *at = h->at;
 
-    return put(at, str_of_u64(value, digits));
-}
-
-static char *
-put_length(char *at, uint64_t length)
-{
-    at = put(at, STR("content-length: "));
-    at = put_u64(at, length);
-    return put(at, STR("\r\n"));
-}
-
-static char *
-put_fields(char *at, const struct message *m, unsigned drop, enum field_id but_not)
-{
     for (unsigned i = 0; i < m->n_fields; i++) {
         const struct field *f = &m->fields[i];
 
         if ((f->flags & drop) && (f->id != but_not || f->id == FIELD_OTHER))
             continue;
-        at = put_clean(at, f->name);
-        at = put(at, STR(": "));
-        at = put_clean(at, f->value);
-        at = put(at, STR("\r\n"));
+        at = PUT(put_str(at, f->name), ": ");
+        at = PUT(put_str(at, f->value), "\r\n");
+        h->n_lines++;
     }
-    return at;
+    h->at = at;
 }
 
 static size_t
@@ -98,26 +78,44 @@ room_for(const struct message *m)
     return room;
 }
 
+static struct head
+begin(struct buf *out, const struct message *m)
+{
+    char *start = buf_reserve(out, room_for(m));
+
+    return (struct head){ start, start, 0 };
+}
+
+static void
+end(struct buf *out, struct head *h)
+{
+    struct str text;
+
+    end_line(h);
+    text = str_make(h->start, (size_t)(h->at - h->start));
+    assert(str_controls(text) == 2 * h->n_lines);
+    buf_commit(out, text.len);
+}
+
 void
 h1_write_request(struct buf *out, const struct message *m)
 {
-    char *start = buf_reserve(out, room_for(m)), *at = start;
+    struct head h = begin(out, m);
 
     assert(m->method != METHOD_OTHER && m->target.len && m->framing != FRAMING_UNTIL_CLOSE);
     assert(str_find(m->target, ' ') < 0);
-    at = put(at, method_name(m->method));
-    *at++ = ' ';
-    at = put_clean(at, m->target);
-    at = put(at, STR(" HTTP/1.1\r\nhost: "));
-    at = put_clean(at, m->host);
-    at = put(at, STR("\r\n"));
-    at = put_fields(at, m, DROP_IN_REQUESTS, FIELD_OTHER);
+    put(&h, method_name(m->method));
+    *h.at++ = ' ';
+    put(&h, m->target);
+    put_line(&h, STR(" HTTP/1.1"));
+    put(&h, STR("host: "));
+    put_line(&h, m->host);
+    put_fields(&h, m, DROP_IN_REQUESTS, FIELD_OTHER);
     if (m->framing == FRAMING_CHUNKED)
-        at = put(at, STR("transfer-encoding: chunked\r\n"));
+        put_line(&h, STR("transfer-encoding: chunked"));
     else if (m->framing == FRAMING_LENGTH)
-        at = put_length(at, m->content_length);
-    at = put(at, STR("\r\n"));
-    buf_commit(out, (size_t)(at - start));
+        put_length(&h, m->content_length);
+    end(out, &h);
 }
 
 /* RFC 9110 §8.6: without a length, a reader waits for the end of the connection. */
@@ -127,51 +125,42 @@ needs_zero_length(const struct message *m)
     return m->status >= 200 && m->status != 204 && m->status != 304 && m->method != METHOD_HEAD;
 }
 
-static char *
-put_response_framing(char *at, const struct message *m)
+static void
+put_response_framing(struct head *h, const struct message *m)
 {
-    switch (m->framing) {
-    case FRAMING_NONE:
-        return needs_zero_length(m) ? put_length(at, 0) : at;
-    case FRAMING_LENGTH:
-        return put_length(at, m->content_length);
-    case FRAMING_CHUNKED:
-        return put(at, STR("transfer-encoding: chunked\r\n"));
-    case FRAMING_UNTIL_CLOSE:
-        break;
-    }
-    return at;
+    if (m->framing == FRAMING_LENGTH)
+        put_length(h, m->content_length);
+    else if (m->framing == FRAMING_CHUNKED)
+        put_line(h, STR("transfer-encoding: chunked"));
+    else if (m->framing == FRAMING_NONE && needs_zero_length(m))
+        put_length(h, 0);
 }
 
 /* Says only what the version doesn't say already, as Qdrant does. */
-static char *
-put_connection(char *at, const struct message *m, uint8_t client_minor)
+static void
+put_connection(struct head *h, const struct message *m, uint8_t client_minor)
 {
     bool stays = m->keep_alive && m->framing != FRAMING_UNTIL_CLOSE;
 
-    if (m->status < 200 || stays == (client_minor == 1))
-        return at;
-    return put(at, stays ? STR("connection: keep-alive\r\n") : STR("connection: close\r\n"));
+    if (m->status >= 200 && stays != (client_minor == 1))
+        put_line(h, stays ? STR("connection: keep-alive") : STR("connection: close"));
 }
 
 void
 h1_write_response(struct buf *out, const struct message *m, uint8_t client_minor)
 {
-    struct str reason = m->reason.p ? m->reason : status_reason(m->status);
-    char *start = buf_reserve(out, room_for(m)), *at = start;
+    struct head h = begin(out, m);
 
     assert(m->status >= 100 && m->status <= 599 && client_minor <= 1);
     assert(client_minor == 1 || m->framing != FRAMING_CHUNKED);
-    at = put(at, client_minor ? STR("HTTP/1.1 ") : STR("HTTP/1.0 "));
-    at = put_u64(at, (uint64_t)m->status);
-    *at++ = ' ';
-    at = put_clean(at, reason);
-    at = put(at, STR("\r\n"));
-    at = put_fields(at, m, DROP_IN_RESPONSES, FIELD_KEEP_ALIVE);
-    at = put_response_framing(at, m);
-    at = put_connection(at, m, client_minor);
-    at = put(at, STR("\r\n"));
-    buf_commit(out, (size_t)(at - start));
+    put(&h, client_minor ? STR("HTTP/1.1 ") : STR("HTTP/1.0 "));
+    h.at = put_u64(h.at, (uint64_t)m->status);
+    *h.at++ = ' ';
+    put_line(&h, m->reason.p ? m->reason : status_reason(m->status));
+    put_fields(&h, m, DROP_IN_RESPONSES, FIELD_KEEP_ALIVE);
+    put_response_framing(&h, m);
+    put_connection(&h, m, client_minor);
+    end(out, &h);
 }
 
 void
