@@ -27,16 +27,8 @@ void h1_places_lend(struct h1_places *p, struct h1_place *lent);
 void h1_places_keep(struct h1_places *p);
 void h1_places_forget(struct h1_places *p);
 
-/* One more, zeroed; n < most. */
-static inline void
-h1_places_add(struct h1_places *p)
-{
-    if (p->n == p->room)
-        h1_places_keep(p);
-    p->at[p->n++] = (struct h1_place){ 0 };
-}
-
-/* False when the piece does not lie beside the others of the span. */
+/* False when the piece does not lie beside the others of the span: should a version of llhttp ever leave something out, the
+ * message is refused. */
 static inline bool
 h1_span_extend(struct h1_span *span, uint32_t at, size_t len)
 {
@@ -46,6 +38,33 @@ h1_span_extend(struct h1_span *span, uint32_t at, size_t len)
         return false;
     span->len += (uint32_t)len;
     return true;
+}
+
+/* A piece of a name: of a new field, for which there is room (n < most), when the last one is complete. */
+static inline bool
+h1_places_name(struct h1_places *p, uint32_t at, size_t len)
+{
+    if (p->n == 0 || p->at[p->n - 1].value.at) {
+        if (p->n == p->room)
+            h1_places_keep(p);
+        p->at[p->n++] = (struct h1_place){ { at, (uint32_t)len }, { 0, 0 } };
+        return true;
+    }
+    return h1_span_extend(&p->at[p->n - 1].name, at, len);
+}
+
+static inline bool
+h1_places_value(struct h1_places *p, uint32_t at, size_t len)
+{
+    return p->n && h1_span_extend(&p->at[p->n - 1].value, at, len);
+}
+
+/* An empty value may come without a span: it gets a place, so that the next name begins a new field. */
+static inline void
+h1_places_end(struct h1_places *p)
+{
+    if (p->n && p->at[p->n - 1].value.len == 0)
+        p->at[p->n - 1].value.at = p->at[p->n - 1].name.at + 1;
 }
 
 /* `early` and `last` together run from the start line to the empty line. They are copied, in one piece, into m->arena, and

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A pull parser over llhttp. llhttp's callbacks only note where things stand; when something is worth an event, or a new
- * limit begins, they pause it, and run() decides outside of it.
+ * limit begins, they pause it, and run() decides outside of it. Bodies that are not chunked are counted here.
  *
  *   BLANK ──► LINE ──► FIELDS ──┬─► BODY ──────────────────────────────► DONE
- *     ▲                         ├─► CHUNK_LINE ⇄ CHUNK     TRAILERS ───►
- *     │                         │        └──────────────────►┘
- *     └────── 1xx skipped ──────┴─► SKIP              any ──► DEAD
+ *     ▲                    │    └─► CHUNK_LINE ⇄ CHUNK     TRAILERS ───►
+ *     └──── 1xx skipped ───┘             └──────────────────►┘         any ──► DEAD
  *
  * Invariants:
- *   1. In a limited phase llhttp is never shown more bytes than the limit leaves, and it is paused wherever a limited phase
- *      begins: what is refused does not depend on how the input was cut, and nothing is kept beyond the limits.
+ *   1. In a limited phase llhttp is never shown more bytes than the limit leaves, and it is paused wherever one begins,
+ *      but at the end of the line, which is found before: what is refused does not depend on how the input was cut.
  *   2. Places in a head are offsets from the first byte of its start line. What of it came in earlier calls is gathered in
  *      p->early. When it is complete it is copied, in one piece, into the message's arena, where all slices point.
  *   3. Trailers are seen by llhttp only: once the head is complete, no callback adds to the table.
  *   4. Between messages a parser holds no memory but itself, as most connections wait; see struct h1_places.
- *   5. llhttp runs without lenient flags. What it accepts all the same is refused by h1_head.c, and the two must agree
- *      on where the body ends.
+ *   5. llhttp runs without lenient flags. What it accepts all the same is refused by h1_head.c, and they must agree where bodies end.
  */
 #include "proxy/http/h1.h"
 
@@ -33,7 +31,7 @@ enum {
     MAX_SKIPPED = 8 /* 1xx heads before an answer */
 };
 
-enum phase { BLANK, LINE, FIELDS, SKIP, BODY, CHUNK_LINE, CHUNK, TRAILERS, DONE, DEAD };
+enum phase { BLANK, LINE, FIELDS, BODY, CHUNK_LINE, CHUNK, TRAILERS, DONE, DEAD };
 
 enum signal { SIGNAL_NONE, SIGNAL_HEAD, SIGNAL_BODY, SIGNAL_CHUNK_EDGE, SIGNAL_END };
 
@@ -50,12 +48,15 @@ struct h1_parser {
     const char *seen;    /* what llhttp is being shown */
     size_t from;         /* where the head begins or goes on in this call's input */
     uint32_t head_bytes; /* of the head before `seen` */
+    uint32_t line_bytes; /* of its start line; UINT32_MAX before the end of it is found */
     size_t phase_bytes;  /* since a limited phase began; LINE and FIELDS count together */
     unsigned blanks, skipped;
     bool may_tell; /* the last event can be followed by one without further input */
     struct buf early;
     struct h1_places fields; /* of the head so far, and one more than limits.head_fields at most */
     struct str body;
+    uint64_t body_left; /* in BODY; more than will ever come when is_endless */
+    bool is_endless;    /* it goes on until the connection ends */
 };
 
 static void
@@ -65,8 +66,7 @@ move(struct h1_parser *p, enum phase to)
     static const unsigned allowed[] = {
         [BLANK] = TO(LINE),
         [LINE] = TO(FIELDS),
-        [FIELDS] = TO(SKIP) | TO(BODY) | TO(CHUNK_LINE),
-        [SKIP] = TO(BLANK),
+        [FIELDS] = TO(BODY) | TO(CHUNK_LINE),
         [BODY] = TO(DONE),
         [CHUNK_LINE] = TO(CHUNK) | TO(TRAILERS),
         [CHUNK] = TO(CHUNK_LINE),
@@ -86,13 +86,13 @@ move(struct h1_parser *p, enum phase to)
 static size_t
 allowance(const struct h1_parser *p)
 {
-    const size_t limits[] = { [LINE] = p->limits.line_bytes,
-        [FIELDS] = p->limits.head_bytes,
-        [CHUNK_LINE] = MAX_CHUNK_LINE,
-        [TRAILERS] = MAX_TRAILER_BYTES,
-        [DEAD] = 0 };
+    size_t limit = p->phase == LINE         ? p->limits.line_bytes
+                   : p->phase == FIELDS     ? p->limits.head_bytes
+                   : p->phase == CHUNK_LINE ? MAX_CHUNK_LINE
+                   : p->phase == TRAILERS   ? MAX_TRAILER_BYTES
+                                            : 0;
 
-    return limits[p->phase] ? limits[p->phase] - p->phase_bytes : SIZE_MAX;
+    return limit ? limit - p->phase_bytes : SIZE_MAX;
 }
 
 static enum h1_event
@@ -103,35 +103,21 @@ die(struct h1_parser *p, enum fail fail)
     return H1_ERROR;
 }
 
-/* The pieces of a span lie side by side; should a version of llhttp ever leave something out, the message is refused. */
-static int
-extend(struct h1_parser *p, struct h1_span *span, const char *at, size_t len)
+static uint32_t
+offset_of(const struct h1_parser *p, const char *at)
 {
-    return h1_span_extend(span, p->head_bytes + (uint32_t)(at - p->seen), len) ? 0 : HPE_USER;
+    return p->head_bytes + (uint32_t)(at - p->seen);
 }
 
+/* llhttp takes a bare CR for the end of a status line; what comes then is no field. */
 static int
 on_field_name(llhttp_t *ll, const char *at, size_t len)
 {
     struct h1_parser *p = ll->data;
 
-    if (p->phase != FIELDS || len == 0)
+    if (p->phase > FIELDS || len == 0)
         return 0;
-    if (p->fields.n == 0 || p->fields.at[p->fields.n - 1].value.at)
-        h1_places_add(&p->fields);
-    return extend(p, &p->fields.at[p->fields.n - 1].name, at, len);
-}
-
-/* Not before the name is whole: the piece before a bad byte may come alone, or not at all. */
-static int
-on_name_end(llhttp_t *ll)
-{
-    struct h1_parser *p = ll->data;
-
-    if (p->phase != FIELDS || p->fields.n <= p->limits.head_fields)
-        return 0;
-    p->fail = FAIL_HEAD_TOO_LARGE;
-    return -1;
+    return offset_of(p, at) >= p->line_bytes && h1_places_name(&p->fields, offset_of(p, at), len) ? 0 : HPE_USER;
 }
 
 static int
@@ -141,18 +127,22 @@ on_field_value(llhttp_t *ll, const char *at, size_t len)
 
     if (p->phase != FIELDS)
         return 0;
-    return p->fields.n ? extend(p, &p->fields.at[p->fields.n - 1].value, at, len) : HPE_USER;
+    return h1_places_value(&p->fields, offset_of(p, at), len) ? 0 : HPE_USER;
 }
 
-/* An empty value may come without a span: it gets a place, so that the next name starts a new field. */
+/* Fields are counted when they are whole: a piece before a bad byte may come alone, or not at all. */
 static int
 on_field_end(llhttp_t *ll)
 {
     struct h1_parser *p = ll->data;
 
-    if (p->phase == FIELDS && p->fields.n && p->fields.at[p->fields.n - 1].value.len == 0)
-        p->fields.at[p->fields.n - 1].value.at = p->fields.at[p->fields.n - 1].name.at + 1;
-    return 0;
+    if (p->phase != FIELDS)
+        return 0;
+    h1_places_end(&p->fields);
+    if (p->fields.n <= p->limits.head_fields)
+        return 0;
+    p->fail = FAIL_HEAD_TOO_LARGE;
+    return -1;
 }
 
 static int
@@ -164,16 +154,11 @@ pause(llhttp_t *ll, enum signal signal)
     return HPE_PAUSED;
 }
 
-/* llhttp looks at these two fields after the callback, and has no call that sets them: Upgrade is not followed, and answers
- * to HEAD and all 1xx have no body whatever their fields say. */
+/* llhttp looks at this after the callback, and has no call that sets it: Upgrade is not followed. */
 static int
 on_head(llhttp_t *ll)
 {
-    struct h1_parser *p = ll->data;
-
     ll->upgrade = 0;
-    if (p->side == H1_RESPONSES && (p->answers == METHOD_HEAD || ll->status_code < 200))
-        ll->flags |= F_SKIPBODY;
     return pause(ll, SIGNAL_HEAD);
 }
 
@@ -202,7 +187,6 @@ on_end(llhttp_t *ll)
 
 static const llhttp_settings_t settings = {
     .on_header_field = on_field_name,
-    .on_header_field_complete = on_name_end,
     .on_header_value = on_field_value,
     .on_header_value_complete = on_field_end,
     .on_headers_complete = on_head,
@@ -225,31 +209,6 @@ framing_agrees(const struct h1_parser *p)
     return p->side == H1_RESPONSES || !(p->ll.flags & (F_CHUNKED | F_CONTENT_LENGTH | F_TRANSFER_ENCODING));
 }
 
-/* `last` is the part of the head that came in this call. */
-static enum h1_event
-end_head(struct h1_parser *p, struct str last)
-{
-    struct message *m = p->m;
-    struct str early = buf_len(&p->early) ? buf_str(&p->early) : STR_NONE;
-    enum fail fail;
-
-    m->method = p->answers;
-    if (p->side == H1_REQUESTS)
-        fail = h1_head_request(m, early, last, p->fields.at, p->fields.n);
-    else
-        fail = h1_head_response(m, early, last, p->fields.at, p->fields.n);
-    if (!fail && !framing_agrees(p))
-        fail = FAIL_BAD_FRAMING;
-    if (fail)
-        return die(p, fail);
-    if (p->side == H1_RESPONSES && m->status < 200) {
-        move(p, SKIP);
-        return H1_MORE;
-    }
-    move(p, m->framing == FRAMING_CHUNKED ? CHUNK_LINE : BODY);
-    return H1_HEAD;
-}
-
 static void
 start(struct h1_parser *p)
 {
@@ -259,10 +218,39 @@ start(struct h1_parser *p)
     p->phase = BLANK;
     p->fail = FAIL_NONE;
     p->head_bytes = 0;
+    p->line_bytes = UINT32_MAX;
     p->phase_bytes = 0;
-    p->blanks = 0;
-    p->fields.n = 0;
+    p->blanks = p->fields.n = 0;
     p->may_tell = false;
+}
+
+/* `last` is the part of the head that came in this call. */
+static enum h1_event
+end_head(struct h1_parser *p, struct str last)
+{
+    struct message *m = p->m;
+    struct str early = buf_len(&p->early) ? buf_str(&p->early) : STR_NONE;
+    enum fail fail;
+
+    m->method = p->answers;
+    fail = p->side == H1_REQUESTS ? h1_head_request(m, early, last, p->fields.at, p->fields.n)
+                                  : h1_head_response(m, early, last, p->fields.at, p->fields.n);
+    if (!fail && !framing_agrees(p))
+        fail = FAIL_BAD_FRAMING;
+    if (fail)
+        return die(p, fail);
+    if (p->side == H1_RESPONSES && m->status < 200) {
+        if (++p->skipped > MAX_SKIPPED)
+            return die(p, FAIL_BAD_FRAMING);
+        start(p);
+        return H1_MORE;
+    }
+    move(p, m->framing == FRAMING_CHUNKED ? CHUNK_LINE : BODY);
+    p->is_endless = m->framing == FRAMING_UNTIL_CLOSE;
+    p->body_left = p->is_endless                                               ? UINT64_MAX
+                   : m->framing == FRAMING_LENGTH && p->answers != METHOD_HEAD ? m->content_length
+                                                                               : 0;
+    return H1_HEAD;
 }
 
 /* Empty lines before a request (RFC 9112 §2.2), a few; before a response none. */
@@ -285,17 +273,21 @@ skip_blanks(struct h1_parser *p, struct str input, size_t *used)
     return H1_MORE;
 }
 
+/* A piece of a body that is not chunked, or its end. */
 static enum h1_event
-end_message(struct h1_parser *p)
+take_body(struct h1_parser *p, struct str input, size_t *used)
 {
-    if (p->phase == BODY || p->phase == TRAILERS) {
+    size_t n = input.len - *used;
+
+    if (p->body_left == 0) {
         move(p, DONE);
         return H1_DONE;
     }
-    if (p->phase != SKIP || ++p->skipped > MAX_SKIPPED)
-        return die(p, FAIL_BAD_FRAMING);
-    start(p);
-    return H1_MORE;
+    n = n < p->body_left ? n : (size_t)p->body_left;
+    p->body_left -= n;
+    p->body = str_make(input.p + *used, n);
+    *used += n;
+    return n ? H1_BODY : H1_MORE;
 }
 
 /* Act on what llhttp was paused for. H1_MORE goes on. */
@@ -313,8 +305,11 @@ act(struct h1_parser *p, struct str input, size_t used)
         else if (p->phase == CHUNK)
             move(p, CHUNK_LINE);
         return H1_MORE;
-    case SIGNAL_END:
-        return end_message(p);
+    case SIGNAL_END: /* behind the trailers; elsewhere the two do not agree on where the message ends */
+        if (p->phase != TRAILERS)
+            return die(p, FAIL_BAD_FRAMING);
+        move(p, DONE);
+        return H1_DONE;
     case SIGNAL_NONE:
         break;
     }
@@ -348,15 +343,17 @@ static enum h1_event
 feed(struct h1_parser *p, struct str rest, size_t *ret_n, bool *ret_paused)
 {
     size_t room = allowance(p), n = rest.len < room ? rest.len : room;
-    const char *newline = p->phase == LINE && n ? memchr(rest.p, '\n', n) : NULL;
-    const char *at;
+    const char *at, *newline;
     llhttp_errno_t error;
 
     *ret_n = 0;
     if (n == 0 && rest.len)
         return die(p, p->phase == CHUNK_LINE ? FAIL_BAD_FRAMING : FAIL_HEAD_TOO_LARGE);
-    if (newline)
-        n = (size_t)(newline - rest.p) + 1;
+    if (p->phase == LINE && (newline = memchr(rest.p, '\n', n))) {
+        move(p, FIELDS);
+        p->line_bytes = p->head_bytes + (uint32_t)(newline + 1 - rest.p);
+        n = rest.len < allowance(p) ? rest.len : allowance(p);
+    }
     p->seen = rest.p;
     p->signal = SIGNAL_NONE;
     error = llhttp_execute(&p->ll, p->seen, n);
@@ -371,8 +368,6 @@ feed(struct h1_parser *p, struct str rest, size_t *ret_n, bool *ret_paused)
     p->phase_bytes += n;
     if (p->phase == LINE || p->phase == FIELDS)
         p->head_bytes += (uint32_t)n;
-    if (newline)
-        move(p, FIELDS);
     *ret_n = n;
     return H1_MORE;
 }
@@ -386,6 +381,8 @@ run(struct h1_parser *p, struct str input, size_t *used)
     while (event == H1_MORE && (paused || *used < input.len)) {
         size_t n = 0;
 
+        if (p->phase == BODY)
+            return take_body(p, input, used);
         if (p->phase == BLANK) {
             event = skip_blanks(p, input, used);
             paused = false;
@@ -421,7 +418,7 @@ h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *re
     h1_places_lend(&p->fields, lent);
     p->from = 0;
     event = p->phase == DEAD ? H1_ERROR : run(p, input, ret_used);
-    p->may_tell = event == H1_HEAD || event == H1_BODY;
+    p->may_tell = (event == H1_HEAD || event == H1_BODY) && (p->phase != BODY || p->body_left == 0);
     if (event == H1_MORE && (p->phase == LINE || p->phase == FIELDS)) {
         buf_append(&p->early, input.p + p->from, *ret_used - p->from);
         h1_places_keep(&p->fields);
@@ -440,7 +437,7 @@ h1_parse_eof(struct h1_parser *p, enum fail *ret_fail)
 {
     if (h1_is_idle(p))
         return H1_MORE;
-    if (p->phase == BODY && p->m->framing == FRAMING_UNTIL_CLOSE)
+    if (p->phase == BODY && p->is_endless)
         move(p, DONE);
     if (p->phase == DONE)
         return H1_DONE;
