@@ -108,27 +108,42 @@ status_line(struct message *m, struct str line)
     return FAIL_NONE;
 }
 
-/* ASCII letters only; eight bytes at a time. A byte without its high bit is a capital when adding 63 sets that bit and adding
- * 37 does not. */
+/* ASCII letters only. A byte without its high bit is a capital when adding 63 sets that bit and adding 37 does not. */
+static void
+lower_word(char *text)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones * 0x80;
+    uint64_t word, low;
+
+    memcpy(&word, text, sizeof(word));
+    low = word & ~highs;
+    word |= ((low + ones * (0x80 - 'A')) & ~(low + ones * (0x7f - 'Z')) & ~word & highs) >> 2;
+    memcpy(text, &word, sizeof(word));
+}
+
+/* Eight bytes at a time, the last ones twice: it makes no difference. */
 static void
 lower_case(char *text, size_t len)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones * 0x80;
     size_t i = 0;
 
-    for (; i + 8 <= len; i += 8) {
-        uint64_t word, low;
-
-        memcpy(&word, text + i, 8);
-        low = word & ~highs;
-        word |= ((low + ones * (0x80 - 'A')) & ~(low + ones * (0x7f - 'Z')) & ~word & highs) >> 2;
-        memcpy(text + i, &word, 8);
+    for (; i + 8 <= len; i += 8)
+        lower_word(text + i);
+    if (i && i < len) {
+        lower_word(text + len - 8);
+        return;
     }
     for (; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
 
         text[i] = (char)(c | (c >= 'A' && c <= 'Z' ? 0x20 : 0));
     }
+}
+
+static inline struct str
+trim(struct str s)
+{
+    return s.len == 0 || (s.p[0] > ' ' && s.p[s.len - 1] > ' ') ? s : str_trim(s);
 }
 
 static void
@@ -140,7 +155,7 @@ fill_fields(struct message *m, char *head, const struct h1_place *places, unsign
         struct h1_span name = places[i].name, value = places[i].value;
 
         lower_case(head + name.at, name.len);
-        message_add(m, str_make(head + name.at, name.len), str_trim(str_make(head + value.at, value.len)));
+        message_add(m, str_make(head + name.at, name.len), trim(str_make(head + value.at, value.len)));
     }
 }
 

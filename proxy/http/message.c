@@ -63,19 +63,56 @@ fill_slots(void)
     }
 }
 
+static inline bool
+is_same_word(const char *a, const char *b)
+{
+    uint64_t words[2];
+
+    memcpy(&words[0], a, sizeof(words[0]));
+    memcpy(&words[1], b, sizeof(words[1]));
+    return words[0] == words[1];
+}
+
+/* Without a call, as names are short. */
+static inline bool
+is_same(const char *a, const char *b, size_t len)
+{
+    size_t i = 0;
+
+    for (; i + 8 <= len; i += 8) {
+        if (!is_same_word(a + i, b + i))
+            return false;
+    }
+    if (i && i < len)
+        return is_same_word(a + len - 8, b + len - 8);
+    for (; i < len; i++) {
+        if (a[i] != b[i])
+            return false;
+    }
+    return true;
+}
+
+static inline unsigned
+lookup(struct str name)
+{
+    if (name.len == 0)
+        return FIELD_OTHER;
+    for (unsigned at = slot_of(name); slots[at]; at = (at + 1) % SLOTS) {
+        unsigned id = slots[at];
+
+        if (known[id].name.len == name.len && is_same(known[id].name.p, name.p, name.len))
+            return id;
+    }
+    return FIELD_OTHER;
+}
+
 enum field_id
 field_lookup(struct str lower_case_name, uint16_t *ret_flags)
 {
-    *ret_flags = 0;
-    if (lower_case_name.len == 0)
-        return FIELD_OTHER;
-    for (unsigned at = slot_of(lower_case_name); slots[at]; at = (at + 1) % SLOTS) {
-        if (str_eq(known[slots[at]].name, lower_case_name)) {
-            *ret_flags = known[slots[at]].flags;
-            return (enum field_id)slots[at];
-        }
-    }
-    return FIELD_OTHER;
+    unsigned id = lookup(lower_case_name);
+
+    *ret_flags = known[id].flags;
+    return (enum field_id)id;
 }
 
 struct str
@@ -98,47 +135,57 @@ may_have(const struct message *m, enum field_id id)
 }
 
 static void
-add(struct message *m, struct field f)
+grow(struct message *m)
 {
-    if (m->n_fields == m->cap_fields) {
-        unsigned cap = m->cap_fields ? m->cap_fields * 2 : FIRST_FIELDS;
-        struct field *fresh = ARENA_ARRAY(m->arena, cap, struct field);
+    unsigned cap = m->cap_fields ? m->cap_fields * 2 : FIRST_FIELDS;
+    struct field *fresh = ARENA_ARRAY(m->arena, cap, struct field);
 
-        if (m->n_fields)
-            memcpy(fresh, m->fields, m->n_fields * sizeof(*fresh));
-        m->fields = fresh;
-        m->cap_fields = cap;
-    }
-    m->fields[m->n_fields++] = f;
-    m->had |= UINT64_C(1) << f.id;
+    if (m->n_fields)
+        memcpy(fresh, m->fields, m->n_fields * sizeof(*fresh));
+    m->fields = fresh;
+    m->cap_fields = cap;
+}
+
+static inline void
+add(struct message *m, unsigned id, uint16_t flags, struct str name, struct str value)
+{
+    struct field *f;
+
+    if (m->n_fields == m->cap_fields)
+        grow(m);
+    f = &m->fields[m->n_fields++];
+    f->id = (uint16_t)id;
+    f->flags = flags;
+    f->name = name;
+    f->value = value;
+    m->had |= UINT64_C(1) << id;
 }
 
 void
 message_add(struct message *m, struct str name, struct str value)
 {
-    uint16_t flags = 0;
-    enum field_id id = field_lookup(name, &flags);
+    unsigned id = lookup(name);
 
-    add(m, (struct field){ .id = (uint16_t)id, .flags = flags, .name = name, .value = value });
+    add(m, id, known[id].flags, name, value);
 }
 
 void
 message_add_field(struct message *m, const struct field *f)
 {
-    add(m, *f);
+    add(m, f->id, f->flags, f->name, f->value);
 }
 
 void
 message_add_id(struct message *m, enum field_id id, struct str value)
 {
-    add(m, (struct field){ (uint16_t)id, known[id].flags, field_name(id), value });
+    add(m, id, known[id].flags, known[id].name, value);
 }
 
 void
 message_add_own(struct message *m, enum field_id id, struct str value)
 {
     assert(!(known[id].flags & FIELD_FLAG_FRAME));
-    add(m, (struct field){ (uint16_t)id, 0, field_name(id), value });
+    add(m, id, 0, known[id].name, value);
 }
 
 const struct field *
