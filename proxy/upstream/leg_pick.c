@@ -66,8 +66,17 @@ leg_pick(const struct leg *leg)
     return chosen;
 }
 
+/* Before any is looked at: most clusters are one endpoint to us. */
+static bool
+has_untried(const struct leg *leg)
+{
+    unsigned n = leg_fleet_cluster(leg)->n_backends;
+
+    return n && ~leg->tried << (n < BACKENDS_PER_CLUSTER ? BACKENDS_PER_CLUSTER - n : 0) != 0;
+}
+
 bool
 leg_has_endpoint(const struct leg *leg)
 {
-    return !leg->spec.is_pinned && leg_pick(leg) >= 0;
+    return !leg->spec.is_pinned && has_untried(leg) && leg_pick(leg) >= 0;
 }
