@@ -168,7 +168,8 @@ on_wants_body(void *arg)
     if (!s->awaits_body)
         s->since_us = session_now_us(s);
     s->awaits_body = true;
-    schedule(s);
+    if (s->fresh.len == 0) /* else the pump is about to take more of what it read */
+        schedule(s);
 }
 
 const struct responder session_responder = { on_answer_head, on_answer_body, on_answer_end, on_answer_abort,

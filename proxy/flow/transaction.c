@@ -139,7 +139,6 @@ static void
 record_caller(struct transaction *t)
 {
     struct access_record *r = &t->record;
-    const struct rule *rule;
 
     r->address = str_from(addr_print(&t->caller.address, -1, t->address_text));
     r->place = str_from(place_print(&t->caller.place, t->place_text));
@@ -148,9 +147,6 @@ record_caller(struct transaction *t)
     r->kind = str_from(op_kind_name(t->op.info->kind));
     r->path = t->op.path;
     r->collection = t->op.collection;
-    /* Known before the plan is: it may never be made. */
-    rule = t->op.collection.len ? partition_map_rule(t->fleet->world->map, t->op.collection) : NULL;
-    r->hide_address = rule && rule->strict;
     metrics_add(t->edge->metrics, METRIC_PLACES, t->caller.place.source, 1);
     metrics_add(t->edge->metrics, METRIC_CALLERS, metrics_country(t->caller.place.country), 1);
 }
@@ -207,7 +203,6 @@ record_plan(struct transaction *t)
     if (t->plan.rule) {
         r->rule = t->plan.rule->text;
         r->rule_line = t->plan.rule->line;
-        r->hide_address |= t->plan.rule->strict;
     }
     if (t->plan.partition)
         r->partition = t->plan.partition->name;

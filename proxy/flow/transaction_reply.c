@@ -19,11 +19,11 @@ add_explaining_fields(struct transaction *t, struct message *answer)
     if (t->answering_cluster >= 0)
         cluster = t->fleet->clusters[t->answering_cluster].cluster->name;
     if (cluster)
-        message_add(answer, STR("x-sextant-cluster"), arena_str(a, str_from(cluster)));
+        message_add_own(answer, FIELD_X_SEXTANT_CLUSTER, arena_str(a, str_from(cluster)));
     if (t->plan.partition)
-        message_add(answer, STR("x-sextant-partition"), t->plan.partition->name);
+        message_add_own(answer, FIELD_X_SEXTANT_PARTITION, t->plan.partition->name);
     if (t->record.place.len)
-        message_add(answer, STR("x-sextant-place"), t->record.place);
+        message_add_own(answer, FIELD_X_SEXTANT_PLACE, t->record.place);
     if (t->record.reason.len)
         message_add(answer, STR("x-sextant-reason"), t->record.reason);
     if (t->record.n_tries)
@@ -205,6 +205,17 @@ count_request(struct transaction *t)
         metrics_add(t->edge->metrics, METRIC_CUT_ANSWERS, slot == METRICS_NO_CLUSTER ? METRICS_NO_CLUSTER : slot, 1);
 }
 
+/* The collection's line tells, also when no plan came of the request. */
+static bool
+hides_address(const struct transaction *t)
+{
+    const struct rule *rule = t->plan.rule;
+
+    if (!rule && t->op.collection.len)
+        rule = partition_map_rule(t->fleet->world->map, t->op.collection);
+    return rule && rule->strict;
+}
+
 void
 transaction_over(struct transaction *t, bool was_cut)
 {
@@ -212,6 +223,7 @@ transaction_over(struct transaction *t, bool was_cut)
         return;
     t->phase = PHASE_OVER;
     t->record.was_cut = was_cut;
+    t->record.hide_address = hides_address(t);
     t->record.total_us = loop_now_us(t->edge->loop) - t->started_us;
     if (t->answering_cluster >= 0)
         t->record.cluster = str_from(t->fleet->clusters[t->answering_cluster].cluster->name);
