@@ -61,6 +61,10 @@ addr_parse(struct str s, struct addr *ret_addr)
     uint8_t bytes[16];
     struct str zone;
 
+    if (parse_v4(s, bytes)) {
+        from_v4(bytes, ret_addr);
+        return true;
+    }
     if (s.len >= 2 && s.p[0] == '[' && s.p[s.len - 1] == ']')
         s = str_make(s.p + 1, s.len - 2);
     if (str_cut(s, '%', &s, &zone) && zone.len == 0)
@@ -151,20 +155,24 @@ addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *r
     return sizeof(*in);
 }
 
+static char *
+print_byte(uint8_t byte, char *at)
+{
+    if (byte >= 100)
+        *at++ = (char)('0' + byte / 100);
+    if (byte >= 10)
+        *at++ = (char)('0' + byte / 10 % 10);
+    *at++ = (char)('0' + byte % 10);
+    return at;
+}
+
 static void
 print_v4(const uint8_t bytes[4], char *at)
 {
-    char digits[STR_U64_MAX];
-
     for (unsigned i = 0; i < 4; i++) {
-        struct str number = str_of_u64(bytes[i], digits);
-
-        if (i)
-            *at++ = '.';
-        memcpy(at, number.p, number.len);
-        at += number.len;
+        at = print_byte(bytes[i], at);
+        *at++ = i < 3 ? '.' : '\0';
     }
-    *at = '\0';
 }
 
 const char *

@@ -159,18 +159,25 @@ fill_fields(struct message *m, char *head, const struct h1_place *places, unsign
     }
 }
 
-static bool
-is_unreserved(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-           c == '_' || c == '~';
-}
+/* unreserved and sub-delims of RFC 3986. */
+static const bool is_name_char[256] = { ['a' ... 'z'] = true,
+    ['A' ... 'Z'] = true,
+    ['0' ... '9'] = true,
+    ['-'] = true,
+    ['.'] = true,
+    ['_'] = true,
+    ['~'] = true,
+    ['!'] = true,
+    ['$'] = true,
+    ['&' ... ','] = true,
+    [';'] = true,
+    ['='] = true };
 
 static bool
 is_reg_name(struct str s)
 {
     for (size_t i = 0; i < s.len; i++) {
-        if (is_unreserved(s.p[i]) || str_find(STR("!$&'()*+,;="), s.p[i]) >= 0)
+        if (is_name_char[(unsigned char)s.p[i]])
             continue;
         if (s.p[i] != '%' || s.len - i < 3 || str_hex_value(s.p[i + 1]) < 0 || str_hex_value(s.p[i + 2]) < 0)
             return false;

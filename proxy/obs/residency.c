@@ -23,12 +23,12 @@ struct residency {
     struct row rows[RESIDENCY_ROWS];
 };
 
+/* Into zeroes. */
 static void
 copy(char *into, size_t room, struct str from)
 {
     size_t len = from.len < room - 1 ? from.len : room - 1;
 
-    memset(into, 0, room);
     if (len)
         memcpy(into, from.p, len);
 }

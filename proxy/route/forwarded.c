@@ -13,22 +13,34 @@ is_quote(struct str s, size_t at)
     return s.p[at] == '"' && (at == 0 || s.p[at - 1] != '\\');
 }
 
-/* The last element of a comma-separated list, commas inside quotes (where there are any) not counting; the list loses it. */
+/* Where the last element of a comma-separated list begins, commas inside quotes (where there are any) not counting. */
+static size_t
+last_begins(struct str list, bool has_quotes)
+{
+    size_t at = list.len;
+    bool quoted = false;
+
+    if (!has_quotes) {
+        const char *comma = memrchr(list.p, ',', list.len);
+
+        return comma ? (size_t)(comma - list.p) + 1 : 0;
+    }
+    for (; at > 0; at--) {
+        if (is_quote(list, at - 1))
+            quoted = !quoted;
+        if (list.p[at - 1] == ',' && !quoted)
+            break;
+    }
+    return at;
+}
+
+/* The list, which is not empty, loses it. */
 static struct str
 take_last(struct str *list, bool has_quotes)
 {
-    size_t at = list->len;
-    bool quoted = false;
-    struct str last;
+    size_t at = last_begins(*list, has_quotes);
+    struct str last = str_trim(str_skip(*list, at));
 
-    while (at > 0) {
-        if (has_quotes && is_quote(*list, at - 1))
-            quoted = !quoted;
-        if (list->p[at - 1] == ',' && !quoted)
-            break;
-        at--;
-    }
-    last = str_trim(str_skip(*list, at));
     list->len = at ? at - 1 : 0;
     return last;
 }
