@@ -263,13 +263,13 @@ split_absolute(struct message *m)
     return FAIL_NONE;
 }
 
+static const bool is_target_char[256] = { ['!' ... '"'] = true, ['$' ... '~'] = true };
+
 static enum fail
 check_target(struct message *m)
 {
     for (size_t i = 0; i < m->target.len; i++) {
-        unsigned char c = (unsigned char)m->target.p[i];
-
-        if (c <= ' ' || c >= 0x7f || c == '#')
+        if (!is_target_char[(unsigned char)m->target.p[i]])
             return FAIL_BAD_TARGET;
     }
     if (str_eq(m->target, STR("*")))

@@ -275,19 +275,21 @@ skip_blanks(struct h1_parser *p, struct str input, size_t *used)
 
 /* A piece of a body that is not chunked, or its end. */
 static enum h1_event
-take_body(struct h1_parser *p, struct str input, size_t *used)
+take_body(struct h1_parser *p, struct str input, size_t *ret_used, struct str *ret_body)
 {
-    size_t n = input.len - *used;
+    size_t n = input.len < p->body_left ? input.len : (size_t)p->body_left;
 
+    p->may_tell = p->body_left == n && n;
     if (p->body_left == 0) {
         move(p, DONE);
         return H1_DONE;
     }
-    n = n < p->body_left ? n : (size_t)p->body_left;
+    if (n == 0)
+        return H1_MORE;
     p->body_left -= n;
-    p->body = str_make(input.p + *used, n);
-    *used += n;
-    return n ? H1_BODY : H1_MORE;
+    *ret_body = str_make(input.p, n);
+    *ret_used = n;
+    return H1_BODY;
 }
 
 /* Act on what llhttp was paused for. H1_MORE goes on. */
@@ -381,8 +383,6 @@ run(struct h1_parser *p, struct str input, size_t *used)
     while (event == H1_MORE && (paused || *used < input.len)) {
         size_t n = 0;
 
-        if (p->phase == BODY)
-            return take_body(p, input, used);
         if (p->phase == BLANK) {
             event = skip_blanks(p, input, used);
             paused = false;
@@ -413,12 +413,14 @@ h1_parse(struct h1_parser *p, struct str input, size_t *ret_used, struct str *re
     *ret_used = 0;
     if (p->phase == DONE)
         return H1_DONE;
+    if (p->phase == BODY)
+        return take_body(p, input, ret_used, ret_body);
     if (!input.p)
         input.p = ""; /* llhttp would take NULL for "outside of a span" */
     h1_places_lend(&p->fields, lent);
     p->from = 0;
     event = p->phase == DEAD ? H1_ERROR : run(p, input, ret_used);
-    p->may_tell = (event == H1_HEAD || event == H1_BODY) && (p->phase != BODY || p->body_left == 0);
+    p->may_tell = event == H1_BODY || (event == H1_HEAD && (p->phase != BODY || p->body_left == 0));
     if (event == H1_MORE && (p->phase == LINE || p->phase == FIELDS)) {
         buf_append(&p->early, input.p + p->from, *ret_used - p->from);
         h1_places_keep(&p->fields);

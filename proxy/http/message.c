@@ -128,12 +128,6 @@ message_init(struct message *m, struct arena *arena)
     *m = (struct message){ .arena = arena };
 }
 
-static bool
-may_have(const struct message *m, enum field_id id)
-{
-    return m->had >> id & 1;
-}
-
 static void
 grow(struct message *m)
 {
@@ -191,19 +185,11 @@ message_add_own(struct message *m, enum field_id id, struct str value)
 const struct field *
 message_find(const struct message *m, enum field_id id)
 {
-    for (unsigned i = 0; may_have(m, id) && i < m->n_fields; i++) {
+    for (unsigned i = 0; message_has(m, id) && i < m->n_fields; i++) {
         if (m->fields[i].id == id)
             return &m->fields[i];
     }
     return NULL;
-}
-
-struct str
-message_value(const struct message *m, enum field_id id)
-{
-    const struct field *f = message_find(m, id);
-
-    return f ? f->value : STR_NONE;
 }
 
 const struct field *
@@ -221,7 +207,7 @@ message_count(const struct message *m, enum field_id id)
 {
     unsigned n = 0;
 
-    for (unsigned i = 0; may_have(m, id) && i < m->n_fields; i++)
+    for (unsigned i = 0; message_has(m, id) && i < m->n_fields; i++)
         n += m->fields[i].id == id;
     return n;
 }
@@ -254,7 +240,7 @@ list_has(struct str list, struct str wanted)
 bool
 message_has_token(const struct message *m, enum field_id id, struct str token)
 {
-    for (unsigned i = 0; may_have(m, id) && i < m->n_fields; i++) {
+    for (unsigned i = 0; message_has(m, id) && i < m->n_fields; i++) {
         if (m->fields[i].id == id && list_has(m->fields[i].value, token))
             return true;
     }
@@ -285,7 +271,7 @@ message_mark_hops(struct message *m)
 {
     unsigned names = 0;
 
-    for (unsigned i = 0; may_have(m, FIELD_CONNECTION) && i < m->n_fields; i++) {
+    for (unsigned i = 0; message_has(m, FIELD_CONNECTION) && i < m->n_fields; i++) {
         struct str list = m->fields[i].value, token;
 
         while (m->fields[i].id == FIELD_CONNECTION && next_token(&list, &token)) {

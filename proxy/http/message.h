@@ -68,7 +68,8 @@ struct message {
     uint64_t content_length;
     struct field *fields;
     unsigned n_fields, cap_fields;
-    uint64_t had; /* a bit for each id that a field was added with: most look-ups are for what is not there */
+    uint64_t
+        had; /* a bit for each id that a field was added with: most look-ups are for what is not there. See message_has() */
 };
 
 void message_init(struct message *m, struct arena *arena);
@@ -79,8 +80,24 @@ void message_add_id(struct message *m, enum field_id id, struct str value);
 /* The same for a field that this proxy says itself (its own X-Forwarded-For, Keep-Alive, …): it has no flags, so the writer
  * prints it where it drops the one that came in. Not for FRAME fields (assert): those follow from `host` and `framing`. */
 void message_add_own(struct message *m, enum field_id id, struct str value);
-const struct field *message_find(const struct message *m, enum field_id id);     /* first, or NULL */
-struct str message_value(const struct message *m, enum field_id id);             /* of the first, or STR_NONE */
+/* Was one added? (Looks at no field, so that one which was taken out again counts too.) */
+static inline bool
+message_has(const struct message *m, enum field_id id)
+{
+    return m->had >> id & 1;
+}
+
+const struct field *message_find(const struct message *m, enum field_id id); /* first, or NULL */
+
+/* Of the first, or STR_NONE. */
+static inline struct str
+message_value(const struct message *m, enum field_id id)
+{
+    const struct field *f = message_has(m, id) ? message_find(m, id) : NULL;
+
+    return f ? f->value : STR_NONE;
+}
+
 const struct field *message_find_name(const struct message *m, struct str name); /* lower-case name */
 unsigned message_count(const struct message *m, enum field_id id);
 /* Is `token` in the comma-separated lists of all fields of this id (no case)? */
