@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Run one stand-in: qdrant_standin.py --port 0 [--control-port 0] [--port-file F] [--state-dir D] [--latency S]
-[--key rw=K --key ro=K] [--tls CERT KEY [CA]]. With --port-file the ports are written there as JSON once both listen."""
+[--key rw=K --key ro=K] [--distributed] [--tls CERT KEY [CA]]. With --port-file the ports are written there as JSON once both listen."""
 import argparse
 import asyncio
 import json
@@ -23,10 +23,11 @@ async def main():
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--key", action="append", default=[])
     parser.add_argument("--tokens", action="store_true", help="jwt_rbac")
+    parser.add_argument("--distributed", action="store_true", help="a cluster of one node")
     parser.add_argument("--tls", nargs="+", metavar="FILE", help="certificate, key and, if clients need one, their authority")
     args = parser.parse_args()
     state = args.state_dir or tempfile.mkdtemp(prefix="standin-")
-    server = Server(state, dict(k.split("=", 1) for k in args.key), args.tokens)
+    server = Server(state, dict(k.split("=", 1) for k in args.key), args.tokens, args.distributed)
     server.faults.set({"latency": args.latency})
     if args.tls:
         server.use_tls(*args.tls)

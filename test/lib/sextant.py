@@ -109,9 +109,10 @@ class Process:
 class Region(Process):
     """One Qdrant in one region."""
 
-    def __init__(self, name, directory, latency=0.0, keys=None, tokens=False, tls=None):
+    def __init__(self, name, directory, latency=0.0, keys=None, tokens=False, tls=None, distributed=False):
         super().__init__(directory)
         self.keys, self.tokens = keys or {}, tokens  # {"rw": …, "ro": …, "alt": …}; jwt_rbac
+        self.distributed = distributed  # a cluster of one node
         self.name, self.latency, self.port, self.control_port = name, latency, 0, 0
         self.tls = [f for f in tls or () if f]  # certificate, key, authority of clients; always a stand-in then
         self.is_real = bool(QDRANT) and not self.tls
@@ -134,6 +135,7 @@ class Region(Process):
         self.spawn([sys.executable, os.path.join(HERE, "qdrant_standin.py"), "--port", str(self.port), "--port-file", file,
                     "--state-dir", os.path.join(self.directory, "snapshots"), "--latency", str(self.latency),
                     *(f"--key={kind}={key}" for kind, key in self.keys.items()), *(["--tokens"] if self.tokens else []),
+                    *(["--distributed"] if self.distributed else []),
                     *(["--tls", *self.tls] if self.tls else [])],
                    dict(os.environ))
         wait_for(lambda: os.path.exists(file) or self.process.poll() is not None, 20, f"the start of {self.name}")
@@ -150,7 +152,12 @@ class Region(Process):
                **{f"QDRANT__SERVICE__{REAL_KEYS[kind]}": key for kind, key in self.keys.items()},
                "QDRANT__STORAGE__STORAGE_PATH": os.path.join(self.directory, "storage"),
                "QDRANT__STORAGE__SNAPSHOTS_PATH": os.path.join(self.directory, "snapshots")}
-        self.spawn([QDRANT], env)
+        argv = [QDRANT]
+        if self.distributed:
+            peers = free_port()
+            env.update({"QDRANT__CLUSTER__ENABLED": "true", "QDRANT__CLUSTER__P2P__PORT": str(peers)})
+            argv += ["--uri", f"http://127.0.0.1:{peers}"]
+        self.spawn(argv, env)
         wait_for(self.answers, 60, f"the start of {self.name}")
 
     def answers(self):

@@ -58,8 +58,9 @@ def route(method, pattern):
 
 
 class Api:
-    def __init__(self, state_dir, keys=None, has_tokens=False):
+    def __init__(self, state_dir, keys=None, has_tokens=False, is_distributed=False):
         self.storage = Storage()
+        self.is_distributed = is_distributed  # a cluster of one node: custom sharding works
         self.snapshots = Snapshots(state_dir)
         self.keys = Keys(keys or {}, has_tokens, self.storage)
         self.started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -110,8 +111,11 @@ def metrics(call):
 
 @route("GET", "/telemetry")
 def telemetry(call):
-    return {"id": call.api.snapshots.identity, "app": {"name": "qdrant", "version": "1.19.0", "startup": call.api.started},
+    told = {"id": call.api.snapshots.identity, "app": {"name": "qdrant", "version": "1.19.0", "startup": call.api.started},
             "collections": {"number_of_collections": len(call.storage.collections)}}
+    if not isinstance(call.access.mode, dict):
+        told["cluster"] = {"enabled": call.api.is_distributed, "resharding_enabled": False}
+    return told
 
 
 @route("GET", "/cluster")
@@ -141,8 +145,6 @@ def slow_requests(call):
 
 @route("POST", "/cluster/recover")
 @route("GET", "/cluster/metadata/keys")
-@route("PUT", "/collections/{c}/shards")
-@route("POST", "/collections/{c}/shards/delete")
 @route("POST", "/collections/{c}/cluster")
 def standalone(call):
     raise STANDALONE
@@ -163,7 +165,8 @@ def list_aliases(call):
 
 @route("GET", "/collections/{c}")
 def get_collection(call):
-    return call.collection().info()
+    faults = call.api.faults
+    return {**call.collection().info(), "status": faults.color, "update_queue": {"length": faults.queue}}
 
 
 @route("PUT", "/collections/{c}")
@@ -206,8 +209,24 @@ def collection_cluster(call):
 
 @route("GET", "/collections/{c}/shards")
 def shards(call):
-    call.collection()
-    return {}
+    collection = call.collection()
+    return {"shard_keys": [{"key": k} for k in collection.shards]} if call.api.is_distributed else {}
+
+
+@route("PUT", "/collections/{c}/shards")
+def create_shard_key(call):
+    if not call.api.is_distributed:
+        raise STANDALONE
+    call.collection().add_key(call.json()["shard_key"])
+    return True
+
+
+@route("POST", "/collections/{c}/shards/delete")
+def delete_shard_key(call):
+    if not call.api.is_distributed:
+        raise STANDALONE
+    call.collection().shards.pop(call.json()["shard_key"], None)
+    return True
 
 
 @route("GET", "/collections/{c}/optimizations")

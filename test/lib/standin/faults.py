@@ -8,11 +8,14 @@ reset       "before" (on the request's head), "after" (once it was applied, no a
 black_hole  true: requests are read and never answered
 drip        bytes a second of answer bodies
 late        seconds between accepting a write with wait=false and applying it
+body        answer with this text (status 200 unless `status` says otherwise); fields: more header fields of such an answer
+write_status  what writes that were applied call themselves instead of "completed"
+queue, color  what collections say of the length of their update queue and their status
 """
 import asyncio
 
 DEFAULTS = {"latency": 0.0, "delay": 0.0, "match": "", "status": 0, "times": 0, "reset": "", "black_hole": False, "drip": 0,
-            "late": 0.0, "error_text": "made to fail"}
+            "late": 0.0, "error_text": "made to fail", "body": "", "fields": {}, "write_status": "", "queue": 0, "color": "green"}
 
 
 class Faults:
@@ -38,7 +41,7 @@ class Faults:
         """Does a fault of one request (status, reset, delay) apply to this one? Counts it if so."""
         if self.match and self.match not in path:
             return False
-        if not (self.status or self.reset or self.delay or self.black_hole):
+        if not (self.status or self.reset or self.delay or self.black_hole or self.body):
             return False
         if self.times > 0:
             self.values["times"] -= 1
@@ -46,6 +49,12 @@ class Faults:
                 self.values["times"] = -1
             return True
         return self.times == 0
+
+    def answer(self):
+        """(status, text of the body or None) instead of the real answer, or None."""
+        if not (self.status or self.body):
+            return None
+        return self.status or 200, self.body or None
 
     def apply_later(self, action):
         def run():

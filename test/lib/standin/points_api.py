@@ -21,7 +21,7 @@ def shown_vectors(collection, point, which):
     vectors = point.vectors
     if isinstance(which, list):
         vectors = {n: v for n, v in vectors.items() if n in which}
-    return vectors[""] if "" in vectors else vectors
+    return vectors[""] if list(vectors) == [""] else vectors
 
 
 def shown_payload(point, which):
@@ -44,6 +44,8 @@ def record(collection, point, body, payload_default, extra=None):
         row["payload"] = shown_payload(point, with_payload)
     if body.get("with_vector") or body.get("with_vectors"):
         row["vector"] = shown_vectors(collection, point, body.get("with_vector") or body.get("with_vectors"))
+    if point.shard_key is not None:
+        row["shard_key"] = point.shard_key
     return row
 
 
@@ -77,6 +79,7 @@ def check_write(call):
 def done(call, collection):
     waits = call.flag("wait", False)
     status = "wait_timeout" if waits and call.params.get("timeout") == "0" else "completed" if waits else "acknowledged"
+    status = call.api.faults.write_status or status
     return {"operation_id": next(collection.operations), "status": status}
 
 
@@ -95,8 +98,8 @@ def get_points(call):
     body = check_read(call)
     if "ids" not in body:
         raise bad_json(f"missing field `ids` at line 1 column {len(call.raw)}")
-    collection = call.collection()
-    ids = [point_id(i) for i in body["ids"]]
+    collection = call.collection().for_read(body)
+    ids = dict.fromkeys(point_id(i) for i in body["ids"])
     return [record(collection, collection.points[i], body, False) for i in ids if i in collection.points]
 
 
@@ -107,7 +110,7 @@ def scroll(call):
     limit = 10 if limit is None else limit
     if limit < 1:
         raise invalid(f"scroll_request.limit: value {limit} invalid, must be 1 or larger")
-    collection = call.collection()
+    collection = call.collection().for_read(body)
     rows = collection.select(body.get("filter"))
     if body.get("order_by") is not None:
         ranked = Searcher(call.storage, collection).order_by(body["order_by"], rows)
@@ -123,7 +126,7 @@ def scroll(call):
 @handle("POST", "points/count")
 def count(call):
     body = check_read(call)
-    return {"count": len(call.collection().select(body.get("filter")))}
+    return {"count": len(call.collection().for_read(body).select(body.get("filter")))}
 
 
 @handle("POST", "facet")
@@ -285,6 +288,7 @@ WRITES = {"upsert": "upsert", "delete": "delete", "delete_points": "delete", "se
 
 def write(call, name, body, collection):
     """With wait=false only what is checked before the log is told; the rest is applied later and its errors are lost."""
+    collection = collection.for_write(body)
     action = getattr(collection, WRITES[name])
     if call.flag("wait", False):
         action(body)

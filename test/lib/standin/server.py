@@ -145,8 +145,8 @@ class Connection:
                 self.server.note(head, body, self.peer)
                 if faulty and self.faults.black_hole:
                     await asyncio.Event().wait()
-                reply = error_reply(self.faults.status, self.faults.error_text) if faulty and self.faults.status \
-                    else self.answer(head, body)
+                made_up = self.faults.answer() if faulty else None
+                reply = self.made_up(*made_up) if made_up else self.answer(head, body)
         elif head.length or head.is_chunked:
             head.keep_alive = False
         if faulty and self.faults.reset == "after":
@@ -211,6 +211,11 @@ class Connection:
 
     def answer(self, head, body):
         return self.server.handle(head, body)
+
+    def made_up(self, status, text):
+        if text is None:
+            return error_reply(status, self.faults.error_text, self.faults.fields)
+        return Reply(status, text.encode(), headers=self.faults.fields)
 
     async def send(self, head, reply, half):
         body, fields = reply.body, [("vary", VARY)]
@@ -317,9 +322,9 @@ def error_reply(status, text, headers=None):
 
 
 class Server:
-    def __init__(self, state_dir, keys=None, has_tokens=False):
+    def __init__(self, state_dir, keys=None, has_tokens=False, is_distributed=False):
         self.faults = Faults()
-        self.api = Api(state_dir, keys, has_tokens)
+        self.api = Api(state_dir, keys, has_tokens, is_distributed)
         self.api.faults = self.faults
         self.log, self.long_bodies, self.n_requests = [], 0, 0
         self.listener = self.tls = self.tls_files = None

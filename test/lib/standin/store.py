@@ -5,7 +5,7 @@ import itertools
 
 from .errors import ApiError, bad_json, invalid, no_collection, no_point, not_found, wrong_input
 from .filters import matches
-from .values import (delete_path, is_dense, is_multi, is_sparse, merge, normalised, order_key, point_id, set_path, split_path)
+from .values import (as_stored, delete_path, dump, is_dense, is_multi, is_sparse, merge, normalised, order_key, point_id, set_path, split_path)
 
 DISTANCES = ("Dot", "Cosine", "Euclid", "Manhattan")
 FORBIDDEN = '<>:"/\\|?*\0\x1f'
@@ -13,10 +13,10 @@ CHUNK = 32
 
 
 class Point:
-    __slots__ = ("id", "vectors", "payload")
+    __slots__ = ("id", "vectors", "payload", "shard_key")
 
     def __init__(self, pid, vectors, payload):
-        self.id, self.vectors, self.payload = pid, vectors, payload
+        self.id, self.vectors, self.payload, self.shard_key = pid, vectors, payload, None
 
 
 def check_vector_params(params, column):
@@ -46,6 +46,43 @@ class Collection:
         self.dense = {n: check_vector_params(p, raw_len) for n, p in vectors.items()}
         self.sparse = {n: (p or {}) for n, p in (body.get("sparse_vectors") or {}).items()}
         self.config = {k: v for k, v in body.items() if k not in ("vectors", "sparse_vectors", "metadata")}
+        self.key, self.shards = None, {}  # with custom sharding each key has points of its own
+
+    # --- custom sharding ----------------------------------------------------------------------------------------------
+
+    @property
+    def is_custom(self):
+        return self.config.get("sharding_method") == "custom"
+
+    def add_key(self, key):
+        shard = copy.copy(self)
+        shard.key, shard.points, shard.shards = key, {}, {}
+        self.shards[key] = shard
+
+    def keys_of(self, body):
+        keys = body.get("shard_key") if isinstance(body, dict) else None
+        keys = keys if isinstance(keys, list) else [] if keys is None else [keys]
+        for key in keys:
+            if key not in self.shards:
+                raise ApiError(400, f"Bad request: Shard key {dump(key).decode()} not found")
+        return keys
+
+    def for_write(self, body):
+        keys = self.keys_of(body)
+        if not self.is_custom:
+            return self
+        if not keys:
+            raise wrong_input("Shard key not specified")
+        return self.shards[keys[0]]
+
+    def for_read(self, body):
+        """Of an id that several keys have only one is shown."""
+        keys = self.keys_of(body)
+        if not self.is_custom:
+            return self
+        view = copy.copy(self)
+        view.points = {i: p for k in keys or self.shards for i, p in self.shards[k].points.items()}
+        return view
 
     # --- configuration ------------------------------------------------------------------------------------------------
 
@@ -62,6 +99,8 @@ class Collection:
                   "write_consistency_factor": 1, "on_disk_payload": self.config.get("on_disk_payload", True)}
         if self.sparse:
             params["sparse_vectors"] = self.sparse
+        if "sharding_method" in self.config:
+            params["sharding_method"] = self.config["sharding_method"]
         hnsw = {"m": 16, "ef_construct": 100, "full_scan_threshold": 10000, "max_indexing_threads": 0, "on_disk": False}
         optimizer = {"deleted_threshold": 0.2, "vacuum_min_vector_number": 1000, "default_segment_number": 0,
                      "max_segment_size": None, "memmap_threshold": None, "indexing_threshold": 10000,
@@ -102,7 +141,7 @@ class Collection:
             if len(set(v["indices"])) != len(v["indices"]):
                 raise invalid("points[0].vector.?.indices: Validation error: must be unique [{}]")
             order = sorted(zip(v["indices"], v["values"]))
-            return {"indices": [i for i, _ in order], "values": [x for _, x in order]}
+            return {"indices": [i for i, _ in order], "values": [float(x) for _, x in order]}
         if name not in self.dense:
             raise wrong_input(f"Not existing vector name error: {name}")
         params = self.dense[name]
@@ -115,7 +154,8 @@ class Collection:
                 raise bad_json("data did not match any variant of untagged enum VectorStruct")
             if len(row) != params["size"]:
                 raise wrong_input(f"Vector dimension error: expected dim: {params['size']}, got {len(row)}")
-        stored = [normalised(r) if params["distance"] == "Cosine" else list(r) for r in rows]
+        stored = [normalised(r) if params["distance"] == "Cosine" else r for r in rows]
+        stored = [[as_stored(x, params.get("datatype")) for x in r] for r in stored]
         return stored if "multivector_config" in params else stored[0]
 
     # --- selecting ----------------------------------------------------------------------------------------------------
@@ -141,6 +181,7 @@ class Collection:
                 continue
             if old is not None and (mode == "insert_only" or (flt and not matches(flt, old))):
                 continue
+            point.shard_key = self.key
             self.points[point.id] = point
 
     def read_points(self, body):
@@ -201,7 +242,7 @@ class Collection:
     def overwrite_payload(self, body):
         need(body, "payload")
         for point in self.chosen(body):
-            point.payload = merge({}, copy.deepcopy(body["payload"]))
+            point.payload = copy.deepcopy(body["payload"])
 
     def delete_payload(self, body):
         need(body, "keys")

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import struct
 import uuid
 
 from .errors import bad_json, wrong_input
@@ -150,6 +151,15 @@ def normalised(vector):
     if abs(length * length - 1) <= 1e-6 or length < 1e-12:
         return vector
     return [x / length for x in vector]
+
+
+def as_stored(value, datatype):
+    """Numbers are kept, and printed, as what they became."""
+    if datatype == "uint8":
+        return float(min(max(int(value), 0), 255))
+    if datatype == "float16":
+        return struct.unpack("e", struct.pack("e", value))[0]
+    return float(value)
 
 
 def similarity(distance, a, b):
