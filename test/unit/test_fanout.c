@@ -40,34 +40,38 @@ side_load(struct side *s, const char *const *env)
     "SEXTANT_API_KEY=0123456789abcdef", "SEXTANT_CLUSTER_EU_API_KEY=k", "SEXTANT_CLUSTER_US_API_KEY=k", \
         "SEXTANT_CLUSTER_AP_API_KEY=k", "SEXTANT_CLUSTER_IN_API_KEY=k", "SEXTANT_CLUSTER_SA_API_KEY=k"
 
+static const char clusters[] = CLUSTERS;
+static const char one_line[] = MAP("a *=eu,us fanout=async");
+static const char two_homes[] = MAP("a europe=eu,us *=ap,in fanout=all");
+static const char one_of_two[] = MAP("a europe=eu,us *=ap fanout=all");
+static const char no_fanout[] = MAP("a *=eu");
+
 static void
 test_what_it_needs(void **state)
 {
     static const struct {
         const char *env[12], *expected;
     } cases[] = {
-        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED }, "" },
-        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu", KEYED }, NO_JOURNAL("1:11") },
-        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j" }, NO_KEYS("1:11") },
-        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_JOURNAL_DIR=/j", KEYED },
+        { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED }, "" },
+        { { clusters, one_line, "SEXTANT_OWNS=eu", KEYED }, NO_JOURNAL("1:11") },
+        { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j" }, NO_KEYS("1:11") },
+        { { clusters, one_line, "SEXTANT_JOURNAL_DIR=/j", KEYED },
             ERROR("1:3") "the home eu of partition *" NOT_OWNED },
-        { { CLUSTERS, MAP("a europe=eu,us *=ap,in fanout=all"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED },
+        { { clusters, two_homes, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED },
             ERROR("1:16") "the home ap of partition *" NOT_OWNED },
         /* a partition without copies needs no journal, nor an owner */
-        { { CLUSTERS, MAP("a europe=eu,us *=ap fanout=all"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED }, "" },
-        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu,us,eu, uss", "SEXTANT_JOURNAL_DIR=/j", KEYED },
+        { { clusters, one_of_two, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED }, "" },
+        { { clusters, one_line, "SEXTANT_OWNS=eu,us,eu, uss", "SEXTANT_JOURNAL_DIR=/j", KEYED },
             "SEXTANT_OWNS:1:4: error: cluster us is the home of no partition with fanout= and copies\n"
             "SEXTANT_OWNS:1:7: error: cluster eu is listed twice\n"
             "SEXTANT_OWNS:1:11: error: no cluster is called \"uss\"; did you mean us?\n" },
-        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED,
-              "SEXTANT_CLUSTER_EU_JWT_RBAC=on" },
+        { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED, "SEXTANT_CLUSTER_EU_JWT_RBAC=on" },
             ERROR("1:3") "the home eu of partition * has JWT_RBAC: it would enforce what a token may write only after "
                          "the write was recorded\n" },
-        { { CLUSTERS, MAP("a *=eu,us fanout=async"), "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j",
-              "SEXTANT_STATE_DIR=/j", KEYED },
+        { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", "SEXTANT_STATE_DIR=/j", KEYED },
             "SEXTANT_JOURNAL_DIR:1:1: error: it is SEXTANT_STATE_DIR as well: the journal needs a directory of its "
             "own\n" },
-        { { CLUSTERS, MAP("a *=eu"), "SEXTANT_JOURNAL_DIR=/j", KEYED },
+        { { clusters, no_fanout, "SEXTANT_JOURNAL_DIR=/j", KEYED },
             "SEXTANT_JOURNAL_DIR:1:1: warning: no line of the map has fanout=: it has no effect\n" },
     };
 
@@ -123,8 +127,8 @@ test_refused_as_a_whole(void **state)
 static void
 load_map(struct side *s, const char *map, const char *owns)
 {
-    static const char clusters[] = CLUSTERS, swapped[] = "SEXTANT_CLUSTERS=us http://u at=US; sa http://s at=BR;"
-                                                         "ap http://a at=JP; eu http://e at=DE; in http://i at=IN";
+    static const char swapped[] = "SEXTANT_CLUSTERS=us http://u at=US; sa http://s at=BR;"
+                                  "ap http://a at=JP; eu http://e at=DE; in http://i at=IN";
     struct arena a = { 0 };
     const char *env[] = { map[0] == '~' ? swapped : clusters,
         arena_printf(&a, "SEXTANT_PARTITION_MAP=%s", map + (map[0] == '~')).p,
