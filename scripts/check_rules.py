@@ -40,7 +40,7 @@ HEAP = "malloc calloc realloc reallocarray free strdup strndup aligned_alloc pos
 PURE = re.compile(
     r"geoip/(geo_trie|geo_place|mmdb_writer)\w*\.[ch]|conf/(value|topology|partition_map|regions?|area|keys|cluster_options)\w*\.[ch]"
     r"|proxy/http/(message|h1_parse|h1_write|coding|trace)\w*\.[ch]|proxy/route/(?!world)\w+\.[ch]|proxy/flow/retry\w*\.[ch]"
-    r"|proxy/upstream/(health|balance|limit)\w*\.[ch]|proxy/sync/(point|touch|record|marks|state|outcome|notes|tenure)\w*\.[ch]")
+    r"|proxy/upstream/(health|balance|limit)\w*\.[ch]|proxy/sync/(point|touch|record|marks|state|outcome|notes|tenure|identities)\w*\.[ch]")
 ACTS = ("fopen fdopen fread fwrite open openat read write pread pwrite socket connect accept send recv sendmsg recvmsg sendto recvfrom "
         "time clock gettimeofday clock_gettime clock_mono_us clock_boot_us clock_wall_us getrandom nanosleep printf fprintf puts").split()
 

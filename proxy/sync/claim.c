@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/base/fail.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/random.h"
@@ -74,6 +75,8 @@ take_notes(struct claim *c, const struct ask_answer *answer)
         return;
     }
     tenure_read(&c->tenure, &notes, clock_boot_us());
+    if (c->tenure.confirmed_us != confirmed_us)
+        crash_point(CRASH_AT_CLAIM_CONFIRMED);
     if (c->tenure.confirmed_us != confirmed_us || c->tenure.state == TENURE_WATCHING)
         buf_clear(&c->trouble);
 }
@@ -83,6 +86,8 @@ take_written(struct claim *c, const struct ask_answer *answer)
 {
     bool is_done = answer->fail == FAIL_NONE && (answer->status / 100 == 2 || answer->status == 409);
 
+    if (c->doing == TENURE_CLAIM)
+        crash_point(CRASH_AT_CLAIM_AFTER_WRITE);
     if (!is_done)
         set_trouble(c, answer, "its claim cannot be written");
     tenure_wrote(&c->tenure, is_done, clock_boot_us());
@@ -148,6 +153,7 @@ act(struct claim *c)
         ask(c, METHOD_PUT, STR(NOTES_WRITE), &body, TENURE_PERIOD_US);
         return;
     case TENURE_CLAIM:
+        crash_point(CRASH_AT_CLAIM_BEFORE_WRITE);
         notes_put_claim(&t->draft, t->has_seen ? &t->seen : NULL, &body);
         ask(c, METHOD_PUT, STR(NOTES_WRITE), &body, TENURE_PERIOD_US);
         return;

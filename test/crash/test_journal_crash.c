@@ -147,6 +147,8 @@ test_each_point(void **state)
     for (unsigned p = CRASH_NONE + 1; p < CRASH_POINTS; p++) {
         const char *name = crash_point_name(p);
 
+        if (str_starts(str_from(name), STR("claim.")))
+            continue; /* not of the journal */
         memset(told, 0, sizeof(*told));
         remove_files(f.dir);
         /* There is a tail to be written again after a batch that nobody was told of. */

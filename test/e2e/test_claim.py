@@ -17,10 +17,11 @@ A, B = "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa", "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbb
 class Owner:
     """One process with a claim; `lines` is all that it said."""
 
-    def __init__(self, home, journal=A, **spec):
+    def __init__(self, home, journal=A, crash=None, **spec):
         self.lines = []
         spec = {"url": home.url, "journal": journal, **spec}
-        self.process = subprocess.Popen([TOOL, json.dumps(spec)], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([TOOL, json.dumps(spec)], stdout=subprocess.PIPE, text=True,
+                                        env={**os.environ, **({"SEXTANT_TEST_CRASH_POINT": crash} if crash else {})})
         self.reader = threading.Thread(target=self.read, daemon=True)
         self.reader.start()
 
@@ -58,6 +59,7 @@ def owner():
     def start(*arguments, **spec):
         started.append(Owner(*arguments, **spec))
         return started[-1]
+    start.started = started
     yield start
     for one in started:
         one.end()
@@ -107,6 +109,22 @@ def test_one_that_was_paused_stops(region, owner):
     counter = notes(home)[2]["counter"]
     wait_for(lambda: notes(home)[2]["counter"] > counter + 1, 20, "renewals of the second")
     assert two.last()["may_send"]
+
+
+def test_killed_at_each_step(region, owner):
+    """Whatever is left at the home, the next start takes it: at once if there is nothing, else after watching it."""
+    homes = {}
+    for point in ("claim.before_write", "claim.before_write:2", "claim.after_write", "claim.confirmed"):
+        homes[point] = region("eu")
+        owner(homes[point], crash=point)
+    for one in list(owner.started):
+        assert one.process.wait(30) == -signal.SIGKILL
+    successors = {point: owner(home, starts=2) for point, home in homes.items()}
+    for point, one in successors.items():
+        one.wait(state="held", may_send=True)
+        one.reader.join(0)
+        has_waited = "watching" in [line["state"] for line in one.lines]
+        assert has_waited == (point != "claim.before_write"), point
 
 
 def test_two_owners(region, owner):
@@ -200,6 +218,19 @@ def test_a_key(region, owner):
     one = owner(home, key="wrong-key-of-this-cluster")
     wait_for(lambda: one.last().get("trouble"), 20, "the reason")
     owner(home, key="the-key-of-this-cluster").wait(state="held")
+
+
+def test_clients_never_see_it(region, owner, edge):
+    home = region("eu")
+    owner(home).wait(state="held")
+    one = edge([home], "* *=eu")
+    for method, target, body, expected in (("GET", "", None, 404), ("PUT", "", {"vectors": {}}, 403), ("DELETE", "", None, 404),
+                                           ("POST", "/points/scroll", {}, 404), ("PUT", "/points", {"points": [{"id": 2, "vector": {}}]}, 404),
+                                           ("POST", "/points/delete", {"points": [2]}, 404), ("POST", "/snapshots", None, 404)):
+        assert one.call(method, "/collections/_sextant" + target, body)[0] == expected, (method, target)
+        assert one.call(method, "/collections/%5fsextant" + target, body)[0] == expected, (method, target)
+    assert one.call("GET", "/collections/_sextant/exists")[2]["result"] == {"exists": False}
+    assert notes(home)[2]["journal"] == A
 
 
 def test_copies(region):

@@ -12,10 +12,13 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/base/json.h"
 #include "proxy/base/mem.h"
 #include "proxy/sync/claim.h"
 #include "proxy/sync/copy_check.h"
+
+extern char **environ;
 
 #define LOOK_US (10 * USEC_PER_MSEC)
 
@@ -221,7 +224,7 @@ main(int argc, char **argv)
 {
     struct json_doc *doc = json_parse(str_from(argc == 2 ? argv[1] : ""), NULL, NULL);
     struct job job = { .spec = doc ? json_root(doc) : (struct json){ NULL } };
-    bool is_good = doc && notes_is_uuid(json_string(json_get(job.spec, "journal")));
+    bool is_good = crash_point_arm_from(environ) && doc && notes_is_uuid(json_string(json_get(job.spec, "journal")));
     struct world *world = is_good ? load(&job) : NULL;
 
     signal(SIGPIPE, SIG_IGN);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proxy/sync/copy_check.h"
+#include "proxy/sync/identities.h"
 
 #define A "aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"
 #define B "bbbbbbbb-bbbb-4bbb-8bbb-bbbbbbbbbbbb"
@@ -207,6 +208,20 @@ test_copies(void **state)
     }
 }
 
+static void
+test_two_names(void **state)
+{
+    struct identities all = { .n = 0 };
+
+    assert_int_equal(identities_add(&all, STR("eu"), A).len, 0);
+    assert_int_equal(identities_add(&all, STR("us"), B).len, 0);
+    assert_int_equal(identities_add(&all, STR("us"), B).len, 0);
+    assert_true(str_eq(identities_add(&all, STR("ap"), A), STR("eu")));
+    assert_true(str_eq(identities_add(&all, STR("eu"), A), STR("ap")));
+    assert_int_equal(identities_add(&all, STR("ap"), C).len, 0); /* it became another one */
+    assert_int_equal(identities_add(&all, STR("eu"), A).len, 0);
+}
+
 int
 main(void)
 {
@@ -217,6 +232,7 @@ main(void)
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_uuids),
         cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_two_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
