@@ -85,11 +85,12 @@ take_string(struct json_text *t)
 static bool
 take_digits(struct json_text *t)
 {
-    const char *from = t->at;
+    const char *at = t->at, *from = at;
 
-    while (next(t) >= '0' && next(t) <= '9')
-        t->at++;
-    return t->at > from;
+    while (at < t->end && *at >= '0' && *at <= '9')
+        at++;
+    t->at = at;
+    return at > from;
 }
 
 static bool

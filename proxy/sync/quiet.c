@@ -26,7 +26,7 @@ quiet_read_collection(struct str body, struct quiet_collection *ret)
     struct json params = json_get(json_get(result, "config"), "params");
     struct json strict = json_get(json_get(result, "config"), "strict_mode_config");
     struct str status = json_string(json_get(result, "status"));
-    bool is_one = status.len && json_type(params) == JSON_OBJECT;
+    bool is_one = status.len && json_type(params) == JSON_OBJECT, is_strict;
 
     if (is_one) {
         ret->is_quiet = !str_eq(status, STR("red")) &&
@@ -34,9 +34,9 @@ quiet_read_collection(struct str body, struct quiet_collection *ret)
         ret->is_spread = number(json_get(params, "shard_number"), 0) != 1 ||
                          number(json_get(params, "replication_factor"), 0) != 1 ||
                          str_eq(json_string(json_get(params, "sharding_method")), STR("custom"));
-        ret->upsert_max = 0;
-        if (json_bool(json_get(strict, "enabled"), false))
-            ret->upsert_max = number(json_get(strict, "upsert_max_batchsize"), 0);
+        is_strict = json_bool(json_get(strict, "enabled"), false);
+        ret->upsert_max = is_strict ? number(json_get(strict, "upsert_max_batchsize"), 0) : 0;
+        ret->timeout_max_s = is_strict ? number(json_get(strict, "max_timeout"), 0) : 0;
     }
     json_free(doc);
     return is_one;

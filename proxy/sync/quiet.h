@@ -9,9 +9,11 @@
 #include "proxy/upstream/upstream.h"
 
 struct quiet_collection {
-    bool is_quiet;       /* not red, and nothing waits in its update queue: never true of one that does not tell */
-    bool is_spread;      /* several shards or replicas */
-    uint64_t upsert_max; /* most points of an upsert, by its strict mode; 0: no limit */
+    bool is_quiet;  /* not red, and nothing waits in its update queue: never true of one that does not tell */
+    bool is_spread; /* several shards or replicas */
+    /* By its strict mode, which refuses what is beyond; 0: no limit. */
+    uint64_t upsert_max;    /* points of an upsert */
+    uint64_t timeout_max_s; /* timeout= of a request */
 };
 
 enum { QUIET_ID_MAX = 64, QUIET_VERSION_MAX = 32 };
@@ -23,7 +25,8 @@ struct quiet_node {
     bool is_alone;  /* not one of several nodes: what it says of itself goes for the whole cluster */
 };
 
-/* Answers to GET /collections/{c} and GET /telemetry. False: not one. */
+/* Answers to GET /collections/{c} and GET /telemetry. False: not one. Where shards have replicas, Qdrant asks one of each: the
+ * queue of another may be longer. */
 bool quiet_read_collection(struct str body, struct quiet_collection *ret);
 bool quiet_read_node(struct str body, struct quiet_node *ret);
 

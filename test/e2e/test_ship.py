@@ -230,8 +230,9 @@ def test_what_a_cluster_tells_of_itself(region):
     eu.start()
     assert quiet(eu, "books")["node"]["id"] != found["node"]["id"]
     call(eu, "PUT", "/collections/strict", {"vectors": {"size": 2, "distance": "Dot"}, "strict_mode_config": {
-        "enabled": True, "upsert_max_batchsize": 10}})
-    assert quiet(eu, "strict")["collection"]["upsert_max"] == 10
+        "enabled": True, "upsert_max_batchsize": 10, "max_timeout": 7}})
+    strict = quiet(eu, "strict")["collection"]
+    assert (strict["upsert_max"], strict["timeout_max"]) == (10, 7)
     assert quiet(eu, "absent")["collection"]["status"] == 404
     eu.kill()
     assert quiet(eu, "books")["node"]["kind"] == "unreachable"
@@ -259,6 +260,17 @@ def test_refused_points(both):
     assert kinds(result) == {"1": "refused", "2": "refused", "9": "ok"}
     assert "expected dim: 3" in result["write"][0]["text"]
     assert ship(source, target, "absent", [1])["read"]["status"] == 404
+
+
+def test_limits_of_a_strict_target(both):
+    """Who ships asks for them first: what is beyond is refused as a whole."""
+    source, target = both
+    call(target, "DELETE", "/collections/books")
+    call(target, "PUT", "/collections/books", {"vectors": {"size": 2, "distance": "Dot"}, "strict_mode_config": {
+        "enabled": True, "upsert_max_batchsize": 2, "max_timeout": 5}})
+    assert kinds(ship(source, target, "books", [1, 2, 3], timeout_ms=5000)) == {"1": "refused", "2": "refused", "3": "refused"}
+    assert set(kinds(ship(source, target, "books", [1, 2, 3], max_points=2)).values()) == {"refused"}
+    assert set(kinds(ship(source, target, "books", [1, 2, 3], max_points=2, timeout_ms=5000)).values()) == {"ok"}
 
 
 def test_keys(region):

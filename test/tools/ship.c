@@ -217,6 +217,7 @@ on_collection(void *arg, const struct outcome *why, const struct quiet_collectio
         json_member_bool(&job->w, "is_quiet", c->is_quiet);
         json_member_bool(&job->w, "is_spread", c->is_spread);
         json_member_u64(&job->w, "upsert_max", c->upsert_max);
+        json_member_u64(&job->w, "timeout_max", c->timeout_max_s);
     }
     json_end_object(&job->w);
     quiet_ask_node(job->up, STR("target"), 1, timeout_us(job), on_node, job);

@@ -12,7 +12,8 @@
     "\",\"optimizer_status\":\"ok\",\"points_count\":3,\"config\":{\"params\":{\"vectors\":{}," \
     "\"shard_number\":" shards ",\"replication_factor\":" replicas more "}" strict "}" queue "},\"status\":\"ok\"}"
 #define EMPTY ",\"update_queue\":{\"length\":0}"
-#define STRICT(enabled) ",\"strict_mode_config\":{\"enabled\":" enabled ",\"upsert_max_batchsize\":10}"
+#define STRICT(enabled) \
+    ",\"strict_mode_config\":{\"enabled\":" enabled ",\"upsert_max_batchsize\":10,\"max_timeout\":3}"
 
 static void
 test_collections(void **state)
@@ -43,7 +44,8 @@ test_collections(void **state)
         struct quiet_collection c;
 
         assert_true(quiet_read_collection(str_from(rows[i].text), &c));
-        if (c.is_quiet != rows[i].is_quiet || c.is_spread != rows[i].is_spread || c.upsert_max != rows[i].upsert_max)
+        if (c.is_quiet != rows[i].is_quiet || c.is_spread != rows[i].is_spread || c.upsert_max != rows[i].upsert_max ||
+            c.timeout_max_s != (rows[i].upsert_max ? 3 : 0))
             fail_msg("%s: %d %d %d", rows[i].text, c.is_quiet, c.is_spread, (int)c.upsert_max);
     }
 }

@@ -67,6 +67,9 @@ def check_write(call, body):
     collection, config = settings(call)
     if collection is None or not isinstance(body, dict):
         return body
+    timeout = call.params.get("timeout")
+    if timeout and config.get("max_timeout") and int(timeout) > config["max_timeout"]:
+        exceeded(timeout, config["max_timeout"], "timeout")
     most = config.get("upsert_max_batchsize")
     if most and isinstance(body.get("points"), list) and len(body["points"]) > most:
         exceeded(len(body["points"]), most, "upsert limit")
