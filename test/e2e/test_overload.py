@@ -128,7 +128,7 @@ def slowdown(region, edge, idle, drips, requests):
     options = {"max_connections": 20000, "address_connections": 0, "client_idle": "10min", "probe_timeout": "30s",
                "connect_timeout": "20s"}
     crowded, quiet = edge([region], **options), edge([region], **options)
-    assert call(quiet.port, "PUT", "/collections/c", VECTORS)[0] == 200
+    assert call(quiet.port, "PUT", "/collections/c", VECTORS)[0] in (200, 409)  # an earlier try made it
     with crowd(crowded.port, idle, drips):
         # A connection that the kernel took may still wait for the edge.
         wait_for(lambda: crowded.status()["client_connections"] >= idle, 30, "the crowd")
