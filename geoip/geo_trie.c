@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * While building: a binary trie, a node being two references. Finishing turns it into one with a table for the first 18 bits
- * (IPv6: 20) and then 6 bits a node, as in "Poptrie" (Asai, Ohara 2015): a node's children lie side by side, a bitmap says
- * which slots have one, and a count of its bits where. Runs of equal leaves are stored once. So what is given out most, IPv4
- * networks down to 24 bits and IPv6 networks down to 32, lies one or two nodes of 24 bytes behind the table; each node more is a
- * wait for memory that no cache has.
+ * (IPv6: 20, of 2000::/3, whence all public addresses are) and then 6 bits a node, as in "Poptrie" (Asai, Ohara 2015): a node's
+ * children lie side by side, a bitmap says which slots have one, and a count of its bits where. Runs of equal leaves are stored
+ * once. So what is given out most, IPv4 networks down to 24 bits and IPv6 networks down to 32, lies one or two nodes of 24 bytes
+ * behind the table; each node more is a wait for memory that no cache has.
  *
  * Invariants of a finished trie: every path ends in a leaf, as references only lead to what was joined earlier; `inner` and
  * `start` hold what is needed to find a slot without looking at any other node.
@@ -15,7 +15,15 @@
 
 #include "proxy/base/mem.h"
 
-enum { STEP = 6, SLOTS = 1 << STEP, V4_BITS = 18, V6_BITS = 20 };
+enum {
+    STEP = 6,
+    SLOTS = 1 << STEP,
+    V4_BITS = 18,
+    V6_BITS = 20,
+    TOP_BITS = 3,
+    PUBLIC = 1,
+    PUBLIC_BITS = V6_BITS - TOP_BITS
+};
 #define LEAF UINT32_C(0x80000000)
 #define NOT_YET UINT32_MAX
 
@@ -36,8 +44,9 @@ struct geo_trie {
     uint32_t n_nodes, cap_nodes;
     uint32_t *leaves;
     uint32_t n_leaves, cap_leaves;
-    uint32_t *v4, *v6; /* tables of the first bits: LEAF | class, or a node */
-    size_t memory;     /* of the one block in which, once finished, all of these lie */
+    uint32_t *v4, *v6;           /* tables of the first bits: LEAF | class, or a node */
+    uint32_t top[1 << TOP_BITS]; /* the same for the rest of IPv6 */
+    size_t memory;               /* of the one block in which, once finished, all but `top` lies */
 };
 
 struct geo_trie *
@@ -185,6 +194,22 @@ make_node(struct finisher *f, geo_ref pair, uint32_t at)
     }
 }
 
+/* What a table holds for a reference. */
+static uint32_t
+make_entry(struct finisher *f, geo_ref ref)
+{
+    uint32_t at;
+
+    if (ref & LEAF)
+        return ref;
+    if (f->made[ref] == NOT_YET) {
+        at = take_nodes(f, 1);
+        if (!f->is_too_large)
+            make_node(f, ref, at);
+    }
+    return f->made[ref];
+}
+
 static uint32_t *
 make_table(struct finisher *f, geo_ref root, unsigned bits)
 {
@@ -192,20 +217,20 @@ make_table(struct finisher *f, geo_ref root, unsigned bits)
     uint32_t *table = mem_array(n, sizeof(*table));
 
     spread(f->t, root, bits, table);
-    for (size_t i = 0; i < n && !f->is_too_large; i++) {
-        geo_ref pair = table[i];
-
-        if (pair & LEAF)
-            continue;
-        if (f->made[pair] == NOT_YET) {
-            uint32_t at = take_nodes(f, 1);
-
-            if (!f->is_too_large)
-                make_node(f, pair, at);
-        }
-        table[i] = f->made[pair];
-    }
+    for (size_t i = 0; i < n && !f->is_too_large; i++)
+        table[i] = make_entry(f, table[i]);
     return table;
+}
+
+static void
+make_v6(struct finisher *f, geo_ref root)
+{
+    geo_ref slots[1 << TOP_BITS];
+
+    spread(f->t, root, TOP_BITS, slots);
+    f->t->v6 = make_table(f, slots[PUBLIC], PUBLIC_BITS);
+    for (unsigned i = 0; i < 1 << TOP_BITS && !f->is_too_large; i++)
+        f->t->top[i] = i == PUBLIC ? LEAF : make_entry(f, slots[i]);
 }
 
 /* Copies an array into the block, from *at on, and frees it. */
@@ -225,7 +250,7 @@ settle(char *block, size_t *at, void *array, size_t size)
 static void
 settle_all(struct geo_trie *t)
 {
-    size_t v4 = sizeof(*t->v4) << V4_BITS, v6 = sizeof(*t->v6) << V6_BITS, nodes = t->n_nodes * sizeof(*t->nodes),
+    size_t v4 = sizeof(*t->v4) << V4_BITS, v6 = sizeof(*t->v6) << PUBLIC_BITS, nodes = t->n_nodes * sizeof(*t->nodes),
            leaves = t->n_leaves * sizeof(*t->leaves), at = 0;
     char *block = mem_large(v4 + v6 + nodes + leaves);
 
@@ -243,7 +268,7 @@ geo_trie_finish(struct geo_trie *t, geo_ref v4, geo_ref v6)
 
     memset(f.made, 0xff, t->n_pairs * sizeof(*f.made));
     t->v4 = make_table(&f, v4, V4_BITS);
-    t->v6 = make_table(&f, v6, V6_BITS);
+    make_v6(&f, v6);
     mem_free(f.made);
     mem_free(t->pairs);
     t->pairs = NULL;
@@ -279,12 +304,16 @@ geo_trie_lookup(const struct geo_trie *t, const struct addr *a)
 {
     uint64_t high = big_endian64(a->bytes), low = big_endian64(a->bytes + 8);
     uint32_t at;
-    unsigned bits;
+    unsigned bits = V6_BITS;
 
-    if (a->family != 4 && a->family != 6)
+    if (a->family == 4)
+        at = t->v4[high >> (64 - (bits = V4_BITS))];
+    else if (a->family != 6)
         return GEO_NONE;
-    bits = a->family == 4 ? V4_BITS : V6_BITS;
-    at = (a->family == 4 ? t->v4 : t->v6)[high >> (64 - bits)];
+    else if (high >> (64 - TOP_BITS) == PUBLIC)
+        at = t->v6[high << TOP_BITS >> (64 - PUBLIC_BITS)];
+    else
+        at = t->top[high >> (64 - (bits = TOP_BITS))];
     high = high << bits | low >> (64 - bits);
     low <<= bits;
     while (!(at & LEAF)) {

@@ -190,7 +190,7 @@ test_info(void **state)
     assert_true(str_starts(infos[0].path, STR("/tmp/geo-test-")));
     assert_int_equal(infos[0].build_epoch, 1750000000);
     assert_true(infos[0].networks >= 8);
-    assert_in_range(geo_db_memory(db), 5 << 20, (5 << 20) + 90 * 1024);
+    assert_in_range(geo_db_memory(db), 3 << 19, (3 << 19) + 90 * 1024);
     geo_db_free(db);
     geo_fixture_fini(&f);
 }
