@@ -3,7 +3,8 @@
  * The two look-ups of every request; nothing in them allocates. The first line with a matching pattern wins, so what is hashed
  * (patterns without a wildcard, and those whose only one stands at the end, by what stands before it) is kept with the number
  * of the first line that has it, and the lowest number of all that match is the answer. The few other patterns are tried one by
- * one, from the first line on, as long as their line is before the best one found.
+ * one, from the first line on, as long as their line is before the best one found; of a block of them none is, when all have a byte
+ * that the name lacks.
  */
 #include "conf/partition_find.h"
 
@@ -30,10 +31,13 @@ struct glob {
     unsigned rule;
 };
 
+enum { BLOCK = 16 }; /* globs */
+
 struct rule_index {
     struct hashed *names, *beginnings;
     struct length *lengths; /* each once, in the order of their rules */
     struct glob *globs;
+    uint64_t *common; /* bytes that all globs of a block have */
     unsigned n_lengths, n_globs;
 };
 
@@ -72,6 +76,16 @@ add_length(struct rule_index *index, unsigned len, unsigned rule)
 }
 
 static void
+add_glob(struct rule_index *index, struct str pattern, unsigned rule)
+{
+    unsigned i = index->n_globs++;
+    uint64_t bytes = bytes_of(pattern);
+
+    index->globs[i] = (struct glob){ pattern, bytes, rule };
+    index->common[i / BLOCK] = i % BLOCK ? index->common[i / BLOCK] & bytes : bytes;
+}
+
+static void
 add_pattern(struct rule_index *index, struct str pattern, unsigned rule, struct arena *arena)
 {
     struct str beginning = pattern;
@@ -79,7 +93,7 @@ add_pattern(struct rule_index *index, struct str pattern, unsigned rule, struct 
     while (beginning.len && beginning.p[beginning.len - 1] == '*')
         beginning.len--;
     if (str_find(beginning, '*') >= 0) {
-        index->globs[index->n_globs++] = (struct glob){ pattern, bytes_of(pattern), rule };
+        add_glob(index, pattern, rule);
     } else if (beginning.len == pattern.len) {
         add_hashed(&index->names, pattern, rule, arena);
     } else {
@@ -98,6 +112,7 @@ rule_index_build(const struct partition_map *map, struct arena *arena)
         n += map->rules[i].n_patterns;
     index->lengths = ARENA_ARRAY(arena, n + 1, struct length);
     index->globs = ARENA_ARRAY(arena, n + 1, struct glob);
+    index->common = ARENA_ARRAY(arena, n / BLOCK + 1, uint64_t);
     for (unsigned i = 0; i < map->n_rules; i++) {
         for (unsigned j = 0; j < map->rules[i].n_patterns; j++)
             add_pattern(index, map->rules[i].patterns[j], i, arena);
@@ -132,7 +147,9 @@ find_glob(const struct rule_index *index, struct str name, unsigned best)
     uint64_t missing = ~bytes_of(name);
 
     for (unsigned i = 0; i < index->n_globs && index->globs[i].rule < best; i++) {
-        if (!(index->globs[i].bytes & missing) && str_glob(index->globs[i].pattern, name))
+        if (i % BLOCK == 0 && index->common[i / BLOCK] & missing)
+            i += BLOCK - 1;
+        else if (!(index->globs[i].bytes & missing) && str_glob(index->globs[i].pattern, name))
             return index->globs[i].rule;
     }
     return best;

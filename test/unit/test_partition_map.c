@@ -89,7 +89,21 @@ draw_text(struct arena *arena, uint64_t *random, const char *letters, unsigned n
     return str_make(text, len);
 }
 
-/* Short texts of few letters, so that all kinds of patterns match, repeat and overlap. */
+/* A wildcard, a byte that its neighbours have too, and more. */
+static struct str
+draw_glob(struct arena *arena, uint64_t *random, unsigned neighbourhood)
+{
+    char text[8] = { '*', "-\xc3"
+                          "ab-"[neighbourhood % 5] };
+    struct str more = draw_text(arena, random, "aab-*\xc3", 6, 1 + (*random >> 40) % 5);
+
+    return arena_join(arena, str_make(text, 2), more, STR_NONE);
+}
+
+enum { RULES_MAX = 100 };
+
+/* Short texts of few letters, so that all kinds of patterns match, repeat and overlap; in every second map there are blocks
+ * of patterns with a byte in common. */
 static void
 test_the_index_finds_what_a_scan_finds(void **state)
 {
@@ -98,14 +112,17 @@ test_the_index_finds_what_a_scan_finds(void **state)
 
     for (unsigned round = 0; round < 2000; round++) {
         struct arena arena = { 0 };
-        struct rule rules[12] = { { .index = 0 } };
-        struct partition_map map = { .rules = rules, .n_rules = round % 13 };
-        struct str patterns[12][3];
+        struct rule rules[RULES_MAX] = { { .index = 0 } };
+        struct partition_map map = { .rules = rules, .n_rules = round % 2 ? round % RULES_MAX : round % 13 };
+        struct str patterns[RULES_MAX][3];
 
         for (unsigned i = 0; i < map.n_rules; i++) {
-            rules[i] = (struct rule){ .index = i, .patterns = patterns[i], .n_patterns = 1 + (round + i) % 3 };
+            rules[i] = (struct rule){
+                .index = i, .patterns = patterns[i], .n_patterns = round % 2 ? 1 : 1 + (round + i) % 3
+            };
             for (unsigned j = 0; j < rules[i].n_patterns; j++)
-                patterns[i][j] = draw_text(&arena, &random, "aab-*\xc3", 6, 1 + (random >> 40) % 5);
+                patterns[i][j] = round % 2 ? draw_glob(&arena, &random, i / 16)
+                                           : draw_text(&arena, &random, "aab-*\xc3", 6, 1 + (random >> 40) % 5);
         }
         map.index = rule_index_build(&map, &arena);
         for (unsigned i = 0; i < 50; i++) {
