@@ -27,31 +27,35 @@ from_v6(const void *bytes, struct addr *ret_addr)
     memcpy(ret_addr->bytes, bytes, 16);
 }
 
-/* As inet_pton() reads it: four decimal numbers up to 255, without leading zeros. */
+/* Up to 255, without leading zeros. */
+static bool
+parse_byte(const char **at, const char *end, uint8_t *ret_byte)
+{
+    const char *start = *at, *p = start;
+    unsigned value = 0;
+
+    for (; p < end && p < start + 3 && *p >= '0' && *p <= '9'; p++)
+        value = value * 10 + (unsigned)(*p - '0');
+    if (p == start || value > 255 || (*start == '0' && p > start + 1))
+        return false;
+    *at = p;
+    *ret_byte = (uint8_t)value;
+    return true;
+}
+
+/* As inet_pton() reads it: four decimal numbers. */
 static bool
 parse_v4(struct str s, uint8_t bytes[4])
 {
-    unsigned n = 0, value = 0, digits = 0;
+    const char *at = s.p, *end = s.p + s.len;
 
-    for (size_t i = 0; i < s.len; i++) {
-        char c = s.p[i];
-
-        if (c == '.' && digits && n < 3) {
-            bytes[n++] = (uint8_t)value;
-            value = digits = 0;
-            continue;
-        }
-        if (c < '0' || c > '9' || (digits && value == 0))
+    for (unsigned i = 0; i < 4; i++) {
+        if (i && (at == end || *at++ != '.'))
             return false;
-        value = value * 10 + (unsigned)(c - '0');
-        digits++;
-        if (value > 255)
+        if (!parse_byte(&at, end, &bytes[i]))
             return false;
     }
-    if (n < 3 || digits == 0)
-        return false;
-    bytes[3] = (uint8_t)value;
-    return true;
+    return at == end;
 }
 
 bool
@@ -91,6 +95,11 @@ addr_parse_port(struct str s, struct addr *ret_addr, uint16_t *ret_port)
     struct addr a;
     uint64_t number = 0;
 
+    if (s.len && s.p[0] != '[' && parse_v4(s, a.bytes)) {
+        from_v4(a.bytes, ret_addr);
+        *ret_port = 0;
+        return true;
+    }
     if (s.len && s.p[0] == '[') {
         int close = str_find(s, ']');
 

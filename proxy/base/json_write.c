@@ -153,25 +153,27 @@ put_unplain(struct buf *out, struct str s)
     }
 }
 
-/* The inside of a string, into room for it and for `rest` more bytes as it is; where they go. */
-static inline char *
-put_inside(struct buf *out, char *at, struct str s, size_t rest)
+/* The rest of a string whose first bytes were put, and what ends it. */
+static void
+put_rest(struct buf *out, const char *at, struct str rest, struct str after)
 {
-    size_t plain = put_plain(at, s);
-
-    if (plain == s.len)
-        return at + plain;
-    buf_end_at(out, at + plain);
-    put_unplain(out, str_skip(s, plain));
-    return buf_reserve(out, rest);
+    buf_end_at(out, at);
+    put_unplain(out, rest);
+    buf_add(out, after);
 }
 
 void
 json_end_str(struct buf *out, char *at, struct str value)
 {
-    at = put_inside(out, at, value, 1);
-    *at++ = '"';
-    buf_end_at(out, at);
+    size_t plain = put_plain(at, value);
+
+    at += plain;
+    if (plain < value.len) {
+        put_rest(out, at, str_skip(value, plain), STR("\""));
+        return;
+    }
+    *at = '"';
+    buf_end_at(out, at + 1);
 }
 
 static void
@@ -179,9 +181,13 @@ put_string(struct json_writer *w, struct str s, struct str after)
 {
     struct str before = needs_comma(w) ? STR(",\"") : STR("\"");
     char *at = put_str(buf_reserve(w->out, before.len + s.len + after.len), before);
+    size_t plain = put_plain(at, s);
 
-    at = put_inside(w->out, at, s, after.len);
-    buf_end_at(w->out, put_str(at, after));
+    at += plain;
+    if (plain < s.len)
+        put_rest(w->out, at, str_skip(s, plain), after);
+    else
+        buf_end_at(w->out, put_str(at, after));
 }
 
 void

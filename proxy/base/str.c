@@ -61,9 +61,11 @@ str_controls(struct str s)
     size_t i = 0, n = 0;
 
     while (i + sizeof(lanes) <= s.len) {
+        size_t whole = (s.len - i) / sizeof(lanes) * sizeof(lanes), most = 255 * sizeof(lanes);
+        size_t stop = i + (whole < most ? whole : most);
         lanes counts = { 0 };
 
-        for (unsigned turn = 0; turn < 255 && i + sizeof(lanes) <= s.len; turn++, i += sizeof(lanes)) {
+        for (; i < stop; i += sizeof(lanes)) {
             lanes bytes;
 
             memcpy(&bytes, s.p + i, sizeof(bytes));

@@ -68,8 +68,7 @@ struct message {
     uint64_t content_length;
     struct field *fields;
     unsigned n_fields, cap_fields;
-    uint64_t
-        had; /* a bit for each id that a field was added with: most look-ups are for what is not there. See message_has() */
+    uint64_t had; /* a bit for each id that a field was added with: see message_has() */
 };
 
 void message_init(struct message *m, struct arena *arena);
