@@ -35,7 +35,7 @@ WARN := -Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-pro
         -Wcast-qual -Wno-unused-parameter
 CFLAGS   ?= -O2 -g
 CPPFLAGS += -I. -D_GNU_SOURCE -DSEXTANT_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKG_NAMES))
-CFLAGS_ALL = -std=c11 $(WARN) -fno-strict-aliasing -fstack-protector-strong -fno-omit-frame-pointer -pthread $(CFLAGS)
+CFLAGS_ALL = -std=c11 $(WARN) -fno-strict-aliasing -fstack-protector-strong -pthread $(CFLAGS)
 LIBS := $(shell pkg-config --libs $(PKG_NAMES)) -lm -pthread
 
 SOURCES := $(wildcard proxy/*/*.c geoip/*.c conf/*.c)
@@ -80,8 +80,8 @@ unit: $(UNITS)
 	BUILD=$(BUILD) scripts/unit.sh $(UNITS)
 
 # The tests once more, in builds of their own, under the sanitizers. e2e-…: the end-to-end tests, those of E2E or all.
-FLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all
-FLAGS_tsan := -O1 -g -fsanitize=thread
+FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 asan tsan:
 	$(MAKE) BUILD=$(BUILD)-$@ CFLAGS="$(FLAGS_$@)" all unit
 e2e-asan e2e-tsan: e2e-%:
