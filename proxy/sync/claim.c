@@ -79,6 +79,10 @@ take_notes(struct claim *c, const struct ask_answer *answer)
         crash_point(CRASH_AT_CLAIM_CONFIRMED);
     if (c->tenure.confirmed_us != confirmed_us || c->tenure.state == TENURE_WATCHING)
         buf_clear(&c->trouble);
+    if (c->tenure.state == TENURE_FROZEN) {
+        buf_clear(&c->trouble);
+        buf_add(&c->trouble, str_from(tenure_sentence(c->tenure.why)));
+    }
 }
 
 static void
@@ -98,6 +102,7 @@ on_done(void *arg, const struct ask_answer *answer)
 {
     struct claim *c = arg;
     enum tenure_state state = c->tenure.state;
+    bool could_send = claim_may_send(c, clock_boot_us());
     size_t n_trouble = buf_len(&c->trouble);
 
     c->ask = NULL;
@@ -111,7 +116,8 @@ on_done(void *arg, const struct ask_answer *answer)
         step(c);
     else
         timer_set(&c->timer, TENURE_PERIOD_US);
-    if (c->tenure.state != state || !n_trouble != !buf_len(&c->trouble))
+    if (c->tenure.state != state || !n_trouble != !buf_len(&c->trouble) ||
+        claim_may_send(c, clock_boot_us()) != could_send)
         c->on_change(c->arg);
 }
 
@@ -242,9 +248,9 @@ claim_free(struct claim *c)
 }
 
 void
-claim_set_lsn(struct claim *c, uint64_t lsn, uint64_t floor_lsn)
+claim_set_lsn(struct claim *c, uint64_t durable_lsn, uint64_t floor_lsn)
 {
-    tenure_set_lsn(&c->tenure, lsn, floor_lsn);
+    tenure_set_lsn(&c->tenure, durable_lsn, floor_lsn);
 }
 
 bool

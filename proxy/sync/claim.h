@@ -21,21 +21,22 @@ struct claim_spec {
     uint64_t lsn, floor_lsn; /* see tenure_set_lsn() */
 };
 
-/* Something that the functions below tell has changed. From the loop; it may free the claim. */
+/* Something that the functions below tell has changed; that sending is allowed no more by the clock alone is not told. From the
+ * loop; it may free the claim. */
 typedef void claim_change_fn(void *arg);
 
 /* Begins at once, and goes on for ever by itself. When it is first held, the caller records identity and claim durably before
  * it sends the first write: only then can a home that was emptied or swapped be told from a new one. */
 struct claim *claim_new(struct upstream *up, const struct claim_spec *spec, claim_change_fn *on_change, void *arg);
 void claim_free(struct claim *c); /* without giving it back; NULL is fine */
-void claim_set_lsn(struct claim *c, uint64_t lsn, uint64_t floor_lsn);
+void claim_set_lsn(struct claim *c, uint64_t durable_lsn, uint64_t floor_lsn); /* see tenure_set_lsn() */
 
 /* May a write leave for the home at this moment (of clock_boot_us())? Ask right before each is sent: the answer turns to no by
  * the clock alone. */
 bool claim_may_send(const struct claim *c, int64_t boot_us);
 enum tenure_state claim_state(const struct claim *c);
 enum tenure_why claim_why(const struct claim *c);
-struct str claim_trouble(const struct claim *c);   /* what keeps it from being taken or renewed; empty: nothing */
+struct str claim_trouble(const struct claim *c);   /* why it is frozen, or cannot be taken or renewed; empty: nothing */
 const char *claim_identity(const struct claim *c); /* of the home; "": not known yet */
 unsigned claim_rewinds(const struct claim *c);     /* how often the home was seen to have lost its last seconds */
 /* No write may be sent any more. Done when claim_state() is RELEASED or FROZEN, perhaps at once; a home that cannot be asked

@@ -15,9 +15,9 @@ tenure_init(struct tenure *t, const struct tenure_self *self, const char *fresh_
 }
 
 void
-tenure_set_lsn(struct tenure *t, uint64_t lsn, uint64_t floor_lsn)
+tenure_set_lsn(struct tenure *t, uint64_t durable_lsn, uint64_t floor_lsn)
 {
-    t->lsn = lsn < NOTES_NUMBER_MAX ? lsn : NOTES_NUMBER_MAX;
+    t->lsn = durable_lsn < NOTES_NUMBER_MAX ? durable_lsn : NOTES_NUMBER_MAX;
     t->floor_lsn = floor_lsn;
 }
 

@@ -75,9 +75,10 @@ struct tenure {
 
 /* `fresh_identity` is what the cluster is called if it has no identity. */
 void tenure_init(struct tenure *t, const struct tenure_self *self, const char *fresh_identity, int64_t now_us);
-/* The journal's last LSN, and the LSN that any claim of it had to reach before the span that a home may lose with its power
- * (60 s before its last answer). Written into renewals, held against claims that are read. */
-void tenure_set_lsn(struct tenure *t, uint64_t lsn, uint64_t floor_lsn);
+/* The journal's last durable LSN (a claim that knows of one which a crash takes back would say that the journal is an older
+ * copy), and the LSN that any claim of it had to reach before the span that a home may lose with its power (60 s before its last
+ * answer). Written into renewals, held against claims that are read. */
+void tenure_set_lsn(struct tenure *t, uint64_t durable_lsn, uint64_t floor_lsn);
 
 /* What to do now, asked once after each event and each wait. With TENURE_WAIT in how many microseconds to ask again. For
  * TENURE_CLAIM a new draft was made, and begins to be written now. */

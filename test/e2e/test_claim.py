@@ -104,7 +104,7 @@ def test_one_that_was_paused_stops(region, owner):
     assert taken["at_us"] - watching["at_us"] >= 5_900_000
     one.signal(signal.SIGCONT)
     late = one.wait(state="frozen", may_send=False)
-    assert "later start of this journal" in late["why"]
+    assert "later start of this journal" in late["why"] and late["trouble"] == late["why"]
     assert not [line for line in one.lines if line["may_send"] and line["at_us"] > taken["at_us"]]
     counter = notes(home)[2]["counter"]
     wait_for(lambda: notes(home)[2]["counter"] > counter + 1, 20, "renewals of the second")
