@@ -22,24 +22,6 @@ at_option(const struct rule *r)
     return (struct word){ .line = r->line, .column = r->fanout_column };
 }
 
-const char *
-fanout_missing(void)
-{
-    return "fanout is not in this version: list one cluster for each partition, or use copies=external with something "
-           "else that replicates";
-}
-
-void
-fanout_refuse_missing(const struct conf *conf, const struct partition_map *map, struct conf_issues *issues)
-{
-    struct scan scan = scan_option(conf, "partition_map", conf->partition_map, issues);
-
-    for (unsigned i = 0; fanout_missing() && i < map->n_rules; i++) {
-        if (map->rules[i].fanout != FANOUT_NONE)
-            scan_error(&scan, at_option(&map->rules[i]), "%s", fanout_missing());
-    }
-}
-
 /* --- SEXTANT_OWNS ------------------------------------------------------------------------------------------------ */
 
 static void

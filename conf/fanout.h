@@ -17,11 +17,6 @@ struct fanout_conf {
 struct fanout_conf *fanout_parse(const struct conf *conf, const struct topology *t, const struct partition_map *map,
     const struct keys *keys, struct arena *arena, struct conf_issues *issues);
 
-/* NULL, or why no line may have fanout= yet. */
-const char *fanout_missing(void);
-/* That, at every line that has it. */
-void fanout_refuse_missing(const struct conf *conf, const struct partition_map *map, struct conf_issues *issues);
-
 /* One of two configurations. */
 struct fanout_side {
     const struct conf *conf;

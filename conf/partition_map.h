@@ -95,6 +95,12 @@ partition_fans_out(const struct rule *rule, const struct partition *part)
 {
     return rule->fanout != FANOUT_NONE && part->n_clusters > 1;
 }
+/* Do all clusters of its partitions hold the collections, or the homes alone? */
+static inline bool
+rule_has_copies(const struct rule *rule)
+{
+    return rule->copies == COPIES_EXTERNAL || rule->fanout != FANOUT_NONE;
+}
 const char *fanout_name(enum fanout fanout); /* "none", "async", ... */
 
 /* Re-readable; named areas are not part of it. */

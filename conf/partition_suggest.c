@@ -59,11 +59,8 @@ partition_suggest(const struct topology *t, struct buf *out)
     buf_add(
         out, STR("several clusters need a map that says which of them may hold what. Three usual ones, ready to copy:\n"
                  "\n  # every region has a copy, kept by Sextant, "));
-    if (fanout_missing())
-        buf_add(out, STR("but fanout is not in this version: take one of the others"));
-    else
-        buf_printf(out, "which needs keys, SEXTANT_JOURNAL_DIR and SEXTANT_OWNS=" STR_FMT " (docs/replication.md)",
-            STR_ARG(t->clusters[0].name));
+    buf_printf(out, "which needs keys, SEXTANT_JOURNAL_DIR and SEXTANT_OWNS=" STR_FMT " (docs/replication.md)",
+        STR_ARG(t->clusters[0].name));
     buf_add(out, STR("\n  SEXTANT_PARTITION_MAP='* *="));
     put_names(t, out);
     buf_add(out, STR(" fanout=async'\n"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/admin/admin.h"
+#include "proxy/admin/status.h"
 #include "proxy/base/clock.h"
 #include "proxy/obs/process.h"
 #include "proxy/route/auth.h"
@@ -289,6 +290,7 @@ admin_page_metrics(const struct admin_view *view, struct str query, struct buf *
     print_clusters(f, METRIC_POOL, value_connections, out);
     print_clients(view, out);
     print_config(view, out);
+    metrics_print_fanout(view, out);
     metrics_print_head(METRIC_RESIDENCY, out);
     residency_each(view->residency, view->n_residency, print_row, out);
     print_process(view, out);

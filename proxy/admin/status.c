@@ -324,6 +324,7 @@ status_print(const struct admin_view *view, const struct status_moment *at, stru
     status_put_clusters(view, at, &w);
     status_put_callers(view, &w);
     status_put_map(view, &w);
+    status_put_fanout(view, &w);
     put_geo(at, &w, infos, n_geo);
     put_crossing(f, &w);
     status_put_events(at, &w);

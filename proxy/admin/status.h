@@ -18,6 +18,10 @@ void status_print(const struct admin_view *view, const struct status_moment *at,
 void status_put_clusters(const struct admin_view *view, const struct status_moment *at, struct json_writer *w);
 void status_put_callers(const struct admin_view *view, struct json_writer *w);
 void status_put_map(const struct admin_view *view, struct json_writer *w);
+void status_put_fanout(const struct admin_view *view, struct json_writer *w);
 void status_put_events(const struct status_moment *at, struct json_writer *w);
+
+/* Of the metrics page. */
+void metrics_print_fanout(const struct admin_view *view, struct buf *out);
 
 #endif

@@ -16,6 +16,7 @@
 #include "proxy/route/token_cache.h"
 #include "proxy/upstream/upstream.h"
 
+struct owner;
 struct session;
 
 /* One for the process. */
@@ -30,6 +31,7 @@ struct edge_shared {
     struct hash_key hash_key; /* for numbers made of what strangers send */
     struct quota *quota;      /* requests by address and by key */
     struct census *census;    /* connections by address; NULL: not counted */
+    struct owner *owner;      /* of homes whose writes fan out; NULL: none is owned here */
 };
 void edge_shared_init(struct edge_shared *shared);
 void edge_shared_fini(struct edge_shared *shared);

@@ -9,10 +9,8 @@
  */
 #include "proxy/flow/transaction_impl.h"
 
-#include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "proxy/http/coding.h"
-#include "proxy/http/trace.h"
 
 enum { WINDOW_BYTES = 128 * 1024, SMALL_BODY_BYTES = 2 << 20 };
 
@@ -97,60 +95,6 @@ conf_of(const struct transaction *t)
     return t->fleet->world->conf;
 }
 
-/* W3C Trace Context §3.2: what is not valid counts as missing, and a tracestate without its traceparent too. */
-static void
-begin_trace(struct transaction *t)
-{
-    struct trace trace;
-    uint64_t random[3];
-    char *text;
-
-    if (!trace_of(&t->request, &trace) && str_eq(conf_of(t)->traceparent, STR("create"))) {
-        for (unsigned i = 0; i < 3; i++)
-            random[i] = random_next(&t->edge->random);
-        text = arena_alloc(&t->arena, TRACE_PARENT_BYTES);
-        trace_make(random, text);
-        t->new_traceparent = str_make(text, TRACE_PARENT_BYTES);
-        trace_parse(t->new_traceparent, &trace);
-    }
-    t->record.trace_id = trace.id;
-    t->record.parent_id = trace.parent;
-}
-
-static void
-begin_record(struct transaction *t)
-{
-    struct access_record *r = &t->record;
-
-    t->has_begun = true;
-    t->started_us = loop_now_us(t->edge->loop);
-    *r = (struct access_record){
-        .wall_us = clock_wall_us(), .body_us = -1, .planned_us = -1, .sent_us = -1, .first_byte_us = -1, .total_us = -1
-    };
-    r->method = t->request.method_text;
-    r->path = t->request.target;
-    r->request_id = message_value(&t->request, FIELD_X_REQUEST_ID);
-    r->user_agent = message_value(&t->request, FIELD_USER_AGENT);
-    begin_trace(t);
-    t->op.info = op_info(OP_UNKNOWN);
-}
-
-static void
-record_caller(struct transaction *t)
-{
-    struct access_record *r = &t->record;
-
-    r->address = str_from(addr_print(&t->caller.address, -1, t->address_text));
-    r->place = str_from(place_print(&t->caller.place, t->place_text));
-    r->place_source = str_from(place_source_name((enum place_source)t->caller.place.source));
-    r->operation = str_from(t->op.info->name);
-    r->kind = str_from(op_kind_name(t->op.info->kind));
-    r->path = t->op.path;
-    r->collection = t->op.collection;
-    metrics_add(t->edge->metrics, METRIC_PLACES, t->caller.place.source, 1);
-    metrics_add(t->edge->metrics, METRIC_CALLERS, metrics_country(t->caller.place.country), 1);
-}
-
 /* --- the decision ------------------------------------------------------------------------------------------------ */
 
 static bool
@@ -179,7 +123,10 @@ run_plan(struct transaction *t)
             transaction_forward(t);
         return;
     case PLAN_FORWARD:
-        transaction_forward(t);
+        if (transaction_fans_out(t))
+            transaction_fanout(t);
+        else
+            transaction_forward(t);
         return;
     case PLAN_LISTS:
         transaction_lists(t);
@@ -193,25 +140,12 @@ run_plan(struct transaction *t)
     }
 }
 
-static void
-record_plan(struct transaction *t)
-{
-    struct access_record *r = &t->record;
-
-    r->planned_us = loop_now_us(t->edge->loop) - t->started_us;
-    r->reason = str_from(plan_reason_name(t->plan.reason));
-    if (t->plan.rule) {
-        r->rule = t->plan.rule->text;
-        r->rule_line = t->plan.rule->line;
-    }
-    if (t->plan.partition)
-        r->partition = t->plan.partition->name;
-}
-
 static bool
 needs_whole_body(const struct transaction *t)
 {
-    return t->plan.shape == PLAN_SCHEMA && t->plan.n_candidates > 1 && !t->body.is_complete;
+    bool is_for_several = t->plan.shape == PLAN_SCHEMA && t->plan.n_candidates > 1;
+
+    return (is_for_several || transaction_fans_out(t)) && !t->body.is_complete;
 }
 
 static void
@@ -231,7 +165,7 @@ decide(struct transaction *t, const struct name_list *names)
     t->views = ARENA_ARRAY(&t->arena, t->fleet->n_clusters, struct cluster_view);
     fleet_views(t->fleet, t->views);
     plan_build(t->fleet->world, &t->caller, &t->op, names, t->views, &t->arena, &t->plan);
-    record_plan(t);
+    transaction_record_plan(t);
     fail = auth_narrow_plan(t->fleet->world, &t->who, &t->op, &t->arena, &t->plan, &error);
     if (fail != FAIL_NONE) {
         transaction_fail(t, fail, error);
@@ -242,7 +176,7 @@ decide(struct transaction *t, const struct name_list *names)
         return;
     }
     if (needs_whole_body(t)) {
-        t->is_gather_for_schema = true;
+        t->is_decided = true;
         gather(t);
         return;
     }
@@ -258,7 +192,7 @@ decide_by_body(struct transaction *t)
     struct str error = STR_NONE;
     enum fail fail;
 
-    if (t->is_gather_for_schema) {
+    if (t->is_decided) {
         run_plan(t);
         return;
     }
@@ -324,7 +258,7 @@ judge_head(struct transaction *t, const struct client_link *link, struct str *re
     if (refused == FAIL_NONE)
         refused = transaction_admit_key(t);
     if (bad_target == FAIL_NONE)
-        record_caller(t);
+        transaction_record_caller(t);
     if (refused != FAIL_NONE || bad_target != FAIL_NONE) {
         *ret_error = STR_NONE;
         if (refused != FAIL_NONE)
@@ -342,7 +276,7 @@ transaction_begin(struct transaction *t, const struct client_link *link)
     struct str error = STR_NONE;
     enum fail fail;
 
-    begin_record(t);
+    transaction_begin_record(t);
     t->link = link;
     t->record.client_subject = link->client_subject;
     fail = judge_head(t, link, &error);
@@ -370,7 +304,7 @@ void
 transaction_refuse(struct transaction *t, enum fail fail)
 {
     if (!t->has_begun)
-        begin_record(t);
+        transaction_begin_record(t);
     if (t->phase >= PHASE_ANSWERING)
         return;
     leg_cancel(&t->leg); /* it may be at work on a body that ends here */
@@ -486,6 +420,7 @@ transaction_client_gone(struct transaction *t)
     leg_cancel(&t->leg);
     group_cancel(&t->group);
     group_cancel(&t->configs);
+    transaction_fanout_detach(t);
     if (t->has_begun && t->phase != PHASE_OVER) {
         t->record.fail = FAIL_CLIENT_GONE;
         if (t->phase < PHASE_ANSWERING)

@@ -10,6 +10,7 @@
 #include "proxy/route/auth.h"
 #include "proxy/route/merge.h"
 #include "proxy/route/plan.h"
+#include "proxy/sync/owner.h"
 
 /*
  *   HEAD -> GATHER (body is read whole before the decision) -> RUN -> ANSWERING -> OVER
@@ -27,7 +28,7 @@ struct transaction {
     struct message request;
     const struct client_link *link;
     enum phase phase;
-    bool has_begun, body_ended, is_gather_for_schema;
+    bool has_begun, body_ended, is_decided /* the body is read for what the plan wants to do with it */;
 
     struct operation op;
     struct caller caller;
@@ -51,6 +52,8 @@ struct transaction {
     struct message configs_head;
     struct body no_body;
     bool leg_is_paused;
+    struct order *order;      /* at the owner of the home; NULL: none */
+    struct str outcome, done; /* of a write that fans out: told in the answer's head */
 
     struct str new_traceparent; /* created here, or empty */
     struct access_record record;
@@ -70,6 +73,11 @@ void transaction_over(struct transaction *t, bool was_cut);
 void transaction_answer_here(struct transaction *t); /* PLAN_LOCAL */
 bool transaction_can_answer_here(const struct transaction *t);
 
+/* transaction_record.c */
+void transaction_begin_record(struct transaction *t);
+void transaction_record_caller(struct transaction *t);
+void transaction_record_plan(struct transaction *t);
+
 /* transaction_auth.c */
 enum fail transaction_authenticate(struct transaction *t);
 void transaction_add_credential(struct transaction *t, struct leg_spec *spec);
@@ -82,6 +90,11 @@ enum fail transaction_admit_key(struct transaction *t);
 void transaction_forward(struct transaction *t);
 void transaction_spec(struct transaction *t, struct leg_spec *ret_spec); /* what all legs of it have in common */
 void transaction_note_try(struct transaction *t, const struct leg_try *try);
+
+/* transaction_fanout.c */
+bool transaction_fans_out(const struct transaction *t);
+void transaction_fanout(struct transaction *t);        /* the body is there */
+void transaction_fanout_detach(struct transaction *t); /* nobody waits for the answer any more */
 
 /* transaction_group.c */
 void transaction_lists(struct transaction *t);

@@ -40,7 +40,7 @@ hold_effects(const struct world *w, uint64_t held, unsigned cluster, struct buf 
             if (rule->partitions[k].cluster_mask >> cluster & 1)
                 partition_effects(rule, &rule->partitions[k], held, cluster, out);
         }
-        if (is_home(rule, cluster) || (rule->copies == COPIES_EXTERNAL && rule->cluster_mask >> cluster & 1)) {
+        if (is_home(rule, cluster) || (rule_has_copies(rule) && rule->cluster_mask >> cluster & 1)) {
             put_line(rule, out);
             buf_add(out, STR("schema changes are refused, as they need this cluster\n"));
         }

@@ -30,14 +30,15 @@ enum op_resend {
 };
 
 enum op_flags {
-    OP_LOOKUP = 1,      /* its body may name a second collection */
-    OP_NODE_LOCAL = 2,  /* belongs to one endpoint: no fail-over, always the same one */
-    OP_UNBOUNDED = 4,   /* no body limit and no deadline: progress only (snapshots, uploads) */
-    OP_STORAGE = 8,     /* whole-storage snapshot: trusted callers only when the map has a strict line */
-    OP_CREATES = 16,    /* makes a collection */
-    OP_SMALL_BODY = 32, /* Qdrant takes 2 MiB at most here */
-    OP_MANAGE = 64,     /* refused to a read-only key: it writes, or shows what only an operator should see */
-    OP_OPEN = 128       /* needs no key */
+    OP_LOOKUP = 1,        /* its body may name a second collection */
+    OP_NODE_LOCAL = 2,    /* belongs to one endpoint: no fail-over, always the same one */
+    OP_UNBOUNDED = 4,     /* no body limit and no deadline: progress only (snapshots, uploads) */
+    OP_STORAGE = 8,       /* whole-storage snapshot: trusted callers only when the map has a strict line */
+    OP_CREATES = 16,      /* makes a collection */
+    OP_SMALL_BODY = 32,   /* Qdrant takes 2 MiB at most here */
+    OP_MANAGE = 64,       /* refused to a read-only key: it writes, or shows what only an operator should see */
+    OP_OPEN = 128,        /* needs no key */
+    OP_PAST_JOURNAL = 256 /* changes points by other means than writing them: not where writes fan out */
 };
 
 enum op_id {

@@ -312,7 +312,7 @@ plan_schema(const struct plan_input *in, struct plan *p)
         const struct partition *part = &p->rule->partitions[i];
 
         if (is_wanted(in, part))
-            mask |= p->rule->copies == COPIES_EXTERNAL ? part->cluster_mask : UINT64_C(1) << part->clusters[0];
+            mask |= rule_has_copies(p->rule) ? part->cluster_mask : UINT64_C(1) << part->clusters[0];
     }
     if (mask == 0) {
         plan_refuse(p, FAIL_BAD_HINT,
@@ -334,12 +334,23 @@ plan_schema(const struct plan_input *in, struct plan *p)
         plan_refuse(p, FAIL_NO_HEALTHY_CLUSTER, STR_NONE);
 }
 
+/* Would it change data that then nobody brings to the copies? */
+static bool
+is_past_journal(const struct rule *rule, const struct operation *op)
+{
+    bool is_unknown = op->id == OP_UNKNOWN && op->info->kind == OP_WRITE;
+
+    return rule->fanout != FANOUT_NONE && (op->info->flags & OP_PAST_JOURNAL || is_unknown);
+}
+
 static void
 plan_collection(const struct plan_input *in, struct plan *p)
 {
     p->rule = partition_map_rule(in->w->map, in->op->collection);
     if (!p->rule)
         refuse_unmapped(in, p);
+    else if (is_past_journal(p->rule, in->op))
+        plan_refuse(p, FAIL_PAST_JOURNAL, STR_NONE);
     else if (in->op->info->kind == OP_SCHEMA)
         plan_schema(in, p);
     else

@@ -95,7 +95,6 @@ world_load(char **environ, uint64_t generation, struct conf_issues *issues)
     w->trust = trust_parse(w->conf, &w->arena, issues);
     w->keys = keys_parse(w->conf, w->topology, &w->arena, issues);
     w->fanout = fanout_parse(w->conf, w->topology, w->map, w->keys, &w->arena, issues);
-    fanout_refuse_missing(w->conf, w->map, issues);
     w->overrides = overrides_parse(w->conf, &w->arena, issues);
     w->listeners = listeners_parse(w->conf, &w->arena, issues);
     check_words(w->conf, issues);

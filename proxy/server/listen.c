@@ -165,7 +165,7 @@ server_listen(struct server *s)
         .fleet = &s->fleet,
         .metrics = s->metric_sets,
         .residency = s->residencies,
-        .n_metrics = s->n_workers + 1,
+        .n_metrics = s->n_workers + (s->shared.owner ? 2 : 1),
         .n_residency = s->n_workers,
         .shared = &s->shared,
         .names = s->names,

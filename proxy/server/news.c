@@ -78,4 +78,5 @@ server_on_verdict(void *server, struct backend *b, enum health_state from, enum 
         return;
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_post_fallen(s->workers[i], b);
+    server_tell_owner(s, NULL, b);
 }

@@ -15,6 +15,7 @@
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
+#include "proxy/sync/owner.h"
 
 enum { WARM_UP_US = 5 * 1000 * 1000, LAG_EVERY_US = 1000 * 1000 };
 
@@ -32,6 +33,7 @@ server_publish(struct server *s)
     s->fleet = fresh;
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_post_fleet(s->workers[i], fresh);
+    server_tell_owner(s, fresh, NULL);
     if (s->up)
         upstream_set_fleet(s->up, fresh);
     if (s->prober)
@@ -170,6 +172,8 @@ make_workers(struct server *s)
         s->residencies[i] = s->workers[i]->residency;
     }
     s->metric_sets[s->n_workers] = s->metrics;
+    if (s->shared.owner)
+        s->metric_sets[s->n_workers + 1] = owner_metrics(s->shared.owner);
 }
 
 static int
@@ -211,7 +215,9 @@ begin_serving(struct server *s)
 
     timer_clear(&s->warm_up);
     atomic_store(&s->shared.is_ready, true); /* the first connection may be there at once */
-    code = start_workers(s);
+    code = server_start_owner(s);
+    if (code == 0)
+        code = start_workers(s);
     if (code)
         return code;
     log_resources(s);
@@ -287,6 +293,9 @@ start(struct server *s)
     s->fleet = fleet_build(s->registry, s->world, names_get, s->names);
     fleet_set_holds(s->fleet, s->holds);
     server_recall(s);
+    code = server_make_owner(s);
+    if (code)
+        return code;
     make_workers(s);
     code = server_listen(s);
     if (code == 0)
@@ -306,10 +315,12 @@ finish(struct server *s)
 {
     for (unsigned i = 0; i < s->n_started; i++)
         worker_join(s->workers[i]);
+    server_stop_owner(s);
     server_reload_fini(s);
     admin_free(s->admin);
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_free(s->workers[i]);
+    server_free_owner(s);
     backend_on_change(NULL, NULL);
     prober_free(s->prober);
     if (s->loop)

@@ -46,7 +46,7 @@ struct server {
     struct worker *workers[WORKERS_MAX];
     unsigned n_workers, n_started;
     struct admin *admin;
-    struct metrics *metric_sets[WORKERS_MAX + 1];
+    struct metrics *metric_sets[WORKERS_MAX + 2]; /* of the workers, of this thread, of the owner */
     struct residency *residencies[WORKERS_MAX];
     uint64_t generation, reloads_failed;
     int64_t reloaded_wall_us;
@@ -110,6 +110,12 @@ void server_refresh_holds(
     struct server *s); /* the state directory has changed hands: what the old process wrote last */
 void server_warn_holds(const struct server *s);
 int server_order_hold(void *server, const struct hold *wish, struct admin_hold_answer *ret_answer);
+/* owning.c: the owner of homes, if there are any here; 0 or an exit code after saying what is in the way. */
+int server_make_owner(struct server *s);
+int server_start_owner(struct server *s);
+void server_tell_owner(struct server *s, struct fleet *fleet, struct backend *fallen); /* either may be NULL */
+void server_stop_owner(struct server *s);
+void server_free_owner(struct server *s);
 /* news.c; a backend_change_fn */
 void server_on_verdict(void *server, struct backend *b, enum health_state from, enum health_state to);
 /* server.c: build a fleet from the current world and hand it to everybody. */

@@ -109,6 +109,22 @@ key_of(void *arg, unsigned cluster)
     return ask->key;
 }
 
+/* Of somebody else's request. What tells how its body was coded does not hold for this one. */
+static void
+add_fields(struct ask *ask, const struct message *from)
+{
+    for (unsigned i = 0; from && i < from->n_fields; i++) {
+        struct field f = from->fields[i];
+        bool is_of_body = f.id == FIELD_CONTENT_TYPE || f.id == FIELD_CONTENT_ENCODING || f.id == FIELD_ACCEPT_ENCODING;
+
+        if (is_of_body || f.flags & (FIELD_FLAG_HOP | FIELD_FLAG_FRAME))
+            continue;
+        f.name = arena_str(&ask->arena, f.name);
+        f.value = arena_str(&ask->arena, f.value);
+        message_add_field(&ask->head, &f);
+    }
+}
+
 static enum fail
 prepare(struct ask *ask, const struct ask_spec *spec)
 {
@@ -128,7 +144,9 @@ prepare(struct ask *ask, const struct ask_spec *spec)
     ask->head.method = spec->method;
     ask->head.method_text = method_name(spec->method);
     ask->head.target = target;
-    message_add_id(&ask->head, FIELD_USER_AGENT, STR("sextant-sync"));
+    add_fields(ask, spec->fields);
+    if (!message_find(&ask->head, FIELD_USER_AGENT))
+        message_add_id(&ask->head, FIELD_USER_AGENT, STR("sextant-sync"));
     if (spec->body) {
         message_add_id(&ask->head, FIELD_CONTENT_TYPE, STR("application/json"));
         ask->head.framing = FRAMING_LENGTH;

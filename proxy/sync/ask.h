@@ -17,8 +17,10 @@ struct ask_spec {
     struct str cluster; /* its name in the upstream's fleet */
     unsigned endpoint;  /* this number of it; 0: whichever is best */
     enum method method;
-    struct str target;  /* path and query, encoded; copied */
-    struct buf *body;   /* JSON, taken over: empty afterwards. NULL: none */
+    struct str target; /* path and query, encoded; copied */
+    struct buf *body;  /* JSON, taken over: empty afterwards. NULL: none */
+    const struct message
+        *fields;        /* sent as well, copied; NULL: none. What belongs to framing and connections is left out */
     size_t limit;       /* longest body of an answer that is taken; 0: ASK_LIMIT */
     int64_t timeout_us; /* for all of it, from now on; > 0 */
     bool may_repeat; /* may be sent again after bytes of it left: reads, and writes of which a second time is harmless.

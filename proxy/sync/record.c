@@ -155,12 +155,38 @@ take_points(struct str *io, struct arena *arena, struct record_write *w)
 
 /* Writes. */
 
+static void
+put_copies(const struct record_write *w, struct buf *out)
+{
+    varint_put(out, w->n_copies);
+    for (unsigned i = 0; i < w->n_copies; i++)
+        varint_put_str(out, w->copies[i]);
+}
+
+static bool
+take_copies(struct str *io, struct arena *arena, struct record_write *w)
+{
+    struct str *copies;
+    uint64_t n;
+
+    if (!varint_take(io, RECORD_COPIES_MAX, &n))
+        return false;
+    w->copies = copies = ARENA_ARRAY(arena, n, struct str);
+    w->n_copies = (unsigned)n;
+    for (uint64_t i = 0; i < n; i++) {
+        if (!varint_take_str(io, &copies[i]))
+            return false;
+    }
+    return true;
+}
+
 void
 record_put_write(const struct record_write *w, struct buf *head)
 {
     varint_put(head, VERSION);
     varint_put_str(head, w->partition);
     varint_put_str(head, w->home);
+    put_copies(w, head);
     varint_put_str(head, w->collection);
     varint_put_str(head, w->incarnation);
     varint_put_str(head, str_from(op_info(w->op)->name));
@@ -179,8 +205,9 @@ record_take_write(struct str payload, struct arena *arena, struct record_write *
     uint64_t flags;
 
     if (!take_version(&payload) || !varint_take_str(&payload, &w.partition) || !varint_take_str(&payload, &w.home) ||
-        !varint_take_str(&payload, &w.collection) || !varint_take_str(&payload, &w.incarnation) ||
-        !take_op(&payload, &w.op) || !varint_take(&payload, TOUCH_PAYLOAD_ONLY | TOUCH_STATE, &flags))
+        !take_copies(&payload, arena, &w) || !varint_take_str(&payload, &w.collection) ||
+        !varint_take_str(&payload, &w.incarnation) || !take_op(&payload, &w.op) ||
+        !varint_take(&payload, TOUCH_PAYLOAD_ONLY | TOUCH_STATE, &flags))
         return false;
     w.flags = (unsigned)flags;
     if (!take_points(&payload, arena, &w) || !varint_take_str(&payload, &w.query) ||

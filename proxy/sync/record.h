@@ -8,11 +8,15 @@
 
 #include "proxy/sync/touch.h"
 
+enum { RECORD_COPIES_MAX = 64 };
+
 enum record_kind { RECORD_WRITE = 1, RECORD_OUTCOME, RECORD_SCHEMA, RECORD_FREEZE, RECORD_IDENTITY };
 
 /* A write of points at home, recorded before it is sent. */
 struct record_write {
     struct str partition, home, collection, incarnation; /* home: its cluster */
+    const struct str *copies;                            /* clusters that it is to be brought to */
+    unsigned n_copies;
     enum op_id op;
     unsigned flags;                   /* of enum touch_flags */
     const struct touch_point *points; /* distinct, in order, as touch_of() gives them */

@@ -133,6 +133,7 @@ join_parts(struct touch_read *r, struct touch *touch, struct buf *parts)
         touch->flags = (touch->flags & part[i].touch.flags & TOUCH_PAYLOAD_ONLY) |
                        ((touch->flags | part[i].touch.flags) & TOUCH_STATE);
     }
+    touch->n_operations = n;
     take_keys(r, touch);
     if (touch->kind == TOUCH_POINTS) {
         for (unsigned i = 0; i < n; i++)

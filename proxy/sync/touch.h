@@ -33,10 +33,11 @@ struct touch {
     unsigned n_points;
     struct str *shard_keys; /* JSON text of one key, in one spelling ("a", 7); the first is empty: none */
     unsigned n_shard_keys;
-    struct str filter; /* SCAN: JSON text */
-    unsigned scan_key; /* SCAN: the shard key that it is about */
-    struct touch_part *parts;
+    struct str filter;        /* SCAN: JSON text */
+    unsigned scan_key;        /* SCAN: the shard key that it is about */
+    struct touch_part *parts; /* PARTS */
     unsigned n_parts;
+    unsigned n_operations; /* of a batch, whatever its kind */
 };
 
 struct touch_part {

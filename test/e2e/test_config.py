@@ -39,7 +39,6 @@ def test_what_kubernetes_injects_is_ignored(name):
 
 
 @pytest.mark.parametrize("change,expected", [
-    ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "fanout is not in this version"),
     ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "SEXTANT_PARTITION_MAP:1:11: error: fanout= needs SEXTANT_JOURNAL_DIR"),
     ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "SEXTANT_PARTITION_MAP:1:11: error: fanout= needs SEXTANT_API_KEY"),
     ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "SEXTANT_PARTITION_MAP:1:3: error: the home eu of partition * is not in SEXTANT_OWNS"),

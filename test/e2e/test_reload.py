@@ -86,8 +86,6 @@ def test_a_home_stays_while_the_edge_runs(regions, edge, tmp_path):
     write(path, "* *=eu,us fanout=async")
     settings = {"journal_dir": journal, "owns": "eu", "api_key": "0123456789abcdef"}
     code, text = check({**Edge(tmp_path / "unused", regions, str(path), **settings).env})
-    if "fanout is not in this version" in text:
-        pytest.skip("fanout= is refused as a whole")
     assert code == 0, text
     one = edge(regions, str(path), **settings)
     for count, (text, reason) in enumerate((("* *=us,eu fanout=async", "not in SEXTANT_OWNS"), ("* *=eu,ap fanout=async", "loses its copy us"),

@@ -100,26 +100,6 @@ test_masks(void **state)
     fixture_fini(&s.f);
 }
 
-static void
-test_refused_as_a_whole(void **state)
-{
-    const char *env[] = { CLUSTERS, "SEXTANT_PARTITION_MAP=a *=eu\nb *=eu,us fanout=all\nc *=eu,us fanout=async",
-        NULL };
-    struct fixture f;
-
-    fixture_map(&f, env);
-    f.issues.n = 0;
-    fanout_refuse_missing(f.conf, f.map, &f.issues);
-    if (fanout_missing()) {
-        assert_int_equal(f.issues.n, 2);
-        assert_int_equal(f.issues.items[0].line, 2);
-        assert_int_equal(f.issues.items[1].column, 11);
-    } else {
-        assert_int_equal(f.issues.n, 0);
-    }
-    fixture_fini(&f);
-}
-
 /* --- reloads ----------------------------------------------------------------------------------------------------- */
 
 #define NOT_NOW ": not while this edge runs; see docs/replication.md, \"Changing the map\"\n"
@@ -196,7 +176,6 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_it_needs),
         cmocka_unit_test(test_masks),
-        cmocka_unit_test(test_refused_as_a_whole),
         cmocka_unit_test(test_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

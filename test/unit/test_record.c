@@ -58,9 +58,13 @@ some_write(void)
         { { 1, 2, true }, 0 }, { { 0, 7, false }, 2 }, { { 0, 8, false }, 2 }, { { UINT64_MAX, 1, true }, 2 } };
     static const struct str keys[] = { { "", 0 }, { "\"unused\"", 8 }, { "7", 1 } };
 
+    static const struct str copies[] = { { "us", 2 }, { "ap", 2 } };
+
     return (struct record_write){
         .partition = STR("catalog europe"),
         .home = STR("eu"),
+        .copies = copies,
+        .n_copies = 2,
         .collection = STR("c\0d"),
         .incarnation = STR("i1"),
         .op = OP_SET_PAYLOAD,
@@ -84,6 +88,9 @@ check_write(const struct record_write *got, const struct record_write *want)
     assert_true(got->op == want->op && got->flags == want->flags);
     assert_true(str_eq(got->query, want->query) && str_eq(got->content_type, want->content_type));
     assert_true(str_eq(got->content_encoding, want->content_encoding) && str_eq(got->body, want->body));
+    assert_int_equal(got->n_copies, want->n_copies);
+    for (unsigned i = 0; i < want->n_copies; i++)
+        assert_true(str_eq(got->copies[i], want->copies[i]));
     assert_int_equal(got->n_points, want->n_points);
     for (unsigned i = 0; i < want->n_points; i++) {
         assert_true(point_eq(&got->points[i].id, &want->points[i].id));

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How far the copies are behind, for the status page and the metrics.
+ */
+#include "proxy/admin/admin.h"
+#include "proxy/admin/status.h"
+#include "proxy/sync/owner.h"
+
+enum { LANES_SHOWN = 64 };
+
+/* Of an edge that owns a home; else nothing. */
+static unsigned
+get_lanes(const struct admin_view *view, struct lane_view *lanes)
+{
+    struct owner *owner = view->shared->owner;
+    unsigned n = owner ? owner_lanes(owner, lanes, LANES_SHOWN) : 0;
+
+    return n < LANES_SHOWN ? n : (unsigned)LANES_SHOWN;
+}
+
+static void
+put_lane(const struct lane_view *lane, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_member_str(w, "home", str_from(lane->home));
+    json_member_str(w, "copy", str_from(lane->copy));
+    json_member_double(w, "lag_seconds", (double)lane->lag_us / 1e6, 3);
+    json_member_u64(w, "points_waiting", lane->marks);
+    json_member_u64(w, "points_refused", lane->parked);
+    json_member_str(w, "trouble", str_from(lane->trouble));
+    json_end_object(w);
+}
+
+static void
+put_journal(const struct owner_view *v, struct json_writer *w)
+{
+    json_key(w, "journal");
+    json_begin_object(w);
+    json_member_u64(w, "last_lsn", v->last_lsn);
+    json_member_u64(w, "durable_lsn", v->durable_lsn);
+    json_member_u64(w, "used_bytes", v->used_bytes);
+    json_member_u64(w, "quota_bytes", v->quota_bytes);
+    json_member_u64(w, "room_bytes", v->room_bytes);
+    json_member_u64(w, "writes_open", v->n_open);
+    json_member_u64(w, "writes_held", v->n_held);
+    json_member_str(w, "error", str_from(v->error ? strerrordesc_np(-v->error) : ""));
+    json_end_object(w);
+}
+
+void
+status_put_fanout(const struct admin_view *view, struct json_writer *w)
+{
+    struct lane_view lanes[LANES_SHOWN];
+    unsigned n = get_lanes(view, lanes);
+    struct owner_view owner;
+
+    json_key(w, "lanes");
+    json_begin_array(w);
+    for (unsigned i = 0; i < n; i++)
+        put_lane(&lanes[i], w);
+    json_end_array(w);
+    if (!view->shared->owner)
+        return;
+    owner_look(view->shared->owner, &owner);
+    put_journal(&owner, w);
+}
+
+/* --- metrics ----------------------------------------------------------------------------------------------------- */
+
+static double
+value_of(const struct lane_view *lane, enum metric_id id)
+{
+    switch ((int)id) {
+    case METRIC_LANE_LAG:
+        return (double)lane->lag_us / 1e6;
+    case METRIC_LANE_WAITING:
+        return (double)lane->marks;
+    default:
+        return (double)lane->parked;
+    }
+}
+
+static void
+print_journal(const struct owner_view *v, bool is_there, struct buf *out)
+{
+    const struct {
+        enum metric_id id;
+        double value;
+    } rows[] = {
+        { METRIC_JOURNAL_LSN, (double)v->durable_lsn },
+        { METRIC_JOURNAL_BYTES, (double)v->used_bytes },
+        { METRIC_JOURNAL_QUOTA, (double)v->quota_bytes },
+        { METRIC_JOURNAL_COMMITS, (double)v->commits },
+        { METRIC_JOURNAL_SYNC, (double)v->sync_us / 1e6 },
+        { METRIC_JOURNAL_OK, v->error == 0 },
+        { METRIC_WRITES_OPEN, v->n_open },
+        { METRIC_WRITES_HELD, v->n_held },
+    };
+
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        metrics_print_head(rows[i].id, out);
+        if (is_there)
+            metrics_print_gauge(rows[i].id, "", rows[i].value, out);
+    }
+}
+
+void
+metrics_print_fanout(const struct admin_view *view, struct buf *out)
+{
+    static const enum metric_id ids[] = { METRIC_LANE_LAG, METRIC_LANE_WAITING, METRIC_LANE_REFUSED };
+    struct lane_view lanes[LANES_SHOWN];
+    unsigned n = get_lanes(view, lanes);
+    struct buf labels = { 0 };
+    struct owner_view owner = { 0 };
+
+    for (unsigned k = 0; k < sizeof(ids) / sizeof(ids[0]); k++) {
+        metrics_print_head(ids[k], out);
+        for (unsigned i = 0; i < n; i++) {
+            buf_clear(&labels);
+            metrics_print_label(&labels, "home", str_from(lanes[i].home));
+            buf_putc(&labels, ',');
+            metrics_print_label(&labels, "copy", str_from(lanes[i].copy));
+            buf_putc(&labels, '\0');
+            metrics_print_gauge(ids[k], buf_str(&labels).p, value_of(&lanes[i], ids[k]), out);
+        }
+    }
+    buf_fini(&labels);
+    if (view->shared->owner)
+        owner_look(view->shared->owner, &owner);
+    print_journal(&owner, view->shared->owner != NULL, out);
+}

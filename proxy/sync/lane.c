@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A lane: the marks of one copy of one home, and when they may be shipped. How is in lane_flight.c.
+ *
+ * 1. A collection that one side lacks, or cannot tell, is blocked until both have it. Nothing is inferred from its absence.
+ */
+#include <stdio.h>
+
+#include "proxy/base/mem.h"
+#include "proxy/obs/log.h"
+#include "proxy/sync/lane_impl.h"
+
+enum {
+    FLIGHTS_MAX = 4,
+    REST_FIRST_US = 50 * 1000,
+    REST_MOST_US = 30 * 1000 * 1000,
+    PARKED_RETRY_US = 60 * 1000 * 1000,
+    FAILURES_AWAY = 3 /* so many ships in a row failed: it counts as unreachable */
+};
+
+/* --- what is known of it ----------------------------------------------------------------------------------------- */
+
+void
+lane_publish(struct lane *l)
+{
+    struct marks *m = l->marks;
+    struct mark_age oldest = { 0 };
+    bool has_oldest = marks_oldest(m, MARKS_UNSHIPPED, &oldest);
+    struct lane_view *v = &l->shared.view;
+
+    pthread_mutex_lock(&l->shared.lock);
+    v->parked = marks_count(m, MARK_PARKED);
+    v->settled = marks_count(m, MARK_SETTLED);
+    v->marks = marks_count(m, MARK_READY) + marks_count(m, MARK_FLYING) + marks_count(m, MARK_DELAYED) + v->parked;
+    snprintf(v->trouble, sizeof(v->trouble), "%s", l->trouble);
+    l->shared.oldest_wall_us = has_oldest ? oldest.wall_us : 0;
+    pthread_mutex_unlock(&l->shared.lock);
+}
+
+/* What keeps it from shipping is said when it begins, changes or ends. */
+void
+lane_trouble(struct lane *l, struct str what)
+{
+    if (str_eq(str_from(l->trouble), what))
+        return;
+    snprintf(l->trouble, sizeof(l->trouble), STR_FMT, STR_ARG(what));
+    if (what.len)
+        log_warning("lane %s to %s: " STR_FMT, l->home->name, l->copy, STR_ARG(what));
+    else
+        log_info("lane %s to %s: ships again", l->home->name, l->copy);
+}
+
+/* --- resting ----------------------------------------------------------------------------------------------------- */
+
+static void
+on_rested(void *arg)
+{
+    lane_run(arg);
+}
+
+/* Full jitter, so that lanes that failed together do not come back together. */
+void
+lane_rest(struct lane *l, int64_t least_us)
+{
+    int64_t most_us = REST_FIRST_US << (l->n_failures < 10 ? l->n_failures : 10);
+
+    l->n_failures++;
+    if (most_us > REST_MOST_US)
+        most_us = REST_MOST_US;
+    most_us = (int64_t)(upstream_random(l->home->owner->up) % (uint64_t)most_us) + 1;
+    timer_set(&l->rest, most_us > least_us ? most_us : least_us);
+}
+
+/* --- what it may ship ---------------------------------------------------------------------------------------------- */
+
+static void
+on_known(void *arg, const struct catalog_entry *entry)
+{
+    struct lane_check *check = arg;
+    struct lane *l = check->lane;
+    struct str name = lexicon_name(l->home->owner->collections, check->collection);
+    char text[sizeof(l->trouble)];
+
+    LIST_REMOVE(check, entry);
+    marks_block(l->marks, check->collection, false);
+    mem_free(check);
+    if (entry->fail == FAIL_NONE && entry->status == 200) {
+        lane_run(l);
+        return;
+    }
+    if (entry->fail != FAIL_NONE)
+        snprintf(text, sizeof(text), "collection " STR_FMT ": %s", STR_ARG(name), fail_info(entry->fail)->sentence);
+    else
+        snprintf(text, sizeof(text), "collection " STR_FMT ": home or copy says %d", STR_ARG(name), entry->status);
+    lane_trouble(l, str_from(text));
+    lane_rest(l, 0);
+}
+
+/* Do both sides have the collection? When that is not known, it is blocked until it is. */
+bool
+lane_may_ship(struct lane *l, uint32_t collection, bool *ret_is_spread)
+{
+    struct str name = lexicon_name(l->home->owner->collections, collection);
+    struct lane_check *check = MEM_NEW(struct lane_check);
+    const struct catalog_entry *known;
+
+    check->lane = l;
+    check->collection = collection;
+    check->wait.fn = on_known;
+    check->wait.arg = check;
+    known = catalog_find(l->home->catalog, name, &check->wait);
+    if (known)
+        known = catalog_find(l->catalog, name, &check->wait);
+    if (known) {
+        *ret_is_spread = known->is_spread;
+        mem_free(check);
+        return true;
+    }
+    LIST_INSERT_HEAD(&l->checks, check, entry);
+    marks_block(l->marks, collection, true);
+    return false;
+}
+
+void
+lane_run(struct lane *l)
+{
+    while (
+        l->n_flights < FLIGHTS_MAX && !timer_is_set(&l->rest) && !l->home->owner->is_ending && home_may_send(l->home)) {
+        if (!flight_start(l))
+            break;
+    }
+    lane_publish(l);
+}
+
+/* --- marks ------------------------------------------------------------------------------------------------------- */
+
+void
+lane_mark(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (!marks_set(l->marks, &points[i], age, payload_only))
+            l->has_overflowed = true;
+    }
+}
+
+void
+lane_outcome(struct lane *l, const struct mark_key *points, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        marks_ready(l->marks, &points[i]);
+}
+
+bool
+lane_has(const struct lane *l, const struct mark_key *point, uint64_t lsn)
+{
+    struct mark_view v;
+
+    if (!marks_get(l->marks, point, &v) || v.state == MARK_SETTLED)
+        return true;
+    return v.age.lsn > lsn && v.again == 0 && v.state != MARK_WAITING;
+}
+
+void
+lane_promote(struct lane *l, const struct mark_key *points, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        marks_promote(l->marks, &points[i]);
+}
+
+bool
+lane_is_reachable(const struct lane *l)
+{
+    const struct fleet *f = l->home->owner->up->fleet;
+    int at = topology_find(f->world->topology, str_from(l->copy));
+
+    if (at < 0 || l->n_failures >= FAILURES_AWAY)
+        return false;
+    for (unsigned i = 0; i < f->clusters[at].n_backends; i++) {
+        if (health_is_usable(backend_state(f->clusters[at].backends[i].backend)))
+            return true;
+    }
+    return false;
+}
+
+bool
+lane_has_room(const struct lane *l, unsigned points)
+{
+    size_t budget = l->home->owner->up->fleet->world->conf->lane_memory;
+
+    return marks_memory(l->marks) + (size_t)points * MARK_BYTES_MOST <= budget;
+}
+
+/* --- lanes ------------------------------------------------------------------------------------------------------- */
+
+struct lane *
+home_lane(struct home *h, struct str copy)
+{
+    struct owner *o = h->owner;
+    struct lane *l;
+
+    LIST_FOREACH (l, &h->lanes, entry) {
+        if (str_eq(str_from(l->copy), copy))
+            return l;
+    }
+    l = MEM_NEW(struct lane);
+    l->home = h;
+    l->copy = mem_dup(copy.p, copy.len);
+    l->marks = marks_new(SIZE_MAX, &o->hash_key);
+    l->catalog = catalog_new(o->up, copy);
+    LIST_INIT(&l->flights);
+    LIST_INIT(&l->checks);
+    timer_init(&l->rest, o->loop, on_rested, l);
+    pthread_mutex_init(&l->shared.lock, NULL);
+    snprintf(l->shared.view.home, sizeof(l->shared.view.home), "%s", h->name);
+    snprintf(l->shared.view.copy, sizeof(l->shared.view.copy), "%s", l->copy);
+    l->index = h->n_lanes++;
+    LIST_INSERT_HEAD(&h->lanes, l, entry);
+    owner_show_lane(o, l);
+    return l;
+}
+
+void
+lane_free(struct lane *l)
+{
+    struct flight *f;
+    struct lane_check *check;
+
+    while ((f = LIST_FIRST(&l->flights)))
+        flight_cancel(f);
+    while ((check = LIST_FIRST(&l->checks))) {
+        catalog_cancel(&check->wait);
+        LIST_REMOVE(check, entry);
+        mem_free(check);
+    }
+    LIST_REMOVE(l, entry);
+    timer_fini(&l->rest);
+    catalog_free(l->catalog);
+    marks_free(l->marks);
+    pthread_mutex_destroy(&l->shared.lock);
+    mem_free(l->copy);
+    mem_free(l);
+}
+
+void
+lane_tick(struct lane *l)
+{
+    int64_t now_us = owner_now_us(l->home->owner);
+
+    if (l->n_taints == 0)
+        marks_settle(l->marks, now_us);
+    if (now_us - l->unparked_us >= PARKED_RETRY_US) {
+        struct mark_view view;
+
+        l->unparked_us = now_us;
+        for (uint32_t at = 0; marks_count(l->marks, MARK_PARKED) && marks_next(l->marks, &at, &view);) {
+            if (view.state == MARK_PARKED)
+                marks_unpark(l->marks, &view.key);
+        }
+    }
+    lane_run(l);
+}

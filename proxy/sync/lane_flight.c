@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A flight takes marked points from home to the copy: reads what they are, makes them the same there, clears the marks
+ * (fanout.md §5, §6).
+ *
+ *   marks_pick ─▶ READ ─▶ WRITE ─▶ landed: each part by what came of it ─▶ gone
+ *                             ▲────── halves of a refused part ──────┘
+ *
+ * 1. What was pending on a point is asked before the read begins, never later (rule 2, Gate).
+ * 2. A part that may land later is quarantined and marked again after that, whatever else came of it (rule 5, Again).
+ */
+#include <stdio.h>
+
+#include "proxy/base/mem.h"
+#include "proxy/sync/lane_impl.h"
+#include "proxy/sync/ship.h"
+
+enum { TIMEOUT_US = 30 * 1000 * 1000, REFUSED = 1 /* the reason of parked points */ };
+
+struct landing { /* one ship_write() of a flight */
+    LIST_ENTRY(landing) entry;
+    struct flight *flight;
+    struct ship_write *write;
+};
+
+struct flight {
+    LIST_ENTRY(flight) entry;
+    struct lane *lane;
+    struct mark_pick picks[STATE_POINTS_MAX];  /* the rows of `state`, in the same order */
+    struct mark_age pending[STATE_POINTS_MAX]; /* lsn 0: none */
+    unsigned n;
+    bool is_spread;
+    struct ship_read *read;
+    struct state *state;
+    LIST_HEAD(, landing) landings;
+};
+
+/* --- landing ----------------------------------------------------------------------------------------------------- */
+
+static void write_rows(struct flight *f, const unsigned *rows, unsigned n);
+
+static void
+flight_end(struct flight *f)
+{
+    struct lane *l = f->lane;
+
+    if (f->read || !LIST_EMPTY(&f->landings))
+        return;
+    LIST_REMOVE(f, entry);
+    l->n_flights--;
+    state_unref(f->state);
+    mem_free(f);
+    lane_publish(l);
+    home_run(l->home);
+}
+
+static void
+fail_rows(struct flight *f, const unsigned *rows, unsigned n, bool may_land_later)
+{
+    struct mark_key keys[STATE_POINTS_MAX];
+
+    for (unsigned i = 0; i < n; i++) {
+        keys[i] = f->picks[rows[i]].key;
+        marks_failed(f->lane->marks, &keys[i], f->picks[rows[i]].number, may_land_later);
+    }
+    if (may_land_later && n)
+        lane_quarantine(f->lane, keys, n, TIMEOUT_US);
+}
+
+static void
+land_rows(struct flight *f, const unsigned *rows, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        const struct mark_age *pending = &f->pending[rows[i]];
+
+        marks_shipped(f->lane->marks, &f->picks[rows[i]].key, f->picks[rows[i]].number, pending->lsn ? pending : NULL,
+            owner_now_us(f->lane->home->owner));
+    }
+    f->lane->n_failures = 0;
+    lane_trouble(f->lane, STR_NONE);
+}
+
+static void
+tell(struct lane *l, const char *where, const struct outcome *o)
+{
+    struct str why = buf_len(&o->text) ? buf_str(&o->text) : str_from(fail_info(o->fail)->sentence);
+    char text[sizeof(l->trouble)];
+
+    snprintf(text, sizeof(text), "%s %s: " STR_FMT, where, outcome_name(o->kind), STR_ARG(why));
+    lane_trouble(l, str_from(text));
+}
+
+/* A refused point waits for another write or for the minute; of many it has to be found out which. */
+static void
+refuse_rows(struct flight *f, const struct ship_part *part)
+{
+    struct lane *l = f->lane;
+    const unsigned *rows = part->rows;
+
+    if (part->outcome.may_land_later) {
+        fail_rows(f, rows, part->n, true);
+        lane_rest(l, 0);
+    } else if (part->outcome.status == 404) { /* the collection, or a shard key */
+        fail_rows(f, rows, part->n, false);
+        lane_rest(l, 0);
+    } else if (part->n > 1) {
+        write_rows(f, rows, part->n / 2);
+        write_rows(f, rows + part->n / 2, part->n - part->n / 2);
+        return;
+    } else {
+        marks_park(l->marks, &f->picks[rows[0]].key, f->picks[rows[0]].number, REFUSED);
+    }
+    tell(l, l->copy, &part->outcome);
+}
+
+static void
+land_part(struct flight *f, const struct ship_part *part)
+{
+    struct lane *l = f->lane;
+
+    switch (part->outcome.kind) {
+    case OUTCOME_OK:
+        if (part->outcome.may_land_later)
+            fail_rows(f, part->rows, part->n, true);
+        else
+            land_rows(f, part->rows, part->n);
+        return;
+    case OUTCOME_REFUSED:
+        refuse_rows(f, part);
+        return;
+    case OUTCOME_UNREACHABLE:
+    case OUTCOME_UNKNOWN:
+    case OUTCOME_THROTTLED:
+    case OUTCOME_DENIED:
+        fail_rows(f, part->rows, part->n, part->outcome.may_land_later);
+        lane_rest(l, part->outcome.retry_after_us);
+        tell(l, l->copy, &part->outcome);
+        return;
+    }
+}
+
+static void
+on_written(void *arg, const struct ship_part *parts, unsigned n_parts)
+{
+    struct landing *landing = arg;
+    struct flight *f = landing->flight;
+
+    LIST_REMOVE(landing, entry);
+    mem_free(landing);
+    for (unsigned i = 0; i < n_parts; i++)
+        land_part(f, &parts[i]);
+    flight_end(f);
+}
+
+static void
+write_rows(struct flight *f, const unsigned *rows, unsigned n)
+{
+    struct owner *o = f->lane->home->owner;
+    struct landing *landing = MEM_NEW(struct landing);
+    bool payload_only[STATE_POINTS_MAX];
+    struct ship_write_spec spec = {
+        .cluster = str_from(f->lane->copy),
+        .collection = lexicon_name(o->collections, f->picks[0].key.collection),
+        .state = f->state,
+        .rows = rows,
+        .n = n,
+        .payload_only = payload_only,
+        .is_spread = f->is_spread,
+        .timeout_us = TIMEOUT_US,
+    };
+
+    for (unsigned i = 0; i < n; i++)
+        payload_only[i] = f->picks[rows[i]].payload_only;
+    landing->flight = f;
+    LIST_INSERT_HEAD(&f->landings, landing, entry);
+    landing->write = ship_write_start(o->up, &spec, on_written, landing);
+}
+
+/* --- reading ----------------------------------------------------------------------------------------------------- */
+
+static void
+on_read(void *arg, struct state *state, const struct outcome *why)
+{
+    struct flight *f = arg;
+    unsigned read[STATE_POINTS_MAX], unread[STATE_POINTS_MAX] = { 0 }, n_read = 0, n_unread = 0;
+
+    f->read = NULL;
+    f->state = state;
+    for (unsigned i = 0; i < f->n; i++) {
+        if (state->rows[i].kind == STATE_UNREAD)
+            unread[n_unread++] = i;
+        else
+            read[n_read++] = i;
+    }
+    if (!home_may_send(f->lane->home)) { /* somebody else may write by now: what was read may be old */
+        for (unsigned i = 0; i < n_read; i++)
+            unread[n_unread++] = read[i];
+        n_read = 0;
+    }
+    fail_rows(f, unread, n_unread, false);
+    if (why->kind != OUTCOME_OK) {
+        tell(f->lane, f->lane->home->name, why);
+        lane_rest(f->lane, why->retry_after_us);
+    }
+    if (n_read)
+        write_rows(f, read, n_read);
+    flight_end(f);
+}
+
+static void
+read_points(struct flight *f)
+{
+    struct owner *o = f->lane->home->owner;
+    struct state_point points[STATE_POINTS_MAX];
+    struct ship_read_spec spec = {
+        .cluster = str_from(f->lane->home->name),
+        .collection = lexicon_name(o->collections, f->picks[0].key.collection),
+        .points = points,
+        .n = f->n,
+        .timeout_us = TIMEOUT_US,
+    };
+
+    for (unsigned i = 0; i < f->n; i++) {
+        points[i].id = f->picks[i].key.point;
+        points[i].shard_key = lexicon_name(o->shard_keys, f->picks[i].key.shard_key);
+    }
+    f->read = ship_read_start(o->up, &spec, on_read, f);
+}
+
+/* --- taking off -------------------------------------------------------------------------------------------------- */
+
+bool
+flight_start(struct lane *l)
+{
+    struct flight *f = MEM_NEW(struct flight);
+
+    f->lane = l;
+    LIST_INIT(&f->landings);
+    f->n = marks_pick(l->marks, STATE_POINTS_MAX, f->picks);
+    if (f->n == 0) {
+        mem_free(f);
+        return false;
+    }
+    LIST_INSERT_HEAD(&l->flights, f, entry);
+    l->n_flights++;
+    if (!lane_may_ship(l, f->picks[0].key.collection, &f->is_spread)) {
+        for (unsigned i = 0; i < f->n; i++)
+            marks_failed(l->marks, &f->picks[i].key, f->picks[i].number, false);
+        LIST_REMOVE(f, entry);
+        l->n_flights--;
+        mem_free(f);
+        return true;
+    }
+    for (unsigned i = 0; i < f->n; i++) {
+        const struct ledger_write *pending = ledger_pending(l->home->ledger, &f->picks[i].key);
+
+        if (pending)
+            f->pending[i] = pending->age;
+    }
+    read_points(f);
+    return true;
+}
+
+void
+flight_cancel(struct flight *f)
+{
+    struct landing *landing;
+
+    while ((landing = LIST_FIRST(&f->landings))) {
+        LIST_REMOVE(landing, entry);
+        ship_write_cancel(&landing->write);
+        mem_free(landing);
+    }
+    ship_read_cancel(&f->read);
+    state_unref(f->state);
+    LIST_REMOVE(f, entry);
+    mem_free(f);
+}

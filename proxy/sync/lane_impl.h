@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_SYNC_LANE_IMPL_H
+#define SEXTANT_SYNC_LANE_IMPL_H
+
+/* Shared by lane.c and lane_flight.c. */
+
+#include "proxy/sync/owner_impl.h"
+
+/* lane.c */
+void lane_publish(struct lane *l);                  /* what other threads are shown */
+void lane_trouble(struct lane *l, struct str what); /* what keeps it from shipping; empty: nothing */
+void lane_rest(struct lane *l, int64_t least_us);   /* something failed: nothing is started for a while */
+bool lane_may_ship(
+    struct lane *l, uint32_t collection, bool *ret_is_spread); /* false: it was blocked, until that is known */
+
+/* lane_flight.c */
+bool flight_start(struct lane *l);    /* with what is marked; false: nothing is */
+void flight_cancel(struct flight *f); /* frees it; its marks stay in the air */
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The owner's thread: its loop, its homes, and what other threads ask of it, which comes by posts.
+ *
+ *   new (journal read, in the caller's thread) -> start -> serving -> ending (orders answered, journal synced) -> over
+ */
+#include "proxy/base/mem.h"
+#include "proxy/base/thread.h"
+#include "proxy/sync/owner_impl.h"
+
+enum { TICK_US = 100 * 1000, SAVE_US = 5 * 1000 * 1000, END_US = 2 * 1000 * 1000, END_POLL_US = 2 * 1000 };
+
+/* --- homes ------------------------------------------------------------------------------------------------------- */
+
+struct home *
+owner_home(struct owner *o, struct str name)
+{
+    struct home *h;
+
+    LIST_FOREACH (h, &o->homes, entry) {
+        if (str_eq(str_from(h->name), name))
+            return h;
+    }
+    return NULL;
+}
+
+struct home *
+owner_add_home(struct owner *o, struct str name)
+{
+    struct home *h = owner_home(o, name);
+
+    if (h)
+        return h;
+    h = MEM_NEW(struct home);
+    h->owner = o;
+    h->name = mem_dup(name.p, name.len);
+    h->ledger = ledger_new();
+    h->catalog = catalog_new(o->up, name);
+    LIST_INIT(&h->lanes);
+    TAILQ_INIT(&h->waiting);
+    TAILQ_INIT(&h->running);
+    TAILQ_INIT(&h->quarantines);
+    LIST_INSERT_HEAD(&o->homes, h, entry);
+    return h;
+}
+
+static void
+home_free(struct home *h)
+{
+    struct lane *l;
+
+    home_drop_quarantines(h);
+    claim_free(h->claim);
+    while ((l = LIST_FIRST(&h->lanes)))
+        lane_free(l);
+    LIST_REMOVE(h, entry);
+    catalog_free(h->catalog);
+    ledger_free(h->ledger);
+    mem_free(h->name);
+    mem_free(h);
+}
+
+/* Those that the map says are owned here; one that it says so no more stays until the next start. */
+static void
+add_homes(struct owner *o)
+{
+    const struct world *w = o->up->fleet->world;
+
+    for (unsigned i = 0; i < w->topology->n_clusters; i++) {
+        if (w->fanout->owns >> i & 1)
+            home_claim(owner_add_home(o, w->topology->clusters[i].name));
+    }
+}
+
+/* --- the clock --------------------------------------------------------------------------------------------------- */
+
+static void
+publish(struct owner *o)
+{
+    struct journal_stats stats;
+    struct owner_view v = { 0 };
+    const struct ledger_hold *hold;
+    struct home *h;
+
+    journal_stats(o->journal, &stats);
+    v.last_lsn = stats.last_lsn;
+    v.durable_lsn = stats.durable_lsn;
+    v.saved_lsn = stats.covers_lsn;
+    v.used_bytes = stats.used_bytes;
+    v.quota_bytes = stats.quota_bytes;
+    v.room_bytes = stats.room_bytes;
+    v.commits = stats.commits;
+    v.sync_us = stats.sync_us;
+    v.error = stats.error;
+    LIST_FOREACH (h, &o->homes, entry) {
+        v.n_open += ledger_open(h->ledger);
+        for (hold = ledger_holds(h->ledger); hold; hold = LIST_NEXT(hold, entry))
+            v.n_held++;
+    }
+    pthread_mutex_lock(&o->shared.lock);
+    o->shared.view = v;
+    pthread_mutex_unlock(&o->shared.lock);
+}
+
+static void
+on_tick(void *arg)
+{
+    struct owner *o = arg;
+    struct home *h;
+    struct lane *l;
+
+    LIST_FOREACH (h, &o->homes, entry) {
+        home_renew(h, owner_now_us(o));
+        home_check_quarantines(h);
+        LIST_FOREACH (l, &h->lanes, entry)
+            lane_tick(l);
+    }
+    if (owner_now_us(o) - o->saved_us >= SAVE_US)
+        owner_save(o);
+    publish(o);
+    timer_set(&o->tick, TICK_US);
+}
+
+/* --- posts ------------------------------------------------------------------------------------------------------- */
+
+struct news {
+    struct owner *owner;
+    struct fleet *fleet;
+    struct backend *backend;
+};
+
+static void
+take_news(void *arg)
+{
+    struct news *n = arg;
+
+    if (n->fleet) {
+        upstream_set_fleet(n->owner->up, n->fleet);
+        fleet_unref(n->fleet);
+        add_homes(n->owner);
+    }
+    if (n->backend) {
+        upstream_backend_fell(n->owner->up, n->backend);
+        backend_unref(n->backend);
+    }
+    mem_free(n);
+}
+
+static void
+post(struct owner *o, struct fleet *fleet, struct backend *b)
+{
+    struct news *n = MEM_NEW(struct news);
+
+    *n = (struct news){ o, fleet, b };
+    loop_post(o->loop, take_news, n);
+}
+
+void
+owner_post_fleet(struct owner *o, struct fleet *fleet)
+{
+    post(o, fleet_ref(fleet), NULL);
+}
+
+void
+owner_post_fallen(struct owner *o, struct backend *b)
+{
+    post(o, NULL, backend_ref(b));
+}
+
+void
+owner_submit(struct owner *o, struct order *order)
+{
+    order->owner = o;
+    loop_post(o->loop, owner_take_order, order);
+}
+
+/* --- what others see --------------------------------------------------------------------------------------------- */
+
+void
+owner_show_lane(struct owner *o, struct lane *l)
+{
+    pthread_mutex_lock(&o->shared.lock);
+    if (o->shared.n_lanes < LANES_MAX)
+        o->shared.lanes[o->shared.n_lanes++] = l;
+    pthread_mutex_unlock(&o->shared.lock);
+}
+
+unsigned
+owner_lanes(struct owner *o, struct lane_view *ret_views, unsigned max)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&o->shared.lock);
+    n = o->shared.n_lanes;
+    for (unsigned i = 0; i < n && i < max; i++) {
+        struct lane *l = o->shared.lanes[i];
+        int64_t oldest_us;
+
+        pthread_mutex_lock(&l->shared.lock);
+        ret_views[i] = l->shared.view;
+        oldest_us = l->shared.oldest_wall_us;
+        pthread_mutex_unlock(&l->shared.lock);
+        ret_views[i].lag_us = oldest_us ? clock_wall_us() - oldest_us : 0;
+    }
+    pthread_mutex_unlock(&o->shared.lock);
+    return n;
+}
+
+void
+owner_look(struct owner *o, struct owner_view *ret_view)
+{
+    pthread_mutex_lock(&o->shared.lock);
+    *ret_view = o->shared.view;
+    pthread_mutex_unlock(&o->shared.lock);
+}
+
+struct metrics *
+owner_metrics(struct owner *o)
+{
+    return o->metrics;
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+/* Claims are given back last: then nothing more is sent. A home that does not answer is not waited for. */
+static void
+end(void *arg)
+{
+    struct owner *o = arg;
+    struct home *h;
+    bool is_over = true;
+
+    if (!o->is_ending)
+        o->end_by_us = owner_now_us(o) + END_US;
+    o->is_ending = true;
+    LIST_FOREACH (h, &o->homes, entry)
+        is_over = home_end(h) && is_over;
+    if (is_over) {
+        LIST_FOREACH (h, &o->homes, entry)
+            is_over = home_release(h) && is_over;
+    }
+    if (is_over || owner_now_us(o) >= o->end_by_us)
+        loop_stop(o->loop);
+    else
+        timer_set(&o->ending, END_POLL_US);
+}
+
+int
+owner_new(struct fleet *fleet, uint64_t seed, struct owner **ret_owner, struct buf *ret_error)
+{
+    struct owner *o = MEM_NEW(struct owner);
+    int error;
+
+    LIST_INIT(&o->homes);
+    pthread_mutex_init(&o->shared.lock, NULL);
+    hash_key_draw(&o->hash_key);
+    o->loop = loop_new();
+    o->metrics = metrics_new();
+    o->up = upstream_new(o->loop, o->metrics, fleet, seed);
+    o->collections = lexicon_new();
+    o->shard_keys = lexicon_new();
+    timer_init(&o->tick, o->loop, on_tick, o);
+    timer_init(&o->ending, o->loop, end, o);
+    error = owner_open_journal(o, ret_error);
+    if (error) {
+        owner_free(o);
+        return error;
+    }
+    add_homes(o);
+    timer_set(&o->tick, 0);
+    *ret_owner = o;
+    return 0;
+}
+
+static void *
+run(void *arg)
+{
+    struct owner *o = arg;
+
+    loop_run(o->loop);
+    return NULL;
+}
+
+int
+owner_start(struct owner *o)
+{
+    int error = thread_start(&o->thread, "owner", run, o);
+
+    o->is_started = error == 0;
+    return error;
+}
+
+void
+owner_stop(struct owner *o)
+{
+    if (!o->is_started)
+        return;
+    loop_post(o->loop, end, o);
+    pthread_join(o->thread, NULL);
+    o->is_started = false;
+}
+
+void
+owner_free(struct owner *o)
+{
+    struct home *h;
+
+    if (!o)
+        return;
+    journal_close(&o->journal);
+    while ((h = LIST_FIRST(&o->homes)))
+        home_free(h);
+    timer_fini(&o->tick);
+    timer_fini(&o->ending);
+    loop_settle(o->loop);
+    upstream_free(o->up);
+    lexicon_free(o->collections);
+    lexicon_free(o->shard_keys);
+    metrics_free(o->metrics);
+    loop_free(o->loop);
+    pthread_mutex_destroy(&o->shared.lock);
+    mem_free(o);
+}

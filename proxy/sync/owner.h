@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_SYNC_OWNER_H
+#define SEXTANT_SYNC_OWNER_H
+
+/* The owner of this edge's homes: one thread that records writes in the journal, sends them to their home in order, and
+ * brings what came of them to the copies. It is told of new fleets and fallen backends as workers are. */
+
+#include "proxy/obs/metrics.h"
+#include "proxy/sync/order.h"
+#include "proxy/upstream/upstream.h"
+
+struct owner;
+
+/* What the status page shows of one copy of one home; also for those that are not owned here: nothing. */
+struct lane_view {
+    char home[64], copy[64];
+    uint64_t marks, parked,
+        settled;       /* points: to be shipped (parked ones included), refused by the copy, shipped lately */
+    int64_t lag_us;    /* age of the oldest unshipped change; 0: there is none */
+    uint64_t position; /* everything up to this LSN is at the copy */
+    char trouble[160]; /* what keeps it from shipping; empty: nothing */
+};
+
+/* The journal, as of less than a second ago. */
+struct owner_view {
+    uint64_t last_lsn, durable_lsn, saved_lsn; /* saved: covered by the newest checkpoint */
+    uint64_t used_bytes, quota_bytes, room_bytes;
+    uint64_t commits, sync_us; /* sum over the commits */
+    unsigned n_open, n_held;   /* writes without an outcome; of those in quarantine, as it is not known */
+    int error;                 /* 0, or why it takes no more */
+};
+
+/* Opens the journal and recovers, which may take a while. 0; or -errno and a sentence for the operator. */
+int owner_new(struct fleet *fleet, uint64_t seed, struct owner **ret_owner, struct buf *ret_error);
+int owner_start(struct owner *o); /* its thread; 0 or -errno */
+/* Ends the thread: what was not sent is refused, what has no outcome is told so, claims are given back. Orders that it has
+ * are delivered to their loops, which must still take posts. */
+void owner_stop(struct owner *o);
+void owner_free(struct owner *o); /* stopped, or never started; NULL is fine */
+
+/* From any thread: */
+void owner_submit(struct owner *o, struct order *order);
+void owner_post_fleet(struct owner *o, struct fleet *fleet);
+void owner_post_fallen(struct owner *o, struct backend *b);
+unsigned owner_lanes(struct owner *o, struct lane_view *ret_views, unsigned max); /* gives how many there are */
+void owner_look(struct owner *o, struct owner_view *ret_view);
+struct metrics *owner_metrics(struct owner *o);
+
+#endif

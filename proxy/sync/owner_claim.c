@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The claim on each home that is owned here. Nothing is sent to a home, and nothing shipped from it, unless the claim is held
+ * and the journal knows for good whose it is: or a home that was emptied, swapped or taken over could not be told from a new one.
+ *
+ *   claimed ─▶ recorded (identity, durable) ─▶ may send, as long as renewals are confirmed
+ */
+#include <stdio.h>
+
+#include "proxy/base/clock.h"
+#include "proxy/obs/events.h"
+#include "proxy/obs/log.h"
+#include "proxy/store/identity.h"
+#include "proxy/sync/owner_impl.h"
+#include "proxy/sync/record.h"
+
+enum { REWIND_US = 60 * 1000 * 1000, SAMPLE_US = REWIND_US / (FLOOR_SAMPLES - 2) };
+
+static void
+on_recorded(uint64_t lsn, int error, void *arg)
+{
+    struct home *h = arg;
+
+    h->is_recorded = error == 0;
+    home_run(h);
+}
+
+static void
+record(struct home *h)
+{
+    struct record_identity identity = { str_from(h->name), str_from(claim_identity(h->claim)) };
+    struct buf bytes = { 0 };
+    struct str part;
+
+    snprintf(h->identity, sizeof(h->identity), "%s", claim_identity(h->claim));
+    record_put_identity(&identity, &bytes);
+    part = buf_str(&bytes);
+    journal_append(h->owner->journal, RECORD_IDENTITY, 0, false, &part, 1, on_recorded, h);
+    buf_fini(&bytes);
+}
+
+static void
+on_change(void *arg)
+{
+    struct home *h = arg;
+    struct str trouble = claim_trouble(h->claim);
+
+    if (claim_state(h->claim) == TENURE_HELD && !h->has_held) {
+        h->has_held = true;
+        if (h->identity[0])
+            h->is_recorded = true;
+        else
+            record(h);
+        log_info("home %s: its claim is held", h->name);
+    }
+    if (trouble.len && !str_eq(trouble, str_from(h->trouble))) {
+        log_warning("home %s: " STR_FMT, h->name, STR_ARG(trouble));
+        if (claim_state(h->claim) == TENURE_FROZEN)
+            events_add(EVENT_CLAIM_LOST, str_from(h->name), STR_FMT, STR_ARG(trouble));
+    }
+    snprintf(h->trouble, sizeof(h->trouble), STR_FMT, STR_ARG(trouble));
+    home_run(h);
+}
+
+void
+home_claim(struct home *h)
+{
+    struct journal_stats stats;
+    char uuid[UUID_TEXT_BYTES];
+    struct claim_spec spec = { .home = str_from(h->name), .journal = uuid, .identity = h->identity };
+
+    if (h->claim)
+        return;
+    journal_stats(h->owner->journal, &stats);
+    journal_uuid_print(&stats.uuid, uuid);
+    spec.starts = stats.starts;
+    spec.has_claimed = h->identity[0] != '\0';
+    spec.lsn = stats.last_lsn;
+    spec.floor_lsn = h->floor_lsn;
+    h->claim = claim_new(h->owner->up, &spec, on_change, h);
+}
+
+bool
+home_may_send(const struct home *h)
+{
+    return h->claim && h->is_recorded && claim_may_send(h->claim, clock_boot_us());
+}
+
+bool
+home_is_frozen(const struct home *h)
+{
+    return h->claim && claim_state(h->claim) == TENURE_FROZEN;
+}
+
+/* The floor is the LSN that the newest claim had a minute before home's last answer: no loss of power takes home back
+ * behind that. */
+void
+home_renew(struct home *h, int64_t now_us)
+{
+    struct floor_sample *newest = &h->floors[h->n_floors % FLOOR_SAMPLES];
+
+    if (!h->claim)
+        return;
+    if (h->n_floors == 0 || now_us - h->floors[(h->n_floors - 1) % FLOOR_SAMPLES].at_us >= SAMPLE_US) {
+        *newest = (struct floor_sample){ now_us, journal_durable(h->owner->journal) };
+        h->n_floors++;
+    }
+    for (unsigned i = 0; i < FLOOR_SAMPLES && i < h->n_floors; i++) {
+        if (h->floors[i].at_us <= h->answered_us - REWIND_US && h->floors[i].lsn > h->floor_lsn)
+            h->floor_lsn = h->floors[i].lsn;
+    }
+    claim_set_lsn(h->claim, journal_last(h->owner->journal), h->floor_lsn);
+}
+
+bool
+home_release(struct home *h)
+{
+    enum tenure_state state = h->claim ? claim_state(h->claim) : TENURE_RELEASED;
+
+    if (state == TENURE_RELEASED || state == TENURE_FROZEN)
+        return true;
+    if (state != TENURE_RELEASING)
+        claim_release(h->claim);
+    return claim_state(h->claim) == TENURE_RELEASED;
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Quarantines: after an unknown outcome, the time until what was sent can no longer be carried out (fanout.md §2). It ends when
+ * its time has passed and the collection is quiet, as Qdrant applies by itself what failed half-way. Then the points are marked
+ * once more, and those of a write are released.
+ *
+ *   until_us ─▶ quiet? ─▶ yes, or the collection is gone: over
+ *      ▲─────────┘ no, or it cannot be told
+ */
+#include "proxy/base/mem.h"
+#include "proxy/sync/owner_impl.h"
+#include "proxy/sync/quiet.h"
+
+enum { QUIET_US = 5 * 1000 * 1000, AGAIN_US = 1000 * 1000 };
+
+static int64_t
+length_us(const struct owner *o, int64_t timeout_us)
+{
+    int64_t least_us = o->up->fleet->world->conf->quarantine * USEC_PER_MSEC;
+
+    return timeout_us * 2 > least_us ? timeout_us * 2 : least_us;
+}
+
+static struct quarantine *
+begin(struct home *h, uint32_t collection, int64_t timeout_us)
+{
+    struct quarantine *q = MEM_NEW(struct quarantine);
+
+    q->home = h;
+    q->collection = collection;
+    q->until_us = owner_now_us(h->owner) + length_us(h->owner, timeout_us);
+    TAILQ_INSERT_TAIL(&h->quarantines, q, entry);
+    return q;
+}
+
+void
+home_quarantine(struct home *h, struct ledger_hold *hold, uint64_t lanes, uint32_t collection, int64_t timeout_us)
+{
+    struct quarantine *q = begin(h, collection, timeout_us);
+
+    q->hold = hold;
+    q->lanes = lanes;
+}
+
+void
+lane_quarantine(struct lane *l, const struct mark_key *points, unsigned n, int64_t timeout_us)
+{
+    struct quarantine *q = begin(l->home, points[0].collection, timeout_us);
+
+    q->lane = l;
+    q->points = mem_array(n, sizeof(*points));
+    memcpy(q->points, points, n * sizeof(*points));
+    q->n_points = n;
+}
+
+void
+lane_taint(struct lane *l, uint32_t collection)
+{
+    begin(l->home, collection, 0)->lane = l;
+    l->n_taints++;
+}
+
+static void
+drop(struct quarantine *q)
+{
+    TAILQ_REMOVE(&q->home->quarantines, q, entry);
+    quiet_cancel(&q->quiet);
+    mem_free(q->points);
+    mem_free(q);
+}
+
+void
+home_drop_quarantines(struct home *h)
+{
+    struct quarantine *q;
+
+    while ((q = TAILQ_FIRST(&h->quarantines)))
+        drop(q);
+}
+
+/* --- the end of one ---------------------------------------------------------------------------------------------- */
+
+static void
+end_of_write(struct quarantine *q)
+{
+    struct lane *l;
+
+    LIST_FOREACH (l, &q->home->lanes, entry) {
+        if (q->lanes >> l->index & 1)
+            lane_mark(l, q->hold->points, q->hold->n_points, q->hold->age, false);
+    }
+    ledger_release(q->home->ledger, q->hold);
+}
+
+static void
+end_of_ship(struct quarantine *q)
+{
+    struct lane *l = q->lane;
+
+    for (unsigned i = 0; i < q->n_points; i++)
+        marks_again(l->marks, &q->points[i]);
+    if (q->n_points == 0 && --l->n_taints == 0)
+        marks_again_all(l->marks);
+}
+
+static void
+on_quiet(void *arg, const struct outcome *why, const struct quiet_collection *c)
+{
+    struct quarantine *q = arg;
+    struct home *h = q->home;
+    bool is_gone = why->kind == OUTCOME_REFUSED && why->status == 404;
+
+    q->quiet = NULL;
+    if (!is_gone && (why->kind != OUTCOME_OK || !c->is_quiet)) {
+        q->until_us = owner_now_us(h->owner) + AGAIN_US;
+        return;
+    }
+    if (q->hold)
+        end_of_write(q);
+    else
+        end_of_ship(q);
+    drop(q);
+    home_run(h);
+}
+
+void
+home_check_quarantines(struct home *h)
+{
+    struct owner *o = h->owner;
+    struct quarantine *q;
+
+    TAILQ_FOREACH (q, &h->quarantines, entry) {
+        if (q->quiet || owner_now_us(o) < q->until_us)
+            continue;
+        q->quiet = quiet_ask_collection(o->up, str_from(q->lane ? q->lane->copy : h->name),
+            lexicon_name(o->collections, q->collection), QUIET_US, on_quiet, q);
+    }
+}

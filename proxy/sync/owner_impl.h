@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_SYNC_OWNER_IMPL_H
+#define SEXTANT_SYNC_OWNER_IMPL_H
+
+/* Shared by owner_*.c and lane.c. Everything here belongs to the owner's thread, but what stands in `shared`. */
+
+#include <pthread.h>
+#include <sys/queue.h>
+
+#include "proxy/store/checkpoint.h"
+#include "proxy/store/journal.h"
+#include "proxy/sync/catalog.h"
+#include "proxy/sync/claim.h"
+#include "proxy/sync/ledger.h"
+#include "proxy/sync/lexicon.h"
+#include "proxy/sync/owner.h"
+
+enum { LANES_MAX = CLUSTERS_MAX, FLOOR_SAMPLES = 14 };
+
+struct flight;
+struct job;
+
+enum { MARK_BYTES_MOST = 48 };
+
+/* After an unknown outcome: until what was sent can no longer be carried out. */
+struct quarantine {
+    TAILQ_ENTRY(quarantine) entry;
+    struct home *home;
+    struct lane *lane; /* of a ship to it, or of what an earlier process may have sent it; NULL: of a write at home */
+    struct ledger_hold *hold; /* of a write */
+    uint64_t lanes;           /* of a write: bits of those that are to be marked */
+    struct mark_key *points;  /* of a ship; none: of an earlier process */
+    unsigned n_points;
+    uint32_t collection;
+    int64_t until_us;
+    struct quiet *quiet; /* is the collection quiet? Asked once the time has passed */
+};
+TAILQ_HEAD(quarantines, quarantine);
+
+struct lane_check { /* is a collection there? It is blocked meanwhile */
+    LIST_ENTRY(lane_check) entry;
+    struct lane *lane;
+    uint32_t collection;
+    struct catalog_wait wait;
+};
+
+struct lane { /* one copy of one home */
+    LIST_ENTRY(lane) entry;
+    struct home *home;
+    char *copy; /* the cluster's name */
+    struct marks *marks;
+    struct catalog *catalog; /* of the copy */
+    LIST_HEAD(, lane_check) checks;
+    LIST_HEAD(, flight) flights;
+    unsigned n_flights;
+    struct timer rest;   /* set: nothing is started until it fires */
+    unsigned n_failures; /* in a row */
+    unsigned index;      /* its bit in masks of the home's lanes */
+    unsigned n_taints;   /* quarantines of what an earlier process may have sent it */
+    int64_t unparked_us; /* when the refused ones were last let try again */
+    bool has_overflowed; /* a point could not be marked: the copy lacks something that nobody knows of */
+    char trouble[160];
+    struct {
+        pthread_mutex_t lock;
+        struct lane_view view;  /* _locked */
+        int64_t oldest_wall_us; /* _locked */
+    } shared;
+};
+
+struct floor_sample {
+    int64_t at_us;
+    uint64_t lsn;
+};
+
+struct home {
+    LIST_ENTRY(home) entry;
+    struct owner *owner;
+    char *name;          /* the cluster's */
+    struct claim *claim; /* NULL: not owned any more, or not yet */
+    notes_uuid identity; /* of the cluster, as the journal knows it; empty: it knows none */
+    bool has_held, is_recorded;
+    char trouble[160]; /* with its claim */
+    struct floor_sample floors[FLOOR_SAMPLES];
+    unsigned n_floors;
+    uint64_t floor_lsn;
+    int64_t answered_us; /* when home last answered a write */
+    struct ledger *ledger;
+    struct catalog *catalog;
+    LIST_HEAD(, lane) lanes;
+    TAILQ_HEAD(, job) waiting, running; /* those that may not enter yet; all others */
+    unsigned n_lanes;
+    struct quarantines quarantines; /* its own and those of its lanes */
+    bool is_running;                /* home_run() is at work */
+};
+
+struct owner {
+    pthread_t thread;
+    bool is_started, is_ending;
+    struct loop *loop;
+    struct metrics *metrics;
+    struct upstream *up;
+    struct journal *journal;
+    struct lexicon *collections, *shard_keys;
+    struct hash_key hash_key;
+    LIST_HEAD(, home) homes;
+    uint64_t marked_lsn; /* all records up to it are in the marks */
+    struct timer tick, ending;
+    int64_t end_by_us;
+    bool is_saving; /* a checkpoint is being written */
+    uint64_t saved_lsn;
+    int64_t saved_us;
+    struct {
+        pthread_mutex_t lock;
+        struct lane *lanes[LANES_MAX]; /* _locked */
+        unsigned n_lanes;              /* _locked */
+        struct owner_view view;        /* _locked */
+    } shared;
+};
+
+static inline int64_t
+owner_now_us(const struct owner *o)
+{
+    return loop_now_us(o->loop);
+}
+
+/* owner.c */
+struct home *owner_home(struct owner *o, struct str name);     /* NULL: not owned here */
+struct home *owner_add_home(struct owner *o, struct str name); /* it, or a new one */
+void owner_show_lane(struct owner *o, struct lane *l);         /* to other threads */
+
+/* owner_write.c: the way of one write */
+void owner_take_order(void *order); /* a post */
+void home_run(struct home *h);      /* send what may be sent, let in what may come in, ship */
+bool home_end(struct home *h);      /* answer all jobs; false: some wait for the disk, call it again */
+/* Writes without an outcome, those in quarantine included, with the lanes that they are for. */
+typedef void home_open_fn(void *arg, const struct mark_key *points, unsigned n, struct mark_age age, uint64_t lanes);
+void home_each_open(struct home *h, home_open_fn *fn, void *arg);
+
+/* owner_copies.c */
+void home_look_at_copies(struct home *h); /* answer those whose copies have it now */
+
+/* owner_hold.c: after unknown outcomes */
+void home_quarantine(struct home *h, struct ledger_hold *hold, uint64_t lanes, uint32_t collection, int64_t timeout_us);
+void lane_quarantine(struct lane *l, const struct mark_key *points, unsigned n, int64_t timeout_us);
+void lane_taint(struct lane *l, uint32_t collection); /* an earlier process may have sent it something */
+void home_check_quarantines(struct home *h);
+void home_drop_quarantines(struct home *h);
+
+/* owner_claim.c */
+void home_claim(struct home *h);                 /* from now on, once */
+bool home_may_send(const struct home *h);        /* a write to it, or a ship from it, right now */
+bool home_is_frozen(const struct home *h);       /* it will not be before the next start */
+void home_renew(struct home *h, int64_t now_us); /* tell the claim how far the journal is */
+bool home_release(struct home *h);               /* true: done. Call it again */
+
+/* owner_recover.c */
+int owner_open_journal(struct owner *o, struct buf *ret_error);
+void owner_save(struct owner *o); /* a checkpoint, unless one is on its way */
+
+/* lane.c */
+struct lane *home_lane(struct home *h, struct str copy); /* it, or a new one */
+void lane_free(struct lane *l);
+void lane_mark(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only);
+void lane_outcome(struct lane *l, const struct mark_key *points, unsigned n); /* a write on them has its outcome */
+void lane_run(struct lane *l);                                                /* start what may be shipped */
+void lane_tick(struct lane *l);                                               /* about once a second */
+bool lane_has(
+    const struct lane *l, const struct mark_key *point, uint64_t lsn); /* the copy has it as of that write, or later */
+void lane_promote(struct lane *l, const struct mark_key *points, unsigned n); /* somebody waits for them */
+bool lane_is_reachable(const struct lane *l);
+bool lane_has_room(const struct lane *l, unsigned points);
+
+#endif

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a start learns from the journal, and the checkpoints that keep that short (fanout.md §5, rule 6: a restart knows nothing).
+ *
+ * 1. A checkpoint covers every record whose points are in its marks. All later ones are read again: their points are marked.
+ * 2. A write without a definite outcome is held, as one whose answer was lost.
+ * 3. Every mark may have been in the air: lanes are tainted until the end of a quarantine, then all of them are sent again.
+ *
+ * A checkpoint:   version, collections, shard keys, homes {name, identity, floor, lanes {copy, marks}, open writes {lsn, time, lanes, points}}
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/base/mem.h"
+#include "proxy/base/varint.h"
+#include "proxy/obs/log.h"
+#include "proxy/sync/owner_impl.h"
+#include "proxy/sync/record.h"
+
+#define uthash_malloc(size) mem_alloc(size)
+#define uthash_free(p, size) mem_free(p)
+#include <uthash.h>
+
+enum { CHECKPOINT_FORMAT = 1, MARKS_AT_ONCE = 4096 };
+
+struct open { /* a write whose outcome was not read yet */
+    uint64_t lsn;
+    struct home *home;
+    struct mark_key *points;
+    unsigned n_points;
+    struct mark_age age;
+    uint64_t lanes;
+    UT_hash_handle hh;
+};
+
+struct recovery {
+    struct owner *owner;
+    struct open *opens;
+    struct arena arena; /* of one record */
+    uint64_t records;
+    bool is_checkpoint_bad;
+    uint64_t bad_lsn; /* 0: none */
+};
+
+/* --- open writes ------------------------------------------------------------------------------------------------- */
+
+static void
+open_add(struct recovery *r, const struct open *given)
+{
+    struct open *open = MEM_NEW(struct open);
+
+    *open = *given;
+    HASH_ADD(hh, r->opens, lsn, sizeof(open->lsn), open);
+}
+
+static void
+open_remove(struct recovery *r, struct open *open)
+{
+    HASH_DEL(r->opens, open);
+    mem_free(open->points);
+    mem_free(open);
+}
+
+/* --- points as bytes --------------------------------------------------------------------------------------------- */
+
+static void
+put_point(struct buf *out, const struct mark_key *key)
+{
+    char bytes[16];
+
+    varint_put(out, key->collection);
+    varint_put(out, key->shard_key);
+    varint_put(out, key->point.is_uuid);
+    if (!key->point.is_uuid) {
+        varint_put(out, key->point.lo);
+        return;
+    }
+    point_put_bytes(&key->point, bytes);
+    buf_append(out, bytes, sizeof(bytes));
+}
+
+static bool
+take_point(struct str *in, struct mark_key *ret_key)
+{
+    uint64_t collection, shard_key, is_uuid;
+
+    if (!varint_take(in, UINT32_MAX, &collection) || !varint_take(in, UINT32_MAX, &shard_key) ||
+        !varint_take(in, 1, &is_uuid))
+        return false;
+    *ret_key = (struct mark_key){ .collection = (uint32_t)collection, .shard_key = (uint32_t)shard_key };
+    if (!is_uuid)
+        return varint_take(in, UINT64_MAX, &ret_key->point.lo);
+    if (in->len < 16)
+        return false;
+    ret_key->point = point_of_bytes(in->p);
+    *in = str_skip(*in, 16);
+    return true;
+}
+
+/* --- writing a checkpoint ---------------------------------------------------------------------------------------- */
+
+struct open_writer {
+    struct buf bytes;
+    uint32_t n;
+};
+
+static void
+put_open(void *arg, const struct mark_key *points, unsigned n, struct mark_age age, uint64_t lanes)
+{
+    struct open_writer *w = arg;
+
+    w->n++;
+    varint_put(&w->bytes, age.lsn);
+    varint_put(&w->bytes, (uint64_t)age.wall_us);
+    varint_put(&w->bytes, lanes);
+    varint_put(&w->bytes, n);
+    for (unsigned i = 0; i < n; i++)
+        put_point(&w->bytes, &points[i]);
+}
+
+static void
+put_lane(struct lane *l, struct buf *out)
+{
+    struct buf marks = { 0 };
+
+    marks_save_start(l->marks);
+    while (marks_save_put(l->marks, MARKS_AT_ONCE, &marks))
+        ;
+    varint_put_str(out, str_from(l->copy));
+    varint_put_str(out, buf_str(&marks));
+    buf_fini(&marks);
+}
+
+/* In the order of their bits. */
+static struct lane *
+lane_at(struct home *h, unsigned index)
+{
+    struct lane *l;
+
+    LIST_FOREACH (l, &h->lanes, entry) {
+        if (l->index == index)
+            return l;
+    }
+    return NULL;
+}
+
+static void
+put_home(struct home *h, struct buf *out)
+{
+    struct open_writer opens = { 0 };
+
+    varint_put_str(out, str_from(h->name));
+    varint_put_str(out, str_from(h->identity));
+    varint_put(out, h->floor_lsn);
+    varint_put(out, h->n_lanes);
+    for (unsigned i = 0; i < h->n_lanes; i++)
+        put_lane(lane_at(h, i), out);
+    home_each_open(h, put_open, &opens);
+    varint_put(out, opens.n);
+    buf_add(out, buf_str(&opens.bytes));
+    buf_fini(&opens.bytes);
+}
+
+static void
+on_saved(int error, void *arg)
+{
+    struct owner *o = arg;
+
+    o->is_saving = false;
+    if (error)
+        log_error("journal: a checkpoint could not be written: %s", strerrordesc_np(-error));
+    else if (o->journal) /* not from within its closing */
+        journal_trim(o->journal, o->saved_lsn);
+}
+
+void
+owner_save(struct owner *o)
+{
+    struct buf bytes = { 0 };
+    struct home *h;
+    uint32_t n = 0;
+
+    if (o->is_saving || o->marked_lsn == o->saved_lsn || o->is_ending)
+        return;
+    varint_put(&bytes, CHECKPOINT_FORMAT);
+    lexicon_encode(o->collections, &bytes);
+    lexicon_encode(o->shard_keys, &bytes);
+    LIST_FOREACH (h, &o->homes, entry)
+        n++;
+    varint_put(&bytes, n);
+    LIST_FOREACH (h, &o->homes, entry)
+        put_home(h, &bytes);
+    o->is_saving = true;
+    o->saved_us = owner_now_us(o);
+    o->saved_lsn = o->marked_lsn;
+    journal_checkpoint(o->journal, o->saved_lsn, buf_str(&bytes), on_saved, o);
+    buf_fini(&bytes);
+}
+
+/* --- reading one ------------------------------------------------------------------------------------------------- */
+
+static bool
+take_lane(struct home *h, struct str *in)
+{
+    struct str copy, marks;
+
+    if (!varint_take_str(in, &copy) || !varint_take_str(in, &marks))
+        return false;
+    return marks_load(home_lane(h, copy)->marks, &marks, owner_now_us(h->owner)) == MARKS_LOADED && marks.len == 0;
+}
+
+static bool
+take_open(struct recovery *r, struct home *h, struct str *in)
+{
+    struct open open = { .home = h };
+    uint64_t wall_us, n;
+
+    if (!varint_take(in, UINT64_MAX, &open.lsn) || !varint_take(in, INT64_MAX, &wall_us) ||
+        !varint_take(in, UINT64_MAX, &open.lanes) || !varint_take(in, in->len, &n))
+        return false;
+    open.age = (struct mark_age){ open.lsn, (int64_t)wall_us };
+    open.n_points = (unsigned)n;
+    open.points = mem_array(n ? n : 1, sizeof(*open.points));
+    open_add(r, &open);
+    for (unsigned i = 0; i < open.n_points; i++) {
+        if (!take_point(in, &open.points[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool
+take_home(struct recovery *r, struct str *in)
+{
+    struct str name, identity;
+    uint64_t floor_lsn, n;
+    struct home *h;
+
+    if (!varint_take_str(in, &name) || !varint_take_str(in, &identity) || !varint_take(in, UINT64_MAX, &floor_lsn) ||
+        !varint_take(in, LANES_MAX, &n))
+        return false;
+    h = owner_add_home(r->owner, name);
+    snprintf(h->identity, sizeof(h->identity), STR_FMT, STR_ARG(identity));
+    h->floor_lsn = floor_lsn;
+    for (uint64_t i = 0; i < n; i++) {
+        if (!take_lane(h, in))
+            return false;
+    }
+    if (!varint_take(in, UINT32_MAX, &n))
+        return false;
+    for (uint64_t i = 0; i < n; i++) {
+        if (!take_open(r, h, in))
+            return false;
+    }
+    return true;
+}
+
+static bool
+take_all(struct recovery *r, struct str in)
+{
+    struct owner *o = r->owner;
+    uint64_t format, n;
+
+    if (!varint_take(&in, CHECKPOINT_FORMAT, &format) || format != CHECKPOINT_FORMAT ||
+        !lexicon_decode(o->collections, &in) || !lexicon_decode(o->shard_keys, &in) ||
+        !varint_take(&in, CLUSTERS_MAX, &n))
+        return false;
+    for (uint64_t i = 0; i < n; i++) {
+        if (!take_home(r, &in))
+            return false;
+    }
+    return in.len == 0;
+}
+
+static uint64_t
+on_checkpoint(uint64_t covers_lsn, struct str bytes, void *arg)
+{
+    struct recovery *r = arg;
+
+    r->owner->marked_lsn = r->owner->saved_lsn = covers_lsn;
+    r->is_checkpoint_bad = bytes.len && !take_all(r, bytes);
+    return covers_lsn + 1;
+}
+
+/* --- reading records --------------------------------------------------------------------------------------------- */
+
+static void
+replay_write(struct recovery *r, const struct journal_record *record, const struct record_write *w)
+{
+    struct owner *o = r->owner;
+    struct home *h = owner_add_home(o, w->home);
+    struct open open = { .lsn = record->lsn, .home = h, .age = { record->lsn, record->wall_us } };
+
+    open.n_points = w->n_points;
+    open.points = mem_array(w->n_points ? w->n_points : 1, sizeof(*open.points));
+    for (unsigned i = 0; i < w->n_points; i++) {
+        open.points[i].collection = lexicon_number(o->collections, w->collection);
+        open.points[i].shard_key = lexicon_number(o->shard_keys, w->shard_keys[w->points[i].shard_key]);
+        open.points[i].point = w->points[i].id;
+    }
+    for (unsigned i = 0; i < w->n_copies; i++) {
+        struct lane *l = home_lane(h, w->copies[i]);
+
+        open.lanes |= UINT64_C(1) << l->index;
+        lane_mark(l, open.points, open.n_points, open.age, w->flags & TOUCH_PAYLOAD_ONLY);
+    }
+    open_add(r, &open);
+    o->marked_lsn = record->lsn;
+}
+
+static bool
+replay(struct recovery *r, const struct journal_record *record)
+{
+    struct record_write write;
+    struct record_outcome outcome;
+    struct record_identity identity;
+    struct open *open;
+    struct home *h;
+
+    switch (record->kind) {
+    case RECORD_WRITE:
+        if (!record_take_write(record->payload, &r->arena, &write))
+            return false;
+        replay_write(r, record, &write);
+        return true;
+    case RECORD_OUTCOME:
+        if (!record_take_outcome(record->payload, &outcome))
+            return false;
+        HASH_FIND(hh, r->opens, &record->ref, sizeof(record->ref), open);
+        if (open && outcome.result != RECORD_UNKNOWN)
+            open_remove(r, open);
+        return true;
+    case RECORD_IDENTITY:
+        if (!record_take_identity(record->payload, &identity))
+            return false;
+        h = owner_add_home(r->owner, identity.cluster);
+        snprintf(h->identity, sizeof(h->identity), STR_FMT, STR_ARG(identity.identity));
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int
+on_record(const struct journal_record *record, void *arg)
+{
+    struct recovery *r = arg;
+    bool is_good = !r->is_checkpoint_bad && replay(r, record);
+
+    arena_reset(&r->arena);
+    r->records++;
+    if (is_good)
+        return 0;
+    if (r->bad_lsn == 0)
+        r->bad_lsn = record->lsn;
+    return -EBADMSG;
+}
+
+/* --- and after that ---------------------------------------------------------------------------------------------- */
+
+static void
+taint(struct home *h)
+{
+    struct owner *o = h->owner;
+    struct lane *l;
+
+    LIST_FOREACH (l, &h->lanes, entry) {
+        marks_taint(l->marks);
+        for (uint32_t c = 1; c < lexicon_count(o->collections); c++) {
+            if (lexicon_is_current(o->collections, c))
+                lane_taint(l, c);
+        }
+    }
+}
+
+static void
+finish(struct recovery *r)
+{
+    struct open *open, *next;
+    struct home *h;
+    unsigned n = HASH_COUNT(r->opens);
+
+    HASH_ITER (hh, r->opens, open, next) {
+        struct ledger_hold *hold = ledger_hold_points(open->home->ledger, open->points, open->n_points, open->age);
+
+        if (open->n_points)
+            home_quarantine(open->home, hold, open->lanes, open->points[0].collection, 0);
+        open_remove(r, open);
+    }
+    LIST_FOREACH (h, &r->owner->homes, entry)
+        taint(h);
+    if (r->records || n)
+        log_info("journal: %llu records read again, %u writes without an outcome are held",
+            (unsigned long long)r->records, n);
+}
+
+static void
+explain(const struct recovery *r, struct buf *ret_error)
+{
+    if (r->is_checkpoint_bad)
+        buf_printf(ret_error, "the newest checkpoint was written by another version, or is damaged");
+    else if (r->bad_lsn)
+        buf_printf(
+            ret_error, "record %llu was written by another version, or is damaged", (unsigned long long)r->bad_lsn);
+}
+
+/* Of a small quota an eighth, so that there are some to recycle. A record fits one, or is refused. */
+static uint64_t
+segment_bytes(uint64_t quota)
+{
+    return quota / 8 < JOURNAL_SEGMENT_BYTES ? quota / 8 : JOURNAL_SEGMENT_BYTES;
+}
+
+int
+owner_open_journal(struct owner *o, struct buf *ret_error)
+{
+    const struct conf *conf = o->up->fleet->world->conf;
+    struct recovery r = { .owner = o };
+    struct journal_recovery recovery = { on_checkpoint, on_record, &r };
+    struct open *open, *next;
+    struct journal_options options = {
+        .dir = conf->journal_dir.p,
+        .quota_bytes = conf->journal_quota,
+        .segment_bytes = segment_bytes(conf->journal_quota),
+        .loop = o->loop,
+        .may_make = true,
+    };
+    int error = journal_open(&options, &recovery, &o->journal, ret_error);
+
+    if (error == 0 && r.is_checkpoint_bad) {
+        journal_close(&o->journal);
+        error = -EBADMSG;
+    }
+    if (error)
+        explain(&r, ret_error);
+    else
+        finish(&r);
+    HASH_ITER (hh, r.opens, open, next)
+        open_remove(&r, open);
+    arena_fini(&r.arena);
+    return error;
+}

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes fan out: what is done at home is brought to every copy, whatever fails on the way, and clients are told the truth."""
+import os
+import signal
+
+import pytest
+from sextant import request, wait_for
+
+KEY = "client-key"
+VECTORS = {"vectors": {"size": 2, "distance": "Dot"}}
+COPIES = ("us", "ap")
+
+
+@pytest.fixture
+def fan(region, edge, tmp_path):
+    """A function that starts three regions and an edge that owns the first."""
+    def start(policy="async", **options):
+        os.makedirs(tmp_path / "journal", exist_ok=True)
+        regions = {name: region(name, keys={"rw": "key-" + name}) for name in ("eu", "us", "ap")}
+        one = edge(list(regions.values()), f"* *=eu,us,ap fanout={policy}", owns="eu", journal_dir=tmp_path / "journal",
+                   journal_quota="64MiB", api_key=KEY, **{f"cluster_{n}_api_key": "key-" + n for n in regions},
+                   **{"quarantine": "500ms", **options})
+        one.regions = regions
+        assert ask(one, "PUT", "/collections/notes", VECTORS)[0] == 200
+        return one
+    return start
+
+
+def ask(one, method, target, body=None, headers=None, timeout=20):
+    return one.call(method, target, body, headers={"api-key": KEY, **(headers or {})}, timeout=timeout)
+
+
+def points(one, name, collection="notes"):
+    """What a region holds: id -> (vector, payload)."""
+    region, found, offset = one.regions[name], {}, None
+    while True:
+        body = {"limit": 1000, "with_payload": True, "with_vector": True, **({"offset": offset} if offset else {})}
+        status, _, got = direct(region, "POST", f"/collections/{collection}/points/scroll", body)
+        assert status == 200, got
+        found.update({p["id"]: (p.get("vector"), p.get("payload")) for p in got["result"]["points"]})
+        offset = got["result"]["next_page_offset"]
+        if offset is None:
+            return found
+
+
+def direct(region, method, target, body=None):
+    from sextant import call
+    return call(region.port, method, target, body, headers={"api-key": "key-" + region.name})
+
+
+def converged(one, seconds=20):
+    """Wait until all copies are what home is; that is returned."""
+    def same():
+        home = points(one, "eu")
+        return [home] if all(points(one, c) == home for c in COPIES) else None
+    try:
+        return wait_for(same, seconds, "convergence")[0]
+    except AssertionError:
+        raise AssertionError({n: points(one, n) for n in one.regions} | {"lanes": lanes(one)}) from None
+
+
+def lanes(one):
+    return one.status().get("lanes")
+
+
+def upsert(one, *ids, payload=None, query="?wait=true"):
+    body = {"points": [{"id": i, "vector": [i % 7, 1], "payload": payload or {"n": i}} for i in ids]}
+    return ask(one, "PUT", "/collections/notes/points" + query, body)
+
+
+def test_a_write_reaches_every_region(fan):
+    one = fan()
+    status, headers, body = upsert(one, 1, 2, 3)
+    assert status == 200 and body["result"]["status"] == "completed", (headers, body)
+    assert headers["x-sextant-outcome"] == "committed"
+    assert headers["x-sextant-done"] == "eu"
+    assert set(converged(one)) == {1, 2, 3}
+
+
+def test_every_kind_by_ids(fan):
+    one = fan()
+    path = "/collections/notes/points"
+    assert upsert(one, *range(40))[0] == 200
+    for method, target, body in (
+            ("POST", "/payload", {"points": [1, 2], "payload": {"a": {"b": 1}}}),
+            ("PUT", "/payload", {"points": [3], "payload": {"only": True}}),
+            ("POST", "/payload", {"points": [4], "payload": {"deep": 2}, "key": "x.y"}),
+            ("POST", "/payload/delete", {"points": [5, 6], "keys": ["n"]}),
+            ("POST", "/payload/clear", {"points": [7]}),
+            ("PUT", "/vectors", {"points": [{"id": 8, "vector": [9, 9]}]}),
+            ("POST", "/delete", {"points": [9, 10]}),
+            ("POST", "/batch", {"operations": [
+                {"upsert": {"points": [{"id": 50, "vector": [5, 5]}]}}, {"delete": {"points": [11]}},
+                {"set_payload": {"points": [12], "payload": {"batch": True}}}]})):
+        status, headers, got = ask(one, method, path + target + "?wait=true", body)
+        assert status == 200, (target, got)
+        assert headers["x-sextant-outcome"] == "committed"
+    home = converged(one)
+    assert 9 not in home and 11 not in home and 50 in home and home[3][1] == {"only": True}
+
+
+def test_by_filter(fan):
+    one = fan()
+    path = "/collections/notes/points"
+    assert upsert(one, *range(20))[0] == 200
+    few = {"must": [{"key": "n", "range": {"lt": 5}}]}
+    none = {"must": [{"key": "n", "match": {"value": 999}}]}
+    for method, target, body in (
+            ("POST", "/payload", {"filter": few, "payload": {"few": True}}),
+            ("POST", "/payload/delete", {"filter": {"must": [{"key": "n", "match": {"value": 6}}]}, "keys": ["n"]}),
+            ("POST", "/payload", {"filter": none, "payload": {"never": True}}),
+            ("POST", "/batch", {"operations": [
+                {"set_payload": {"filter": few, "payload": {"n": 100}}},
+                {"delete": {"filter": {"must": [{"key": "n", "match": {"value": 100}}]}}},
+                {"upsert": {"points": [{"id": 77, "vector": [1, 2]}]}}]}),
+            ("POST", "/delete", {"filter": {"must": [{"key": "n", "match": {"value": 7}}]}})):
+        status, headers, got = ask(one, method, path + target + "?wait=true", body)
+        assert status == 200, (target, got)
+        assert headers["x-sextant-outcome"] == "committed"
+    home = converged(one)
+    assert set(home) == {5, 6, *range(8, 20), 77} and home[6][1] == {}
+
+
+def test_uuids_have_one_meaning(fan):
+    one = fan()
+    spellings = ["550E8400-E29B-41D4-A716-446655440000", "550e8400e29b41d4a716446655440000",
+                 "{550e8400-e29b-41d4-a716-446655440000}", "urn:uuid:550e8400-e29b-41d4-a716-446655440000"]
+    for n, text in enumerate(spellings):
+        body = {"points": [{"id": text, "vector": [n, 1], "payload": {"n": n}}]}
+        assert ask(one, "PUT", "/collections/notes/points?wait=true", body)[0] == 200
+    home = converged(one)
+    assert home == {"550e8400-e29b-41d4-a716-446655440000": ([3.0, 1.0], {"n": 3})}
+
+
+def test_without_wait_it_is_acknowledged(fan):
+    one = fan()
+    status, headers, body = upsert(one, 1, query="")
+    assert (status, body["result"]["status"]) == (200, "acknowledged")
+    assert headers["x-sextant-outcome"] == "committed"
+    assert 1 in converged(one)
+
+
+def test_a_refusal_is_told_as_home_says_it(fan):
+    one = fan()
+    body = {"points": [{"id": 1, "vector": [1, 2, 3]}]}
+    status, headers, got = ask(one, "PUT", "/collections/notes/points?wait=true", body)
+    assert status == 400 and headers["x-sextant-outcome"] == "rejected", got
+    assert "dimension" in got["status"]["error"].lower()
+    status, headers, got = ask(one, "POST", "/collections/notes/points/payload?wait=true",
+                               {"points": [404], "payload": {}})
+    assert (status, headers["x-sextant-outcome"]) == (404, "rejected"), got
+    status, _, got = ask(one, "PUT", "/collections/nowhere/points?wait=true", body)
+    assert status == 404 and "doesn't exist" in got["status"]["error"]
+
+
+def test_what_cannot_be_followed_is_refused(fan):
+    one = fan()
+    for body in ({"points": [{"id": 1, "vector": [1, 2]}], "unheard_of": 1}, {"points": [{"id": -1, "vector": [1, 2]}]}, {}):
+        status, headers, _ = ask(one, "PUT", "/collections/notes/points?wait=true", body)
+        assert status == 400, body
+        assert "x-sextant-outcome" not in headers or headers["x-sextant-outcome"] == "rejected"
+    for method, target in (("PUT", "/snapshots/recover"), ("POST", "/truncate_unapplied_wal"), ("POST", "/brand-new")):
+        status, headers, _ = ask(one, method, "/collections/notes" + target, {})
+        assert (status, headers["x-sextant-error"]) == (403, "PAST_JOURNAL")
+
+
+def test_a_copy_that_was_away_catches_up(fan):
+    one = fan()
+    assert upsert(one, 1)[0] == 200
+    converged(one)
+    one.regions["us"].pause()
+    try:
+        for i in range(2, 30):
+            assert upsert(one, i)[0] == 200
+        assert ask(one, "POST", "/collections/notes/points/delete?wait=true", {"points": [1]})[0] == 200
+        wait_for(lambda: points(one, "ap") == points(one, "eu"), 20, "the other copy")
+    finally:
+        one.regions["us"].resume()
+    assert set(converged(one, 60)) == set(range(2, 30))
+
+
+@pytest.mark.parametrize("policy, least", [("quorum", 2), ("all", 3)])
+def test_an_answer_that_waits_for_copies(fan, policy, least):
+    one = fan(policy)
+    for i in range(10):
+        status, headers, _ = upsert(one, i, i + 1)
+        assert (status, headers["x-sextant-outcome"]) == (200, "committed")
+        done = headers["x-sextant-done"].split(",")
+        assert done[0] == "eu" and len(done) >= least
+        for name in done:
+            assert {i, i + 1} <= set(points(one, name)), name
+    status, headers, _ = ask(one, "POST", "/collections/notes/points/delete?wait=true",
+                             {"filter": {"must": [{"key": "n", "match": {"value": 5}}]}})
+    assert status == 200
+    assert all(5 not in points(one, name) for name in headers["x-sextant-done"].split(","))
+
+
+def test_copies_that_do_not_answer(fan):
+    one = fan("all")
+    assert upsert(one, 1)[0] == 200
+    one.regions["ap"].pause()
+    try:
+        status, headers, _ = upsert(one, 2, query="?wait=true&timeout=1")
+        assert (status, headers["x-sextant-error"], headers["x-sextant-outcome"]) == (504, "COPIES_LATE", "indefinite")
+        assert headers["x-sextant-done"] == "eu,us"
+        wait_for(lambda: upsert(one, 3, query="?wait=true&timeout=1")[1]["x-sextant-error"] == "COPIES_AWAY", 20, "the verdict")
+    finally:
+        one.regions["ap"].resume()
+    assert {1, 2} <= set(converged(one, 60))
+
+
+def test_killed_and_started_again(fan):
+    one = fan()
+    for copy in COPIES:
+        one.regions[copy].pause()
+    try:
+        for i in range(30):
+            assert upsert(one, i)[0] == 200
+        one.signal(signal.SIGKILL)
+        one.process.wait()
+    finally:
+        for copy in COPIES:
+            one.regions[copy].resume()
+    one.start()
+    assert set(converged(one, 30)) == set(range(30))
+
+
+def test_an_unknown_outcome_holds_its_points(fan):
+    one = fan(quarantine="4s")
+    assert upsert(one, 1, 2)[0] == 200
+    converged(one)
+    wait_for(lambda: all(lane["points_waiting"] == 0 for lane in lanes(one)), 10, "idle lanes")
+    one.regions["eu"].faults(reset="after", times=1, match="/notes/points")
+    status, headers, _ = upsert(one, 1, payload={"n": "lost answer"})
+    assert (status, headers.get("x-sextant-error")) == (504, "WRITE_INDEFINITE")
+    assert headers["x-sextant-outcome"] == "indefinite"
+    status, headers, _ = ask(one, "PUT", "/collections/notes/points?wait=true&timeout=1",
+                             {"points": [{"id": 1, "vector": [1, 1]}]})
+    assert (status, headers["x-sextant-error"]) == (503, "POINT_HELD")
+    assert headers["x-sextant-outcome"] == "rejected"
+    assert upsert(one, 2)[0] == 200  # others go on
+    assert upsert(one, 1, payload={"n": "after"})[0] == 200  # waits until the quarantine is over
+    assert converged(one)[1][1] == {"n": "after"}
+
+
+def test_home_is_down(fan):
+    one = fan()
+    assert upsert(one, 1)[0] == 200
+    one.regions["eu"].kill()
+    status, headers, _ = upsert(one, 2)
+    assert (status, headers["x-sextant-error"]) == (503, "NO_HEALTHY_CLUSTER")
+    assert headers["x-sextant-outcome"] == "rejected"
+
+
+def test_reads_stay_where_they_are(fan):
+    one = fan()
+    assert upsert(one, 1)[0] == 200
+    converged(one)
+    status, headers, body = ask(one, "GET", "/collections/notes/points/1")
+    assert status == 200 and body["result"]["id"] == 1
+    assert "x-sextant-outcome" not in headers
+
+
+def test_bodies_that_are_coded(fan):
+    import gzip
+    import json
+    one = fan()
+    body = gzip.compress(json.dumps({"points": [{"id": 1, "vector": [1, 2]}]}).encode())
+    status, _, _ = request(one.port, "PUT", "/collections/notes/points?wait=true", body,
+                           {"api-key": KEY, "content-type": "application/json", "content-encoding": "gzip",
+                            "x-forwarded-for": "192.0.2.7"})
+    assert status == 200
+    assert 1 in converged(one)
