@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "test/crash/power_lib.h"
+
 enum { POISONED_MAX = 64 };
 
 static struct rule {
@@ -131,6 +133,7 @@ pwrite(int fd, const void *buf, size_t n, off_t offset)
         }
         n = n > 1 ? n / 2 : n;
     }
+    power_before_write(fd, n, offset);
     return syscall(SYS_pwrite64, fd, buf, n, offset);
 }
 
@@ -139,8 +142,12 @@ fdatasync(int fildes)
 {
     int error;
 
-    if (!fails(FAULT_FDATASYNC, fildes, &error))
-        return (int)syscall(SYS_fdatasync, fildes);
+    if (!fails(FAULT_FDATASYNC, fildes, &error)) {
+        int result = (int)syscall(SYS_fdatasync, fildes);
+
+        power_synced(fildes);
+        return result;
+    }
     errno = error;
     return -1;
 }
@@ -150,8 +157,12 @@ fsync(int fd)
 {
     int error;
 
-    if (!fails(FAULT_FSYNC, fd, &error))
-        return (int)syscall(SYS_fsync, fd);
+    if (!fails(FAULT_FSYNC, fd, &error)) {
+        int result = (int)syscall(SYS_fsync, fd);
+
+        power_synced(fd);
+        return result;
+    }
     errno = error;
     return -1;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A process with a journal is ended, as by kill -9, at each of the named points in turn, and at random moments. What the next start
+ * A process with a journal is ended, as by kill -9, at each of the named points in turn, and at random moments; then the power is
+ * cut, too: what was not synced is gone (power_lib.c). What the next start
  * finds: everything acknowledged, nothing that was not appended, and a journal that goes on.
  */
 #include <setjmp.h>
@@ -23,11 +24,14 @@
 #include "proxy/base/random.h"
 #include "test/crash/fault_lib.h"
 #include "test/crash/journal_lib.h"
+#include "test/crash/power_lib.h"
 
 enum { RANDOM_CRASHES = 40 };
 
 static struct fixture f;
 static struct fixture_told *told;
+static struct power *power;
+static struct random dice = { { 11, 12, 13, 14 } };
 
 /* --- the process that ends --------------------------------------------------------------------------------------- */
 
@@ -48,7 +52,7 @@ static void
 live(struct fixture *c)
 {
     fault_set(FAULT_PWRITE, "segment-", 6, 3, 0);
-    fault_set(FAULT_FDATASYNC, "segment-", 9, 1, EIO);
+    fault_set(FAULT_FDATASYNC, "segment-", 9, 4, EIO); /* some of them in the other thread */
     if (fixture_open(c) || c->is_wrong)
         _exit(2);
     fill_and_trim(c, 2);
@@ -77,6 +81,7 @@ start(const char *point)
         child.acknowledged = 0;
         child.lazy_us = 1000;
         child.want_from = 1;
+        power_begin(power);
         if (point && !crash_point_arm(point))
             _exit(5);
         live(&child);
@@ -113,6 +118,7 @@ static int
 begin(void **state)
 {
     told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    power = power_new();
     return told == MAP_FAILED ? -1 : fixture_begin(&f);
 }
 
@@ -120,6 +126,7 @@ static int
 end(void **state)
 {
     munmap(told, sizeof(*told));
+    power_free(power);
     return fixture_end(&f);
 }
 
@@ -142,7 +149,11 @@ end_at(const char *name, unsigned times)
 static void
 test_each_point(void **state)
 {
-    static const unsigned times[] = { 1, 2, 5, 1 };
+    static const struct {
+        unsigned times;
+        enum power_loss loss;
+    } ways[] = { { 1, POWER_STAYS }, { 2, POWER_TAKES_ALL }, { 1, POWER_TAKES_SOME }, { 5, POWER_TAKES_SOME },
+        { 3, POWER_STAYS } };
 
     for (unsigned p = CRASH_NONE + 1; p < CRASH_POINTS; p++) {
         const char *name = crash_point_name(p);
@@ -153,12 +164,13 @@ test_each_point(void **state)
         remove_files(f.dir);
         /* There is a tail to be written again after a batch that nobody was told of. */
         if (str_starts(str_from(name), STR("recovery.")))
-            assert_true(end_at("journal.after_sync", 15));
-        for (unsigned i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
-            bool is_hit = end_at(name, times[i]);
+            assert_true(end_at("journal.before_sync", 15));
+        for (unsigned i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+            bool is_hit = end_at(name, ways[i].times);
 
             if (i == 0 && !is_hit)
                 fail_msg("nothing comes by %s", name);
+            power_cut(power, f.dir, &dice, ways[i].loss);
             look(name);
         }
     }
@@ -167,18 +179,18 @@ test_each_point(void **state)
 static void
 test_random_moments(void **state)
 {
-    struct random random = { { 11, 12, 13, 14 } };
-
     memset(told, 0, sizeof(*told));
+    remove_files(f.dir);
     for (unsigned i = 0; i < RANDOM_CRASHES; i++) {
         pid_t pid = start(NULL);
         int status;
 
-        poll(NULL, 0, (int)(random_next(&random) % 60));
+        poll(NULL, 0, (int)(random_next(&dice) % 60));
         kill(pid, SIGKILL);
         assert_int_equal(waitpid(pid, &status, 0), pid);
         if (WIFEXITED(status))
             assert_int_equal(WEXITSTATUS(status), 0);
+        power_cut(power, f.dir, &dice, (enum power_loss)(random_next(&dice) % 3));
         look("a random moment");
     }
 }
