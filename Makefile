@@ -173,8 +173,15 @@ $(BUILD)/bench/%: test/bench/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
 
+# Logs that the journal is compared with: those that are installed.
+LOG_PEERS := $(if $(wildcard /usr/include/sqlite3.h),$(BUILD)/bench/sqlite_load) $(if $(wildcard /usr/include/rocksdb/c.h),$(BUILD)/bench/rocksdb_load)
+
+$(BUILD)/bench/sqlite_load $(BUILD)/bench/rocksdb_load: $(BUILD)/bench/%_load: test/bench/peers/%_load.c test/bench/journal_load.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< -l$(subst sqlite,sqlite3,$*) -lm -pthread
+
 # BENCH_ARGS: see test/bench/bench.py --help.
-bench: all $(BENCHES) $(LOADS)
+bench: all $(BENCHES) $(LOADS) $(LOG_PEERS)
 	BUILD=$(BUILD) python3 test/bench/bench.py --json $(BUILD)/bench/results.json $(BENCH_ARGS)
 
 # What a request costs in instructions, system calls and allocations; PROFILE=40: and in which functions.

@@ -27,6 +27,7 @@ LIBRARIES = {
     r"maxminddb(_\w+)?\.h": "geoip/geo_db.c",
     r"zlib\.h|brotli/.*|zstd\w*\.h": "proxy/http/coding.c",
     r"cmocka\w*\.h": "test/",
+    r"sqlite3\.h|rocksdb/.*": "test/bench/",
     r"uthash\.h|utlist\.h|utarray\.h|xxhash\.h": "",  # header-only: free
 }
 SYSTEM = re.compile(

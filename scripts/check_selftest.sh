@@ -60,6 +60,7 @@ one 'llhttp outside the parser' proxy/http/h1_write.c 'library: only proxy/http/
 one 'yyjson outside json.c' proxy/route/merge.c 'library: only proxy/base/json.c' <<<'#include <yyjson.h>'
 one 'maxminddb outside geo_db' geoip/geo_trie.c 'library: only geoip/geo_db.c' <<<'#include <maxminddb.h>'
 one 'zlib outside coding' proxy/http/message.c 'library: only proxy/http/coding.c' <<<'#include <zlib.h>'
+one 'a log of others in the product' proxy/store/a.c 'library: only test/bench/' <<<'#include <sqlite3.h>'
 one 'unknown library' proxy/base/a.c 'library: <curl/curl.h> is neither' <<<'#include <curl/curl.h>'
 for name in sprintf strcpy strcat strtok atoi rand localtime system popen usleep; do
     one "banned $name" proxy/base/a.c "banned: $name is banned" <<<"    x = $name(y);"

@@ -51,9 +51,13 @@ check|cppcheck|cmd cppcheck|make check: cppcheck
 check|shellcheck|cmd shellcheck|make check: the scripts
 check|python3|cmd python3|make check: the rules
 check|libcmocka-dev|lib cmocka|make check: headers of the unit tests
+check|libsqlite3-dev|file /usr/include/sqlite3.h|make check: headers of the benches
+check|librocksdb-dev|file /usr/include/rocksdb/c.h|make check: headers of the benches
 bench|nginx|cmd nginx /usr/sbin/nginx|make bench: a peer
 bench|haproxy|cmd haproxy /usr/sbin/haproxy|make bench: a peer, and the floor
 bench|openssl|cmd openssl|make bench: a certificate
+bench|libsqlite3-dev|file /usr/include/sqlite3.h|make bench: a log to compare the journal with
+bench|librocksdb-dev|file /usr/include/rocksdb/c.h|make bench: another one
 bench|python3|cmd python3|make bench
 fuzz|clang|tool clang 14 21|compiles the fuzzers
 fuzz|libclang-rt-dev|fuzzer|libFuzzer and the sanitizers'

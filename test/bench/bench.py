@@ -68,6 +68,8 @@ WORKLOADS = {
 }
 HANDSHAKES = {"e-full": ("full handshakes", []), "e-resumed": ("resumed handshakes", ["--resume"])}
 PER_CPU_SECOND = "handshakes per CPU second"
+# The journal against other logs, in the same directory: records of 4 KiB, so many a commit, each commit synced.
+LOGS, LOG_RECORDS, LOG_RATE = ("journal", "sqlite", "rocksdb"), (64, 1), "records per second"
 # What the programs for single decisions print, the worst of which counts, and the most that is wanted.
 DECISIONS = {"place of an address, hot": (r"geo\.place\.v[46]\.hot, ns", 50), "place of an address, cold": (r"geo\.place\.v[46]\.cold, ns", 400),
              "plan, 20 clusters, 200 lines": (r"plan\.decide\..*", 1000)}
@@ -83,7 +85,7 @@ class Bench:
             raise SystemExit("bench: two cores are needed, one for the proxies and one for the load")
         self.proxy_core, self.load_core = cores[0], cores[1]
         self.directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="sextant-bench-"))
-        self.results, self.proxies, self.missing = {}, {}, []
+        self.results, self.proxies, self.missing, self.disk = {}, {}, [], ""
         self.descriptors = peers.raise_descriptors()
         self.idle = min(options.idle, (self.descriptors - 1500) // 2)
         if self.idle < options.idle:
@@ -198,6 +200,22 @@ class Bench:
             finally:
                 crowd.stdin.close()
 
+    def run_logs(self, records, turn):
+        """On the disk that the build is on, as /tmp may be memory."""
+        workload = f"j{records}"
+        names = [n for n in LOGS if os.path.exists(f"{peers.BUILD}/bench/{n}_load")]
+        if turn == 0 and len(names) < len(LOGS):
+            print(f"bench: not built: {', '.join(set(LOGS) - set(names))} (scripts/deps.sh bench installs them)", file=sys.stderr)
+        for name in names[turn % len(names):] + names[:turn % len(names)]:
+            with tempfile.TemporaryDirectory(prefix="log-", dir=f"{peers.BUILD}/bench") as directory:
+                self.disk = subprocess.run(["stat", "-f", "-c", "%T", directory], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+                done = subprocess.run([f"{peers.BUILD}/bench/{name}_load", directory, str(records), str(self.options.seconds)],
+                                      stdout=subprocess.PIPE, text=True, check=True, timeout=300)
+            got = json.loads(done.stdout)
+            for figure, key in ((LOG_RATE, "records_per_s"), ("p50 of a commit, us", "p50_us"), ("p99 of a commit, us", "p99_us"),
+                                ("bytes written per byte", "written_per_byte")):
+                self.keep(workload, name, figure, got[key])
+
     def run_decisions(self):
         for program, *arguments in (("geo_bench", f"{self.directory}/networks.mmdb"), ("plan_bench",)):
             done = subprocess.run([f"{peers.BUILD}/bench/{program}", *arguments], stdout=subprocess.PIPE, text=True, cwd=peers.ROOT,
@@ -221,6 +239,8 @@ class Bench:
                         self.run_decisions()
                 elif workload in WORKLOADS:
                     self.run_load(workload, turn)
+                elif workload[0] == "j":
+                    self.run_logs(int(workload[1:]), turn)
                 elif workload in HANDSHAKES:
                     self.run_handshakes(workload, turn)
                 elif workload == "g":
@@ -274,6 +294,8 @@ def goals(bench):
         for p, label in (("p50_us", "p50"), ("p99_us", "p99"), ("p999_us", "p99.9")):
             mine, other = added(bench, share, "sextant", p), added(bench, share, "haproxy", p)
             add(f"(i) {label} added at {share} % load against haproxy", mine / other if mine and other else None, "<=", 1)
+    for other, limit in (("sqlite", 5), ("rocksdb", 3)):
+        add(f"(j64) journal, 64 records of 4 KiB a commit, against {other}", ratio(bench, "j64", LOG_RATE, "journal", other), ">=", limit)
     figures = bench.results.get("decisions", {}).get("sextant", {})
     for what, (names, limit) in DECISIONS.items():
         add(what, max((spread(v) for name, v in figures.items() if re.fullmatch(names, name)), default=None), "<=", limit, "ns")
@@ -286,7 +308,7 @@ def goals(bench):
 def print_report(bench, rows):
     print("\nmedians (least to greatest)")
     for workload, by_proxy in bench.results.items():
-        title = {**WORKLOADS, **HANDSHAKES}.get(workload, ({"g": "idle connections", "decisions": "single decisions"}.get(workload, f"open loop at {workload[1:]} %"),))[0]
+        title = {**WORKLOADS, **HANDSHAKES}.get(workload, ({"g": "idle connections", "decisions": "single decisions", **{f"j{n}": f"{n} records of 4 KiB a commit, on {bench.disk}" for n in LOG_RECORDS}}.get(workload, f"open loop at {workload[1:]} %"),))[0]
         print(f"({workload}) {title}")
         for figure in dict.fromkeys(f for figures in by_proxy.values() for f in figures):
             line = "  ".join(f"{name} {statistics.median(v):.5g} ({min(v):.5g} to {max(v):.5g})"
@@ -305,7 +327,7 @@ def machine():
 
 
 def main():
-    every = [*WORKLOADS, *HANDSHAKES, "g", "i50", "i80", "decisions"]
+    every = [*WORKLOADS, *HANDSHAKES, "g", "i50", "i80", "decisions", *(f"j{n}" for n in LOG_RECORDS)]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="counted time of each run")

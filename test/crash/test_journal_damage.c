@@ -47,6 +47,7 @@ begin(void **state)
 {
     copy_files(base.dir, f.dir);
     f.want_from = 1;
+    f.acknowledged = 0;
     return 0;
 }
 
@@ -142,6 +143,25 @@ flip(const char *name, uint64_t at, unsigned bit)
     char c = (char)(file_get(f.dir, name, at) ^ (char)(1 << bit));
 
     file_put(f.dir, name, at, str_make(&c, 1));
+}
+
+static void
+test_each_use_of_a_file_has_a_stamp_of_its_own(void **state)
+{
+    struct identity identity;
+    struct folder folder;
+    struct buf error = { 0 };
+    struct chain chain;
+
+    assert_int_equal(folder_open_to_read(&folder, base.dir, &error), 0);
+    assert_int_equal(identity_read(&folder, &identity, &error), 0);
+    assert_int_equal(chain_load(&chain, &folder, &identity, &error), 0);
+    assert_int_equal(chain.n_segments, 3);
+    assert_true(
+        chain.segments[0].stamp != chain.segments[1].stamp && chain.segments[1].stamp != chain.segments[2].stamp);
+    assert_true(chain.segments[0].stamp != chain.segments[2].stamp && chain.segments[0].stamp > UINT32_MAX);
+    chain_fini(&chain);
+    folder_close(&folder);
 }
 
 /* --- torn ends --------------------------------------------------------------------------------------------------- */
@@ -364,11 +384,78 @@ test_files_of_others(void **state)
     assert_int_equal(f.covers_lsn, 0);
 }
 
+/* Trimmed as far as its owner lets it, with the checkpoints 60 and 90. */
+static void
+make_trimmed(void)
+{
+    expect_opens_with(47);
+    fixture_append_all(&f, 50, 2000);
+    fixture_checkpoint(&f, 60);
+    fixture_checkpoint(&f, 90);
+    journal_trim(f.journal, 97);
+    end(NULL);
+    f.want_from = 0;
+}
+
+static void
+test_a_damaged_checkpoint_has_one_behind_it(void **state)
+{
+    make_trimmed();
+    assert_int_equal(fixture_open(&f), 0);
+    assert_int_equal(f.covers_lsn, 90);
+    end(NULL);
+    flip("checkpoint-1", 100, 3); /* number 3: the newest */
+    assert_int_equal(fixture_open(&f), 0);
+    assert_false(f.is_wrong);
+    assert_int_equal(f.covers_lsn, 60);
+    assert_int_equal(f.from_lsn, 61);
+    assert_int_equal(f.last_seen, 97);
+    end(NULL);
+    flip("checkpoint-0", 40, 3);
+    expect_refused("were trimmed, and no checkpoint covers them: checkpoint-0: the sum of its header is wrong");
+    begin(NULL);
+    flip("checkpoint-1", 20, 0);
+    expect_opens_with(47); /* nothing was trimmed, so none is needed */
+    assert_int_equal(f.covers_lsn, 0);
+}
+
+static void
+test_each_byte_of_a_checkpoint(void **state)
+{
+    make_trimmed();
+    for (size_t at = 0; at < 96 + 1000; at += at < 96 ? 1 : 37) {
+        flip("checkpoint-1", at, (unsigned)(at % 8));
+        assert_int_equal(fixture_open(&f), 0);
+        assert_int_equal(f.covers_lsn, 60);
+        end(NULL);
+        flip("checkpoint-1", at, (unsigned)(at % 8));
+    }
+    file_cut(f.dir, "checkpoint-1", 500);
+    assert_int_equal(fixture_open(&f), 0);
+    assert_int_equal(f.covers_lsn, 60);
+}
+
+/* The files are those of an earlier moment, a checkpoint apart, which knows better. */
+static void
+test_an_end_that_a_checkpoint_knows_to_be_too_early(void **state)
+{
+    char fresh[SMALL_SEGMENT] = { 0 };
+    struct where w = where_is(47);
+
+    expect_opens_with(47);
+    fixture_append_all(&f, 2, 10);
+    fixture_checkpoint(&f, 40);
+    end(NULL);
+    file_put(f.dir, w.name, w.at + w.bytes, str_make(fresh, SMALL_SEGMENT - w.at - w.bytes));
+    expect_refused("LSN 48 cannot be read: no record begins there; it was durable: a checkpoint was written at LSN 49");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_as_it_was_left, begin, end),
+        cmocka_unit_test(test_each_use_of_a_file_has_a_stamp_of_its_own),
         cmocka_unit_test_setup_teardown(test_each_torn_length_of_the_last_batch, begin, end),
         cmocka_unit_test_setup_teardown(test_zeroed_pages, begin, end),
         cmocka_unit_test_setup_teardown(test_each_field_of_a_record_in_the_middle, begin, end),
@@ -377,6 +464,9 @@ main(void)
         cmocka_unit_test_setup_teardown(test_files_cut_short, begin, end),
         cmocka_unit_test_setup_teardown(test_files_that_are_gone, begin, end),
         cmocka_unit_test_setup_teardown(test_files_of_others, begin, end),
+        cmocka_unit_test_setup_teardown(test_a_damaged_checkpoint_has_one_behind_it, begin, end),
+        cmocka_unit_test_setup_teardown(test_each_byte_of_a_checkpoint, begin, end),
+        cmocka_unit_test_setup_teardown(test_an_end_that_a_checkpoint_knows_to_be_too_early, begin, end),
         cmocka_unit_test_setup_teardown(
             test_a_batch_of_which_the_beginning_is_lost, begin, end), /* last: it changes the base */
     };

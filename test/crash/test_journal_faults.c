@@ -129,9 +129,9 @@ test_when_the_next_file_fails_too_all_are_told(void **state)
 static void
 test_the_directory_cannot_be_synced(void **state)
 {
-    wait_for(has_spares); /* whose making syncs the directory too */
+    wait_for(has_spares);
     fault_set(FAULT_FDATASYNC, "segment-", 0, 1, EIO);
-    fault_set(FAULT_FSYNC, "/", 0, 1, EIO);
+    fault_set(FAULT_FSYNC, "/", 0, 1000, EIO);
     fixture_append_all(&f, 2, 0);
     assert_int_equal(f.last_error, -EIO);
     journal_close(&f.journal);
