@@ -82,7 +82,7 @@ touch_query_of(struct str query, struct arena *arena, struct touch_query *ret_qu
         if (member == WAIT)
             continue;
         buf_putc(&waiting, '&');
-        buf_append(&waiting, key.p, (size_t)((value.len ? value.p + value.len : key.p + key.len) - key.p));
+        buf_append(&waiting, key.p, (size_t)(value.p + value.len - key.p));
     }
     q.waiting = arena_str(arena, buf_str(&waiting));
     buf_fini(&waiting);

@@ -353,7 +353,7 @@ static const struct {
     { "ordering=strong&wait=false&timeout=5", "wait=true&ordering=strong&timeout=5", false, true, 5, TOUCH_STRONG },
     { "w%61it=true&timeout=%35", "wait=true&timeout=%35", true, true, 5, TOUCH_WEAK },
     { "timeout=0&ordering=medium", "wait=true&timeout=0&ordering=medium", false, true, 0, TOUCH_MEDIUM },
-    { "&&x=1&y&z=", "wait=true&x=1&y&z", false, false, 0, TOUCH_WEAK },
+    { "&&x=1&y&z=", "wait=true&x=1&y&z=", false, false, 0, TOUCH_WEAK },
     { "wait=", NULL, false, false, 0, TOUCH_WEAK },
     { "wait", NULL, false, false, 0, TOUCH_WEAK },
     { "wait=True", NULL, false, false, 0, TOUCH_WEAK },
