@@ -42,6 +42,7 @@ test|curl|cmd curl|the requests of the tour
 test|python3|cmd python3|end-to-end tests
 test|python3-venv|venv|Python packages of the tests, in build/venv
 test|valgrind|cmd valgrind|start, serve and stop without a leak
+test|spin|cmd spin|models of write fan-out, checked whole
 test|nodejs|node|the JavaScript client, end to end
 test|npm|cmd npm|packages of the JavaScript tests
 test|chromium|browser|the page of the admin listener, in a browser
