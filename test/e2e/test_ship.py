@@ -262,6 +262,27 @@ def test_refused_points(both):
     assert ship(source, target, "absent", [1])["read"]["status"] == 404
 
 
+def test_a_refusal_of_many_may_leave_some(pair):
+    """Which ones depends on the order of a hash map: halves find the one that is refused, and nothing else is lost."""
+    source, target = pair
+    both = {"a": {"size": 1, "distance": "Dot"}, "b": {"size": 1, "distance": "Dot"}}
+    assert call(source, "PUT", "/collections/books", {"vectors": both})[0] == 200
+    assert call(target, "PUT", "/collections/books", {"vectors": {"a": both["a"]}})[0] == 200
+    put(source, "books", [f'{{"id":{i},"vector":{{"{"b" if i == 5 else "a"}":[{i}]}}}}' for i in range(8)])
+    waiting, refused = [list(range(8))], []
+    while waiting:
+        ids = waiting.pop()
+        part, = ship(source, target, "books", ids)["write"]
+        assert part["kind"] in ("ok", "refused") and part["status"] in (200, 400), part
+        if part["kind"] == "refused" and len(ids) == 1:
+            refused += ids
+        elif part["kind"] == "refused":
+            waiting += [ids[:len(ids) // 2], ids[len(ids) // 2:]]
+    assert refused == [5]
+    others = [i for i in range(8) if i != 5]
+    assert text_of(target, "books", others) == text_of(source, "books", others)
+
+
 def test_limits_of_a_strict_target(both):
     """Who ships asks for them first: what is beyond is refused as a whole."""
     source, target = both
@@ -322,12 +343,13 @@ def test_a_write_that_waits_too_long_is_applied_all_the_same(both):
 def test_a_late_request_lands_after_it_was_given_up(both):
     """Why `later` is told: what got no answer comes into force after its successor."""
     source, target = both
-    target.faults(match="/points", delay=5, times=1)
+    target.faults(match="/points", hold=True, times=1)
     assert ship(source, target, "books", [1], timeout_ms=1000)["write"][0]["later"] is True
     put(source, "books", ['{"id":1,"vector":[8,8],"payload":{"newer":true}}'])
     assert kinds(ship(source, target, "books", [1])) == {"1": "ok"}
     newer = text_of(target, "books", [1])
     assert newer == text_of(source, "books", [1])
+    assert target.control(release=True)["held"] == 0
     wait_for(lambda: text_of(target, "books", [1]) != newer, 20, "the late request")
     assert kinds(ship(source, target, "books", [1])) == {"1": "ok"}
     assert text_of(target, "books", [1]) == newer

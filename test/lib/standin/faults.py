@@ -6,6 +6,7 @@ delay       seconds before an answer;  match: only for paths that contain this t
 status      answer with this status;  times: only for the next so many requests
 reset       "before" (on the request's head), "after" (once it was applied, no answer) or "half" (half an answer, then reset)
 black_hole  true: requests are read and never answered
+hold        true: requests are read, and handled when the control port says {"release": true}, whether the client is still there or not
 drip        bytes a second of answer bodies
 late        seconds between accepting a write with wait=false and applying it
 body        answer with this text (status 200 unless `status` says otherwise); fields: more header fields of such an answer
@@ -14,16 +15,28 @@ queue, color  what collections say of the length of their update queue and their
 """
 import asyncio
 
-DEFAULTS = {"latency": 0.0, "delay": 0.0, "match": "", "status": 0, "times": 0, "reset": "", "black_hole": False, "drip": 0,
-            "late": 0.0, "error_text": "made to fail", "body": "", "fields": {}, "write_status": "", "queue": 0, "color": "green"}
+DEFAULTS = {"latency": 0.0, "delay": 0.0, "match": "", "status": 0, "times": 0, "reset": "", "black_hole": False, "hold": False,
+            "drip": 0, "late": 0.0, "error_text": "made to fail", "body": "", "fields": {}, "write_status": "", "queue": 0,
+            "color": "green"}
 
 
 class Faults:
     def __init__(self):
+        self.held = []
         self.clear()
 
     def clear(self):
         self.values = dict(DEFAULTS)
+
+    async def wait_for_release(self):
+        event = asyncio.Event()
+        self.held.append(event)
+        await event.wait()
+
+    def release(self):
+        for event in self.held:
+            event.set()
+        self.held.clear()
 
     def set(self, changes):
         unknown = set(changes) - set(DEFAULTS)
@@ -41,7 +54,7 @@ class Faults:
         """Does a fault of one request (status, reset, delay) apply to this one? Counts it if so."""
         if self.match and self.match not in path:
             return False
-        if not (self.status or self.reset or self.delay or self.black_hole or self.body):
+        if not (self.status or self.reset or self.delay or self.black_hole or self.hold or self.body):
             return False
         if self.times > 0:
             self.values["times"] -= 1

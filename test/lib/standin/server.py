@@ -145,6 +145,8 @@ class Connection:
                 self.server.note(head, body, self.peer)
                 if faulty and self.faults.black_hole:
                     await asyncio.Event().wait()
+                if faulty and self.faults.hold:
+                    await self.faults.wait_for_release()
                 made_up = self.faults.answer() if faulty else None
                 reply = self.made_up(*made_up) if made_up else self.answer(head, body)
         elif head.length or head.is_chunked:
@@ -404,13 +406,15 @@ class Server:
             await self.close()
         if c.get("refuse") is False:
             await self.open(self.port)
+        if c.get("release"):
+            self.faults.release()
         if c.get("clear_log"):
             self.log.clear()
         if c.get("tls"):
             self.tls.load_cert_chain(*self.tls_files)  # what the files say now, for new connections
         if "generate" in c:
             self.api.snapshots.generated.update(c["generate"])
-        answer = {"port": self.port, "requests": self.n_requests, "long_bodies": self.long_bodies}
+        answer = {"port": self.port, "requests": self.n_requests, "long_bodies": self.long_bodies, "held": len(self.faults.held)}
         if c.get("log"):
             answer["log"] = self.log
         if c.get("points"):

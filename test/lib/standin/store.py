@@ -2,6 +2,7 @@
 """Collections and their points."""
 import copy
 import itertools
+import random
 
 from .errors import ApiError, bad_json, invalid, no_collection, no_point, not_found, wrong_input
 from .filters import matches
@@ -175,7 +176,12 @@ class Collection:
 
     def upsert(self, body):
         mode, flt = body.get("update_mode") or "upsert", body.get("update_filter")
-        for point in self.read_points(body):
+        points = {p.id: p for p in self.read_points(body)}.values()
+        if any(isinstance(p.vectors, ApiError) for p in points):
+            points = random.sample(list(points), len(points))  # in the order of a hash map, up to what fails
+        for point in points:
+            if isinstance(point.vectors, ApiError):
+                raise point.vectors
             old = self.points.get(point.id)
             if old is None and mode == "update_only":
                 continue
@@ -204,7 +210,16 @@ class Collection:
             raise bad_json("Invalid PointInsertOperations format")
         if not ids:
             raise ApiError(400, "Bad request: Empty update request")
-        return [Point(i, self.take_vectors(v), copy.deepcopy(p) or {}) for i, v, p in zip(ids, vectors, payloads)]
+        return [Point(i, self.take_or_fail_later(v), copy.deepcopy(p) or {}) for i, v, p in zip(ids, vectors, payloads)]
+
+    def take_or_fail_later(self, vectors):
+        """A name that does not exist is found when the point is written, after others were."""
+        try:
+            return self.take_vectors(vectors)
+        except ApiError as error:
+            if "Not existing vector name" not in error.text:
+                raise
+            return error
 
     def chosen(self, body, may_miss=False):
         """Points of `points`, else of `filter`; an id that is missing fails after its chunk of 32 was done."""
