@@ -198,6 +198,14 @@ marks_shipped(
     return true;
 }
 
+bool
+marks_unsure(const struct marks *m, const struct mark_key *key)
+{
+    uint32_t at = table_find(m, key);
+
+    return at != NO_SLOT && m->slots[at].again > 0;
+}
+
 /* Nothing is at the copy for certain: what was marked and what came since are one again. */
 static void
 put_back(struct marks *m, uint32_t at, enum mark_state state)

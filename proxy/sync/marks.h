@@ -77,10 +77,14 @@ unsigned marks_pick(struct marks *m, unsigned max, struct mark_pick *ret_picks);
 bool marks_take(struct marks *m, const struct mark_key *key, struct mark_pick *ret_pick);
 
 /* The flight landed and the copy has confirmed all of it. `pending`: the oldest write on the point which had no outcome when
- * the read began (NULL: there was none); all before it is at the copy now. `mono_us` is a clock that never jumps. False, and
- * nothing happens: no such flight is in the air. */
+ * the read began (NULL: there was none); all before it is at the copy now, and stays there unless marks_unsure(): only then may
+ * whoever waits for this copy be answered. `mono_us` is a clock that never jumps. False, and nothing happens: no such flight is
+ * in the air. */
 bool marks_shipped(
     struct marks *m, const struct mark_key *key, uint64_t number, const struct mark_age *pending, int64_t mono_us);
+/* An earlier ship of the point may still land, and undo what landed after it, or has landed and is not repaired yet. Asked at the
+ * landing: a landing before the quarantine's end answers nobody, also after it (SYNC in test/crash/ship.pml). */
+bool marks_unsure(const struct marks *m, const struct mark_key *key);
 /* It did not land; ready again, nothing is forgotten. `is_unknown`: it may still land, until marks_again(). */
 bool marks_failed(struct marks *m, const struct mark_key *key, uint64_t number, bool is_unknown);
 /* The copy refuses this very point, for a reason below 256. */

@@ -148,6 +148,7 @@ test_unknown_is_shipped_again(void **state)
     pick = pick_one(m, 7);
     assert_true(land(m, &pick, 0));
     expect(m, 7, MARK_WAITING, 10, true);
+    assert_true(marks_unsure(m, &pick.key));
     expect_oldest(m, MARKS_UNSHIPPED, 0);
     expect_oldest(m, MARKS_OPEN, 10);
     marks_settle(m, 1000 * second_us);
@@ -165,6 +166,7 @@ test_unknown_is_shipped_again(void **state)
     pick = pick_one(m, 7);
     assert_true(land(m, &pick, 0));
     expect(m, 7, MARK_SETTLED, 10, false);
+    assert_false(marks_unsure(m, &pick.key));
     marks_again(m, &pick.key);
     expect(m, 7, MARK_SETTLED, 10, false);
     marks_free(m);
