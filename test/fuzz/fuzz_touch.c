@@ -100,8 +100,9 @@ depth_of(struct json v)
     return deepest + 1;
 }
 
+/* Without escapes; a filter whose keys have some is not looked into, so that more may be known then. */
 static void
-check_printed(enum op_id op, struct json root, const struct touch *t, struct arena *arena)
+check_printed(enum op_id op, struct json root, bool has_escapes, const struct touch *t, struct arena *arena)
 {
     struct buf printed = { 0 };
     struct json_writer w = json_writer(&printed);
@@ -112,12 +113,17 @@ check_printed(enum op_id op, struct json root, const struct touch *t, struct are
         return;
     json_put_value(&w, root);
     assert(touch_of(op, buf_str(&printed), arena, &again, &error) == FAIL_NONE);
+    for (unsigned i = 0; i < t->n_points; i++)
+        assert(holds(&again, &t->points[i].id));
+    if (has_escapes)
+        goto out;
     assert(again.kind == t->kind && again.flags == t->flags && again.n_parts == t->n_parts);
     assert(again.n_points == t->n_points && again.n_shard_keys == t->n_shard_keys);
     for (unsigned i = 0; i < t->n_points; i++) {
         assert(point_eq(&again.points[i].id, &t->points[i].id));
         assert(again.points[i].shard_key == t->points[i].shard_key);
     }
+out:
     buf_fini(&printed);
 }
 
@@ -129,7 +135,7 @@ check_accepted(enum op_id op, struct str body, const struct touch *t, struct are
     check_order(t);
     if (doc) { /* not with half a surrogate pair in it, say: then Qdrant doesn't take it either */
         check_tree(t, json_root(doc));
-        check_printed(op, json_root(doc), t, arena);
+        check_printed(op, json_root(doc), str_find(body, '\\') >= 0, t, arena);
     }
     for (unsigned i = 0; i < t->n_parts; i++)
         check_order(&t->parts[i].touch);
