@@ -134,6 +134,8 @@ run_plan(struct transaction *t)
     case PLAN_SCHEMA:
         if (t->plan.n_candidates == 1)
             transaction_forward(t);
+        else if (transaction_needs_gate(t))
+            transaction_gate(t);
         else
             transaction_schema(t);
         return;
@@ -421,6 +423,8 @@ transaction_client_gone(struct transaction *t)
     group_cancel(&t->group);
     group_cancel(&t->configs);
     transaction_fanout_detach(t);
+    if (t->gate)
+        transaction_end_gate(t, t->is_gate_open ? GATE_UNKNOWN : GATE_UNCHANGED);
     if (t->has_begun && t->phase != PHASE_OVER) {
         t->record.fail = FAIL_CLIENT_GONE;
         if (t->phase < PHASE_ANSWERING)

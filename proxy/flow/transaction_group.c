@@ -181,6 +181,17 @@ fetch_configs(struct transaction *t)
         start_part(t, &t->configs, i, spec, &t->plan.candidates[i], 1);
 }
 
+/* Did every cluster say what it did? */
+static enum gate_outcome
+gate_outcome(const struct transaction *t, const struct part *parts, unsigned n, enum schema_verdict verdict)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (parts[i].fail != FAIL_NONE || parts[i].status >= 500 || parts[i].status == 408)
+            return GATE_UNKNOWN;
+    }
+    return t->op.id == OP_DELETE_COLLECTION && verdict != SCHEMA_FAILED ? GATE_GONE : GATE_UNCHANGED;
+}
+
 static void
 conclude_schema(struct transaction *t, const struct part *configs)
 {
@@ -194,6 +205,7 @@ conclude_schema(struct transaction *t, const struct part *configs)
         fetch_configs(t);
         return;
     }
+    transaction_end_gate(t, gate_outcome(t, parts, g->n, verdict));
     if (verdict == SCHEMA_FAILED) {
         fail_schema(t, parts, g->n, index);
         return;

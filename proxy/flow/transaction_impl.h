@@ -10,6 +10,7 @@
 #include "proxy/route/auth.h"
 #include "proxy/route/merge.h"
 #include "proxy/route/plan.h"
+#include "proxy/sync/gate.h"
 #include "proxy/sync/owner.h"
 
 /*
@@ -52,6 +53,8 @@ struct transaction {
     struct message configs_head;
     struct body no_body;
     bool leg_is_paused;
+    struct gate *gate;        /* for a change of schema; NULL: none */
+    bool is_gate_open;        /* it is ours; else the owner's */
     struct order *order;      /* at the owner of the home; NULL: none */
     struct str outcome, done; /* of a write that fans out: told in the answer's head */
 
@@ -95,6 +98,12 @@ void transaction_note_try(struct transaction *t, const struct leg_try *try);
 bool transaction_fans_out(const struct transaction *t);
 void transaction_fanout(struct transaction *t);        /* the body is there */
 void transaction_fanout_detach(struct transaction *t); /* nobody waits for the answer any more */
+
+/* transaction_gate.c */
+bool transaction_needs_gate(const struct transaction *t);
+void transaction_gate(struct transaction *t); /* then transaction_schema() */
+/* The change was made, or was not. Also without a gate: then what the owner knows of collections is asked anew. */
+void transaction_end_gate(struct transaction *t, enum gate_outcome outcome);
 
 /* transaction_group.c */
 void transaction_lists(struct transaction *t);

@@ -32,7 +32,7 @@ lane_publish(struct lane *l)
     v->parked = marks_count(m, MARK_PARKED);
     v->settled = marks_count(m, MARK_SETTLED);
     v->marks = marks_count(m, MARK_READY) + marks_count(m, MARK_FLYING) + marks_count(m, MARK_DELAYED) + v->parked;
-    snprintf(v->trouble, sizeof(v->trouble), "%s", l->trouble);
+    snprintf(v->trouble, sizeof(v->trouble), "%s", l->trouble[0] ? l->trouble : l->doubt);
     l->shared.oldest_wall_us = has_oldest ? oldest.wall_us : 0;
     pthread_mutex_unlock(&l->shared.lock);
 }
@@ -124,11 +124,13 @@ lane_may_ship(struct lane *l, uint32_t collection, bool *ret_is_spread)
 void
 lane_run(struct lane *l)
 {
-    while (
-        l->n_flights < FLIGHTS_MAX && !timer_is_set(&l->rest) && !l->home->owner->is_ending && home_may_send(l->home)) {
-        if (!flight_start(l))
-            break;
-    }
+    const struct home *h = l->home;
+    bool may_start = !h->owner->is_ending && LIST_EMPTY(&h->gates) && home_may_send(h);
+
+    lane_begin_check(l);
+    may_start = may_start && l->check == LANE_SHIPS;
+    while (may_start && l->n_flights < FLIGHTS_MAX && !timer_is_set(&l->rest))
+        may_start = flight_start(l);
     lane_publish(l);
 }
 
@@ -205,6 +207,7 @@ home_lane(struct home *h, struct str copy)
     l = MEM_NEW(struct lane);
     l->home = h;
     l->copy = mem_dup(copy.p, copy.len);
+    l->noted_lsn = LANE_NOT_NOTED;
     l->marks = marks_new(SIZE_MAX, &o->hash_key);
     l->catalog = catalog_new(o->up, copy);
     LIST_INIT(&l->flights);
@@ -232,6 +235,7 @@ lane_free(struct lane *l)
         LIST_REMOVE(check, entry);
         mem_free(check);
     }
+    lane_check_fini(l);
     LIST_REMOVE(l, entry);
     timer_fini(&l->rest);
     catalog_free(l->catalog);

@@ -13,6 +13,10 @@ void lane_rest(struct lane *l, int64_t least_us);   /* something failed: nothing
 bool lane_may_ship(
     struct lane *l, uint32_t collection, bool *ret_is_spread); /* false: it was blocked, until that is known */
 
+/* lane_check.c */
+void lane_begin_check(struct lane *l); /* unless it is under way, or done */
+void lane_check_fini(struct lane *l);
+
 /* lane_flight.c */
 bool flight_start(struct lane *l);    /* with what is marked; false: nothing is */
 void flight_cancel(struct flight *f); /* frees it; its marks stay in the air */

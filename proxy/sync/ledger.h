@@ -40,6 +40,7 @@ struct ledger_hold {
 /* Lives inside its owner, zeroed before ledger_gate(). */
 struct ledger_gate {
     uint32_t collection;
+    bool is_schema; /* the owner's: whose it is */
     bool is_queued, is_open;
     TAILQ_ENTRY(ledger_gate) entry;
 };

@@ -130,6 +130,18 @@ struct news {
 };
 
 static void
+check_copies(struct owner *o)
+{
+    struct home *h;
+    struct lane *l;
+
+    LIST_FOREACH (h, &o->homes, entry) {
+        LIST_FOREACH (l, &h->lanes, entry)
+            lane_check_again(l);
+    }
+}
+
+static void
 take_news(void *arg)
 {
     struct news *n = arg;
@@ -138,6 +150,7 @@ take_news(void *arg)
         upstream_set_fleet(n->owner->up, n->fleet);
         fleet_unref(n->fleet);
         add_homes(n->owner);
+        check_copies(n->owner);
     }
     if (n->backend) {
         upstream_backend_fell(n->owner->up, n->backend);

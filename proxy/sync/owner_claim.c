@@ -6,6 +6,7 @@
  *   claimed ─▶ recorded (identity, durable) ─▶ may send, as long as renewals are confirmed
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "proxy/base/clock.h"
 #include "proxy/obs/events.h"
@@ -25,17 +26,37 @@ on_recorded(uint64_t lsn, int error, void *arg)
     home_run(h);
 }
 
-static void
-record(struct home *h)
+const char *
+owner_identity(const struct owner *o, const char *cluster)
 {
-    struct record_identity identity = { str_from(h->name), str_from(claim_identity(h->claim)) };
+    for (unsigned i = 0; i < o->known.n; i++) {
+        if (strcmp(o->known.rows[i].name, cluster) == 0)
+            return o->known.rows[i].identity;
+    }
+    return "";
+}
+
+bool
+owner_can_learn(const struct owner *o, struct str cluster)
+{
+    for (unsigned i = 0; i < o->known.n; i++) {
+        if (str_eq(str_from(o->known.rows[i].name), cluster))
+            return true;
+    }
+    return o->known.n < CLUSTERS_MAX && cluster.len < IDENTITIES_NAME_MAX;
+}
+
+void
+owner_record_identity(struct owner *o, const char *cluster, const char *identity, journal_done_fn *done, void *arg)
+{
+    struct record_identity record = { str_from(cluster), str_from(identity) };
     struct buf bytes = { 0 };
     struct str part;
 
-    snprintf(h->identity, sizeof(h->identity), "%s", claim_identity(h->claim));
-    record_put_identity(&identity, &bytes);
+    identities_add(&o->known, str_from(cluster), identity);
+    record_put_identity(&record, &bytes);
     part = buf_str(&bytes);
-    journal_append(h->owner->journal, RECORD_IDENTITY, 0, false, &part, 1, on_recorded, h);
+    journal_append(o->journal, RECORD_IDENTITY, 0, false, &part, 1, done, arg);
     buf_fini(&bytes);
 }
 
@@ -47,10 +68,10 @@ on_change(void *arg)
 
     if (claim_state(h->claim) == TENURE_HELD && !h->has_held) {
         h->has_held = true;
-        if (h->identity[0])
+        if (owner_identity(h->owner, h->name)[0])
             h->is_recorded = true;
         else
-            record(h);
+            owner_record_identity(h->owner, h->name, claim_identity(h->claim), on_recorded, h);
         log_info("home %s: its claim is held", h->name);
     }
     if (trouble.len && !str_eq(trouble, str_from(h->trouble))) {
@@ -67,14 +88,16 @@ home_claim(struct home *h)
 {
     struct journal_stats stats;
     char uuid[UUID_TEXT_BYTES];
-    struct claim_spec spec = { .home = str_from(h->name), .journal = uuid, .identity = h->identity };
+    struct claim_spec spec = {
+        .home = str_from(h->name), .journal = uuid, .identity = owner_identity(h->owner, h->name)
+    };
 
     if (h->claim)
         return;
     journal_stats(h->owner->journal, &stats);
     journal_uuid_print(&stats.uuid, uuid);
     spec.starts = stats.starts;
-    spec.has_claimed = h->identity[0] != '\0';
+    spec.has_claimed = spec.identity[0] != '\0';
     spec.lsn = stats.last_lsn;
     spec.floor_lsn = h->floor_lsn;
     h->claim = claim_new(h->owner->up, &spec, on_change, h);
@@ -109,7 +132,7 @@ home_renew(struct home *h, int64_t now_us)
         if (h->floors[i].at_us <= h->answered_us - REWIND_US && h->floors[i].lsn > h->floor_lsn)
             h->floor_lsn = h->floors[i].lsn;
     }
-    claim_set_lsn(h->claim, journal_last(h->owner->journal), h->floor_lsn);
+    claim_set_lsn(h->claim, journal_durable(h->owner->journal), h->floor_lsn);
 }
 
 bool

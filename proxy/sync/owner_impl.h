@@ -11,6 +11,7 @@
 #include "proxy/store/journal.h"
 #include "proxy/sync/catalog.h"
 #include "proxy/sync/claim.h"
+#include "proxy/sync/identities.h"
 #include "proxy/sync/ledger.h"
 #include "proxy/sync/lexicon.h"
 #include "proxy/sync/owner.h"
@@ -18,6 +19,7 @@
 enum { LANES_MAX = CLUSTERS_MAX, FLOOR_SAMPLES = 14 };
 
 struct flight;
+struct gate_part;
 struct job;
 
 enum { MARK_BYTES_MOST = 48 };
@@ -58,6 +60,11 @@ struct lane { /* one copy of one home */
     unsigned index;      /* its bit in masks of the home's lanes */
     unsigned n_taints;   /* quarantines of what an earlier process may have sent it */
     int64_t unparked_us; /* when the refused ones were last let try again */
+    enum { LANE_UNCHECKED, LANE_SHIPS, LANE_FOREIGN } check;
+    struct copy_check *checking;
+    struct copy_mark *noting;
+    uint64_t noted_lsn;  /* position in the newest note at the copy */
+    char doubt[160];     /* why it must be compared with home; empty: it need not */
     bool has_overflowed; /* a point could not be marked: the copy lacks something that nobody knows of */
     char trouble[160];
     struct {
@@ -66,6 +73,8 @@ struct lane { /* one copy of one home */
         int64_t oldest_wall_us; /* _locked */
     } shared;
 };
+
+#define LANE_NOT_NOTED UINT64_MAX
 
 struct floor_sample {
     int64_t at_us;
@@ -87,6 +96,7 @@ struct home {
     struct ledger *ledger;
     struct catalog *catalog;
     LIST_HEAD(, lane) lanes;
+    LIST_HEAD(, gate_part) gates;       /* that have their turn: lanes start nothing */
     TAILQ_HEAD(, job) waiting, running; /* those that may not enter yet; all others */
     unsigned n_lanes;
     struct quarantines quarantines; /* its own and those of its lanes */
@@ -101,6 +111,7 @@ struct owner {
     struct upstream *up;
     struct journal *journal;
     struct lexicon *collections, *shard_keys;
+    struct identities known; /* of clusters, as the journal has them */
     struct hash_key hash_key;
     LIST_HEAD(, home) homes;
     uint64_t marked_lsn; /* all records up to it are in the marks */
@@ -147,11 +158,20 @@ void home_check_quarantines(struct home *h);
 void home_drop_quarantines(struct home *h);
 
 /* owner_claim.c */
+const char *owner_identity(const struct owner *o, const char *cluster); /* as the journal knows it; "": it knows none */
+bool owner_can_learn(const struct owner *o, struct str cluster);        /* is there room for its identity? */
+void owner_record_identity(
+    struct owner *o, const char *cluster, const char *identity, journal_done_fn *done, void *arg);
 void home_claim(struct home *h);                 /* from now on, once */
 bool home_may_send(const struct home *h);        /* a write to it, or a ship from it, right now */
 bool home_is_frozen(const struct home *h);       /* it will not be before the next start */
 void home_renew(struct home *h, int64_t now_us); /* tell the claim how far the journal is */
 bool home_release(struct home *h);               /* true: done. Call it again */
+
+/* owner_gate.c */
+void gate_has_turn(struct ledger_gate *turn);
+void home_look_at_gates(struct home *h); /* are their lanes at rest now? */
+void home_end_gates(struct home *h);
 
 /* owner_recover.c */
 int owner_open_journal(struct owner *o, struct buf *ret_error);
@@ -164,6 +184,8 @@ void lane_mark(struct lane *l, const struct mark_key *points, unsigned n, struct
 void lane_outcome(struct lane *l, const struct mark_key *points, unsigned n); /* a write on them has its outcome */
 void lane_run(struct lane *l);                                                /* start what may be shipped */
 void lane_tick(struct lane *l);                                               /* about once a second */
+void lane_check_again(struct lane *l); /* the configuration has changed: is the copy what it was? */
+void lane_leave_note(struct lane *l);  /* at the copy: how far it is */
 bool lane_has(
     const struct lane *l, const struct mark_key *point, uint64_t lsn); /* the copy has it as of that write, or later */
 void lane_promote(struct lane *l, const struct mark_key *points, unsigned n); /* somebody waits for them */

@@ -6,7 +6,7 @@
  * 2. A write without a definite outcome is held, as one whose answer was lost.
  * 3. Every mark may have been in the air: lanes are tainted until the end of a quarantine, then all of them are sent again.
  *
- * A checkpoint:   version, collections, shard keys, homes {name, identity, floor, lanes {copy, marks}, open writes {lsn, time, lanes, points}}
+ * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks}, open writes {lsn, time, lanes, points}}
  */
 #include <errno.h>
 #include <stdio.h>
@@ -151,7 +151,6 @@ put_home(struct home *h, struct buf *out)
     struct open_writer opens = { 0 };
 
     varint_put_str(out, str_from(h->name));
-    varint_put_str(out, str_from(h->identity));
     varint_put(out, h->floor_lsn);
     varint_put(out, h->n_lanes);
     for (unsigned i = 0; i < h->n_lanes; i++)
@@ -174,6 +173,18 @@ on_saved(int error, void *arg)
         journal_trim(o->journal, o->saved_lsn);
 }
 
+static void
+leave_notes(struct owner *o)
+{
+    struct home *h;
+    struct lane *l;
+
+    LIST_FOREACH (h, &o->homes, entry) {
+        LIST_FOREACH (l, &h->lanes, entry)
+            lane_leave_note(l);
+    }
+}
+
 void
 owner_save(struct owner *o)
 {
@@ -186,6 +197,11 @@ owner_save(struct owner *o)
     varint_put(&bytes, CHECKPOINT_FORMAT);
     lexicon_encode(o->collections, &bytes);
     lexicon_encode(o->shard_keys, &bytes);
+    varint_put(&bytes, o->known.n);
+    for (unsigned i = 0; i < o->known.n; i++) {
+        varint_put_str(&bytes, str_from(o->known.rows[i].name));
+        varint_put_str(&bytes, str_from(o->known.rows[i].identity));
+    }
     LIST_FOREACH (h, &o->homes, entry)
         n++;
     varint_put(&bytes, n);
@@ -194,8 +210,21 @@ owner_save(struct owner *o)
     o->is_saving = true;
     o->saved_us = owner_now_us(o);
     o->saved_lsn = o->marked_lsn;
+    leave_notes(o);
     journal_checkpoint(o->journal, o->saved_lsn, buf_str(&bytes), on_saved, o);
     buf_fini(&bytes);
+}
+
+static bool
+learn(struct owner *o, struct str cluster, struct str identity)
+{
+    notes_uuid text;
+
+    if (!notes_is_uuid(identity) || !owner_can_learn(o, cluster))
+        return false;
+    snprintf(text, sizeof(text), STR_FMT, STR_ARG(identity));
+    identities_add(&o->known, cluster, text);
+    return true;
 }
 
 /* --- reading one ------------------------------------------------------------------------------------------------- */
@@ -233,15 +262,13 @@ take_open(struct recovery *r, struct home *h, struct str *in)
 static bool
 take_home(struct recovery *r, struct str *in)
 {
-    struct str name, identity;
+    struct str name;
     uint64_t floor_lsn, n;
     struct home *h;
 
-    if (!varint_take_str(in, &name) || !varint_take_str(in, &identity) || !varint_take(in, UINT64_MAX, &floor_lsn) ||
-        !varint_take(in, LANES_MAX, &n))
+    if (!varint_take_str(in, &name) || !varint_take(in, UINT64_MAX, &floor_lsn) || !varint_take(in, LANES_MAX, &n))
         return false;
     h = owner_add_home(r->owner, name);
-    snprintf(h->identity, sizeof(h->identity), STR_FMT, STR_ARG(identity));
     h->floor_lsn = floor_lsn;
     for (uint64_t i = 0; i < n; i++) {
         if (!take_lane(h, in))
@@ -257,13 +284,28 @@ take_home(struct recovery *r, struct str *in)
 }
 
 static bool
+take_identities(struct owner *o, struct str *in)
+{
+    struct str cluster, identity;
+    uint64_t n;
+
+    if (!varint_take(in, CLUSTERS_MAX, &n))
+        return false;
+    for (uint64_t i = 0; i < n; i++) {
+        if (!varint_take_str(in, &cluster) || !varint_take_str(in, &identity) || !learn(o, cluster, identity))
+            return false;
+    }
+    return true;
+}
+
+static bool
 take_all(struct recovery *r, struct str in)
 {
     struct owner *o = r->owner;
     uint64_t format, n;
 
     if (!varint_take(&in, CHECKPOINT_FORMAT, &format) || format != CHECKPOINT_FORMAT ||
-        !lexicon_decode(o->collections, &in) || !lexicon_decode(o->shard_keys, &in) ||
+        !lexicon_decode(o->collections, &in) || !lexicon_decode(o->shard_keys, &in) || !take_identities(o, &in) ||
         !varint_take(&in, CLUSTERS_MAX, &n))
         return false;
     for (uint64_t i = 0; i < n; i++) {
@@ -316,7 +358,6 @@ replay(struct recovery *r, const struct journal_record *record)
     struct record_outcome outcome;
     struct record_identity identity;
     struct open *open;
-    struct home *h;
 
     switch (record->kind) {
     case RECORD_WRITE:
@@ -334,9 +375,7 @@ replay(struct recovery *r, const struct journal_record *record)
     case RECORD_IDENTITY:
         if (!record_take_identity(record->payload, &identity))
             return false;
-        h = owner_add_home(r->owner, identity.cluster);
-        snprintf(h->identity, sizeof(h->identity), STR_FMT, STR_ARG(identity.identity));
-        return true;
+        return learn(r->owner, identity.cluster, identity.identity);
     default:
         return false;
     }

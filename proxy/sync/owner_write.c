@@ -374,8 +374,13 @@ home_run(struct home *h)
     let_in(h);
     while ((w = ledger_take_ready(h->ledger)))
         job_send(job_of_write(w));
-    while ((gate = ledger_take_gate(h->ledger)))
-        job_open_gate(job_of_gate(gate));
+    while ((gate = ledger_take_gate(h->ledger))) {
+        if (gate->is_schema)
+            gate_has_turn(gate);
+        else
+            job_open_gate(job_of_gate(gate));
+    }
+    home_look_at_gates(h);
     home_look_at_copies(h);
     LIST_FOREACH (lane, &h->lanes, entry)
         lane_run(lane);
@@ -427,6 +432,7 @@ home_end(struct home *h)
 {
     struct job *job, *next;
 
+    home_end_gates(h);
     while ((job = TAILQ_FIRST(&h->waiting)))
         end(job);
     for (job = TAILQ_FIRST(&h->running); job; job = next) {

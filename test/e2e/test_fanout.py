@@ -243,6 +243,62 @@ def test_an_unknown_outcome_holds_its_points(fan):
     assert converged(one)[1][1] == {"n": "after"}
 
 
+def test_a_collection_is_deleted_and_made_again(fan):
+    """What was on its way to a copy must not come into the new collection."""
+    one = fan()
+    for round_ in range(3):
+        for i in range(10):
+            assert upsert(one, 100 * round_ + i)[0] == 200
+        assert ask(one, "DELETE", "/collections/notes")[0] == 200
+        assert ask(one, "PUT", "/collections/notes", VECTORS)[0] == 200
+        assert upsert(one, 7000 + round_)[0] == 200
+        assert set(converged(one)) == {7000 + round_}
+    wait_for(lambda: all(lane["points_waiting"] == 0 for lane in lanes(one)), 10, "idle lanes")
+
+
+def test_a_change_of_schema_waits_for_what_may_come_late(fan):
+    one = fan(quarantine="3s")
+    assert upsert(one, 1)[0] == 200
+    converged(one)
+    wait_for(lambda: all(lane["points_waiting"] == 0 for lane in lanes(one)), 10, "idle lanes")
+    one.regions["eu"].faults(reset="after", times=1, match="/notes/points")
+    assert upsert(one, 1)[0] == 504
+    status, headers, _ = ask(one, "DELETE", "/collections/notes?timeout=1")
+    assert (status, headers["x-sextant-error"]) == (503, "POINT_HELD")
+    assert ask(one, "DELETE", "/collections/notes")[0] == 200
+
+
+def test_an_alias_is_followed(fan):
+    one = fan()
+    assert ask(one, "PUT", "/collections/other", VECTORS)[0] == 200
+    for name in ("notes", "other", "notes"):
+        action = {"actions": [{"delete_alias": {"alias_name": "now"}}, {"create_alias": {"alias_name": "now", "collection_name": name}}]}
+        assert ask(one, "POST", "/collections/aliases", action)[0] == 200
+        body = {"points": [{"id": 1, "vector": [1, 1], "payload": {"in": name}}]}
+        assert ask(one, "PUT", "/collections/now/points?wait=true", body)[0] == 200
+    for collection in ("notes", "other"):
+        wait_for(lambda c=collection: all(points(one, n, c) == {1: ([1.0, 1.0], {"in": c})} for n in one.regions), 10, collection)
+
+
+def test_a_copy_that_is_another_cluster(fan, region):
+    """The journal knows what it shipped to: another cluster under that name gets nothing."""
+    one = fan()
+    assert upsert(one, 1)[0] == 200
+    converged(one)
+    assert one.stop() == 0
+    stranger = region("us", keys={"rw": "key-us"})
+    one.env["SEXTANT_CLUSTERS"] = one.env["SEXTANT_CLUSTERS"].replace(one.regions["us"].url, stranger.url)
+    direct(stranger, "PUT", "/collections/notes", VECTORS)
+    direct(stranger, "PUT", "/collections/_sextant", {"vectors": {}})
+    direct(stranger, "PUT", "/collections/_sextant/points?wait=true", {"points": [
+        {"id": 1, "vector": {}, "payload": {"identity": "6ba7b810-9dad-41d1-80b4-00c04fd430c8"}}]})
+    one.start()
+    assert upsert(one, 2)[0] == 200
+    wait_for(lambda: points(one, "ap") == points(one, "eu"), 20, "the other copy")
+    wait_for(lambda: any("another cluster" in lane["trouble"] for lane in lanes(one)), 20, "the refusal")
+    assert direct(stranger, "GET", "/collections/notes")[2]["result"]["points_count"] == 0
+
+
 def test_home_is_down(fan):
     one = fan()
     assert upsert(one, 1)[0] == 200

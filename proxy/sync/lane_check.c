@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Before a lane ships, and after each change of the configuration: is the copy the cluster that it was, and as this journal
+ * left it? And the note that is left there, so that the next one can tell.
+ *
+ *   UNCHECKED ─▶ asked ─▶ known, or fresh and its identity durable in the journal: SHIPS
+ *       ▲                  └▶ another cluster, or one that stands here under two names: FOREIGN, nothing is sent to it
+ *       └── could not be asked, or the configuration changed
+ */
+#include <stdio.h>
+
+#include "proxy/obs/events.h"
+#include "proxy/store/identity.h"
+#include "proxy/sync/copy_check.h"
+#include "proxy/sync/lane_impl.h"
+#include "proxy/sync/record.h"
+
+enum { CHECK_US = 5 * 1000 * 1000 };
+
+static void
+ships(struct lane *l)
+{
+    l->check = LANE_SHIPS;
+    lane_leave_note(l); /* or a start would take it for one whose note was lost */
+    lane_run(l);
+}
+
+static void
+on_recorded(uint64_t lsn, int error, void *arg)
+{
+    if (error == 0)
+        ships(arg);
+}
+
+static void
+refuse(struct lane *l, struct str why)
+{
+    l->check = LANE_FOREIGN;
+    lane_trouble(l, why);
+    events_add(EVENT_COPY_FOREIGN, str_from(l->copy), STR_FMT, STR_ARG(why));
+}
+
+/* It ships what changes from now on; what it may lack of earlier changes only a comparison can tell. */
+static void
+note_walk(struct lane *l, const char *why)
+{
+    snprintf(l->doubt, sizeof(l->doubt), "it must be compared with home, as %s", why);
+    events_add(EVENT_COPY_DOUBTFUL, str_from(l->copy), "%s", l->doubt);
+}
+
+static void
+on_checked(void *arg, const struct copy_result *r)
+{
+    struct lane *l = arg;
+    struct owner *o = l->home->owner;
+    struct str twin;
+
+    l->checking = NULL;
+    if (r->trouble.len) {
+        lane_trouble(l, r->trouble);
+        lane_rest(l, 0);
+        return;
+    }
+    if (r->verdict == COPY_FOREIGN) {
+        refuse(l, str_from(r->why));
+        return;
+    }
+    if (r->verdict == COPY_WALK)
+        note_walk(l, r->why);
+    if (str_eq(str_from(owner_identity(o, l->copy)), str_from(r->identity))) {
+        ships(l);
+        return;
+    }
+    if (!owner_can_learn(o, str_from(l->copy))) {
+        refuse(l, STR("the journal knows as many clusters as it can; begin a new one"));
+        return;
+    }
+    twin = identities_add(&o->known, str_from(l->copy), r->identity);
+    if (twin.len)
+        refuse(l, STR("two clusters of the configuration are one and the same"));
+    else
+        owner_record_identity(o, l->copy, r->identity, on_recorded, l);
+}
+
+void
+lane_begin_check(struct lane *l)
+{
+    struct owner *o = l->home->owner;
+    struct journal_stats stats;
+    char uuid[UUID_TEXT_BYTES];
+    struct copy_spec spec = {
+        .cluster = str_from(l->copy),
+        .home = owner_identity(o, l->home->name),
+        .journal = uuid,
+        .identity = owner_identity(o, l->copy),
+    };
+
+    if (l->checking || l->check != LANE_UNCHECKED || timer_is_set(&l->rest) || !home_may_send(l->home))
+        return;
+    journal_stats(o->journal, &stats);
+    journal_uuid_print(&stats.uuid, uuid);
+    spec.lsn = stats.durable_lsn;
+    l->checking = copy_check_start(o->up, &spec, CHECK_US, on_checked, l);
+}
+
+void
+lane_check_again(struct lane *l)
+{
+    copy_check_cancel(&l->checking);
+    l->check = LANE_UNCHECKED;
+}
+
+/* --- the note ---------------------------------------------------------------------------------------------------- */
+
+static void
+on_noted(void *arg, struct str trouble)
+{
+    struct lane *l = arg;
+
+    l->noting = NULL;
+    if (trouble.len)
+        l->noted_lsn = LANE_NOT_NOTED;
+}
+
+/* Everything with an LSN up to here is at the copy. */
+static uint64_t
+position_of(const struct lane *l)
+{
+    struct mark_age oldest;
+    uint64_t open = ledger_oldest_lsn(l->home->ledger), position = l->home->owner->marked_lsn;
+
+    if (marks_oldest(l->marks, MARKS_OPEN, &oldest) && oldest.lsn <= position)
+        position = oldest.lsn - 1;
+    return open && open <= position ? open - 1 : position;
+}
+
+void
+lane_leave_note(struct lane *l)
+{
+    struct owner *o = l->home->owner;
+    struct journal_stats stats;
+    struct copy_note note;
+
+    note.position = position_of(l);
+    if (l->noting || l->check != LANE_SHIPS || l->n_taints || l->has_overflowed || note.position == l->noted_lsn ||
+        !home_may_send(l->home))
+        return;
+    journal_stats(o->journal, &stats);
+    journal_uuid_print(&stats.uuid, note.journal);
+    l->noted_lsn = note.position;
+    l->noting = copy_mark_start(
+        o->up, str_from(l->copy), owner_identity(o, l->home->name), &note, CHECK_US, on_noted, l);
+}
+
+void
+lane_check_fini(struct lane *l)
+{
+    copy_check_cancel(&l->checking);
+    copy_mark_cancel(&l->noting);
+}
