@@ -100,7 +100,7 @@ depth_of(struct json v)
     return deepest + 1;
 }
 
-/* Without escapes; a filter whose keys have some is not looked into, so that more may be known then. */
+/* Where neither has escapes: a filter whose keys have some is not looked into, so that less is known of it. */
 static void
 check_printed(enum op_id op, struct json root, bool has_escapes, const struct touch *t, struct arena *arena)
 {
@@ -113,9 +113,7 @@ check_printed(enum op_id op, struct json root, bool has_escapes, const struct to
         return;
     json_put_value(&w, root);
     assert(touch_of(op, buf_str(&printed), arena, &again, &error) == FAIL_NONE);
-    for (unsigned i = 0; i < t->n_points; i++)
-        assert(holds(&again, &t->points[i].id));
-    if (has_escapes)
+    if (has_escapes || str_find(buf_str(&printed), '\\') >= 0)
         goto out;
     assert(again.kind == t->kind && again.flags == t->flags && again.n_parts == t->n_parts);
     assert(again.n_points == t->n_points && again.n_shard_keys == t->n_shard_keys);
