@@ -31,27 +31,11 @@ count_up(char *record)
     memcpy(record, &n, sizeof(n));
 }
 
-/* What this process had written to disks so far; 0 where the kernel keeps no account. */
-static inline double
-written_bytes(void)
-{
-    FILE *file = fopen("/proc/self/io", "r");
-    char line[128];
-    double bytes = 0;
-
-    while (file && fgets(line, sizeof(line), file))
-        if (strncmp(line, "write_bytes: ", 13) == 0)
-            bytes = strtod(line + 13, NULL);
-    if (file)
-        fclose(file);
-    return bytes;
-}
-
 static int
 journal_load(int argc, char **argv)
 {
     static char record[RECORD_BYTES];
-    double *took = calloc(COMMITS_MAX, sizeof(*took)), begin, at, written;
+    double *took = calloc(COMMITS_MAX, sizeof(*took)), begin, at;
     unsigned per_commit, n = 0;
     double seconds;
 
@@ -64,7 +48,6 @@ journal_load(int argc, char **argv)
     log_open(argv[1]);
     for (unsigned i = 0; i < WARM_UP_COMMITS; i++)
         log_commit(record, per_commit);
-    written = written_bytes();
     begin = bench_wall_ns();
     for (at = begin; n < COMMITS_MAX && at - begin < seconds * 1e9; n++) {
         double before = at;
@@ -73,13 +56,10 @@ journal_load(int argc, char **argv)
         at = bench_wall_ns();
         took[n] = at - before;
     }
-    written = written_bytes() - written;
     log_close();
     qsort(took, n, sizeof(*took), bench_order);
-    printf(
-        "{\"records_per_s\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"written_per_byte\": %.3f, \"commits\": %u}\n",
-        n * per_commit / ((at - begin) / 1e9), took[n / 2] / 1e3, took[n - 1 - n / 100] / 1e3,
-        written / ((double)n * per_commit * RECORD_BYTES), n);
+    printf("{\"records_per_s\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"commits\": %u}\n",
+        n * per_commit / ((at - begin) / 1e9), took[n / 2] / 1e3, took[n - 1 - n / 100] / 1e3, n);
     free(took);
     return 0;
 }

@@ -129,6 +129,96 @@ test_trimmed_segments_are_used_again(void **state)
 }
 
 static void
+test_lazy_records_go_with_others_or_after_a_while(void **state)
+{
+    struct journal_stats stats;
+
+    open_ok();
+    f.n_done = 0;
+    for (unsigned i = 0; i < 10; i++)
+        fixture_append(&f, 0, true);
+    assert_int_equal(journal_durable(f.journal), 0);
+    fixture_append(&f, 0, false);
+    fixture_wait(&f, 11);
+    journal_stats(f.journal, &stats);
+    assert_int_equal(stats.commits, 1);
+    fixture_append(&f, 0, true);
+    f.want_done = 1000;        /* nothing that stops the loop before it runs */
+    journal_close(&f.journal); /* what waits is written, and told of */
+    assert_int_equal(f.acknowledged, 12);
+    f.lazy_us = 20000;
+    open_ok();
+    assert_int_equal(f.last_seen, 12);
+    fixture_append(&f, 0, true);
+    fixture_wait(&f, 13);
+    assert_int_equal(f.acknowledged, 13);
+}
+
+static void
+test_sizes(void **state)
+{
+    struct str large, parts[3] = { STR(""), STR_NONE, STR("") };
+    struct journal_record r;
+    struct buf buf = { 0 };
+    char *bytes;
+    size_t most;
+
+    open_ok();
+    most = journal_payload_max(f.journal);
+    assert_in_range(most, SMALL_SEGMENT - 5000, SMALL_SEGMENT);
+    bytes = mem_alloc(most + 1);
+    memset(bytes, 'x', most + 1);
+    large = str_make(bytes, most + 1);
+    assert_int_equal(journal_append(f.journal, 1, 0, false, &large, 1, NULL, NULL), 0);
+    assert_false(journal_has_room(f.journal, most + 1));
+    assert_true(journal_has_room(f.journal, most));
+    large.len = most;
+    assert_int_equal(journal_append(f.journal, 255, 7, true, &large, 1, NULL, NULL), 1);
+    assert_int_equal(journal_append(f.journal, 1, 0, true, parts, 3, NULL, NULL), 2);
+    assert_int_equal(journal_append(f.journal, 1, 0, true, NULL, 0, NULL, NULL), 3);
+    assert_int_equal(journal_append(f.journal, 9, 0, true, &large, 1, NULL, NULL), 4);
+    f.n_done = 0;
+    fixture_append(&f, 10, false);
+    fixture_wait(&f, 1);
+    assert_int_equal(journal_read(f.journal, 1, &r, &buf), 0);
+    assert_true(r.kind == 255 && r.ref == 7 && str_eq(r.payload, large));
+    assert_int_equal(journal_read(f.journal, 3, &r, &buf), 0);
+    assert_int_equal(r.payload.len, 0);
+    assert_int_equal(journal_read(f.journal, 4, &r, &buf), 0);
+    assert_int_equal(r.payload.len, most);
+    mem_free(bytes);
+    buf_fini(&buf);
+}
+
+static void
+test_options_that_make_no_sense(void **state)
+{
+    assert_int_equal(fixture_open_with(&f,
+                         (struct journal_options){ .quota_bytes = 3 * SMALL_SEGMENT, .segment_bytes = SMALL_SEGMENT }),
+        -EINVAL);
+    assert_int_equal(
+        fixture_open_with(&f, (struct journal_options){ .quota_bytes = SMALL_QUOTA, .segment_bytes = 5000 }), -EINVAL);
+    assert_int_equal(
+        fixture_open_with(&f, (struct journal_options){ .quota_bytes = SMALL_QUOTA, .segment_bytes = SMALL_SEGMENT }),
+        -ENOENT);
+    assert_true(str_ends(buf_str(&f.error), STR("there is no journal")));
+}
+
+static void
+test_file_systems(void **state)
+{
+    assert_string_equal(folder_type_refused(0x6969), "NFS");
+    assert_string_equal(folder_type_refused(0xff534d42), "CIFS");
+    assert_string_equal(folder_type_refused((uint64_t)(int32_t)0xff534d42), "CIFS"); /* f_type is signed in places */
+    assert_string_equal(folder_type_refused(0x65735546), "FUSE");
+    assert_null(folder_type_refused(0xef53)); /* ext4 */
+    assert_null(folder_type_refused(0x58465342));
+    assert_null(folder_type_refused(0x794c7630)); /* overlayfs */
+    assert_true(folder_type_is_memory(0x01021994));
+    assert_false(folder_type_is_memory(0xef53));
+}
+
+static void
 test_one_process_has_it(void **state)
 {
     struct fixture other = { .loop = f.loop };
@@ -147,6 +237,10 @@ main(void)
         cmocka_unit_test_setup_teardown(test_what_was_appended_is_there_again, begin, end),
         cmocka_unit_test_setup_teardown(test_records_go_over_segments, begin, end),
         cmocka_unit_test_setup_teardown(test_trimmed_segments_are_used_again, begin, end),
+        cmocka_unit_test_setup_teardown(test_lazy_records_go_with_others_or_after_a_while, begin, end),
+        cmocka_unit_test_setup_teardown(test_sizes, begin, end),
+        cmocka_unit_test_setup_teardown(test_options_that_make_no_sense, begin, end),
+        cmocka_unit_test(test_file_systems),
         cmocka_unit_test_setup_teardown(test_one_process_has_it, begin, end),
     };
 
