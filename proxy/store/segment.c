@@ -211,7 +211,7 @@ segment_may_end(const struct segment_scan *s, uint64_t known_lsn, struct record 
     if (known_lsn > s->lsn || s->durable_lsn > s->lsn || s->goes_on)
         return false;
     for (size_t at = s->at; at + RECORD_HEADER_BYTES <= s->bytes.len; at += RECORD_ALIGN) {
-        struct record r;
+        struct record r = { .lsn = 0 };
         enum record_fault fault = RECORD_ABSENT;
 
         if (le32_get(s->bytes.p + at) == record_magic)
