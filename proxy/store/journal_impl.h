@@ -104,7 +104,8 @@ struct journal {
         uint64_t spares[SPARES_KEPT + 1], next_spare;
         unsigned n_spares;
         bool is_making, is_spare_wanted; /* one is being made; the writer waits for one */
-        int spare_error;
+        int spare_error;                 /* of the last one that could not be made; 0 when one was ready since */
+        bool may_try_again;
 
         uint64_t *trimmed; /* generations that become spare */
         unsigned n_trimmed;

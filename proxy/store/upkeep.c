@@ -110,6 +110,7 @@ upkeep_make_spare(struct journal *j)
     pthread_mutex_lock(&j->shared.lock);
     number = j->shared.next_spare++;
     j->shared.is_making = true;
+    j->shared.may_try_again = false;
     pthread_mutex_unlock(&j->shared.lock);
     folder_spare_name(number, name);
     error = make_file(j, name);
@@ -205,7 +206,7 @@ static bool
 wants_spare_locked(const struct journal *j)
 {
     return !j->shared.is_done && j->shared.n_spares < SPARES_WANTED && upkeep_may_make_locked(j) &&
-           (j->shared.spare_error == 0 || j->shared.is_spare_wanted);
+           (j->shared.spare_error == 0 || j->shared.is_spare_wanted || j->shared.may_try_again);
 }
 
 /* One thing that is to be done, without the lock; false when there is none. Called and left with the lock held. */
@@ -275,7 +276,7 @@ journal_upkeep(void *journal)
             pthread_mutex_unlock(&j->shared.lock);
             look_at_disk(j);
             pthread_mutex_lock(&j->shared.lock);
-            j->shared.spare_error = 0;
+            j->shared.may_try_again = true; /* the error stays until it is none: there is no room before that */
         }
     }
     pthread_mutex_unlock(&j->shared.lock);
