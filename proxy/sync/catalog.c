@@ -149,7 +149,7 @@ on_collection(void *arg, const struct ask_answer *answer)
         found.body = answer->body;
         if (answer->status == 200 && !quiet_read_collection(answer->body, &told))
             found.fail = FAIL_UPSTREAM_PROTOCOL;
-        found.is_spread = told.is_spread;
+        found.told = told;
     }
     finish(item, &found);
 }

@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "proxy/sync/ask.h"
+#include "proxy/sync/quiet.h"
 
 enum { CATALOG_FRESH_US = 5 * 1000 * 1000, CATALOG_USE_US = 10 * 1000 * 1000 };
 
@@ -21,11 +22,11 @@ struct catalog;
 struct catalog_item;
 
 struct catalog_entry {
-    enum fail fail;  /* FAIL_NONE: the rest is known */
-    int status;      /* 200; or home's answer that there is no such collection, or that it cannot say */
-    struct str body; /* that answer */
-    struct str name; /* the collection's own */
-    bool is_spread;  /* over several shards or replicas */
+    enum fail fail;               /* FAIL_NONE: the rest is known */
+    int status;                   /* 200; or home's answer that there is no such collection, or that it cannot say */
+    struct str body;              /* that answer */
+    struct str name;              /* the collection's own */
+    struct quiet_collection told; /* by it: limits, and whether it has several shards or replicas */
     int64_t asked_us;
 };
 

@@ -98,7 +98,7 @@ on_known(void *arg, const struct catalog_entry *entry)
 
 /* Do both sides have the collection? When that is not known, it is blocked until it is. */
 bool
-lane_may_ship(struct lane *l, uint32_t collection, bool *ret_is_spread)
+lane_may_ship(struct lane *l, uint32_t collection, struct quiet_collection *ret_copy)
 {
     struct str name = lexicon_name(l->home->owner->collections, collection);
     struct lane_check *check = MEM_NEW(struct lane_check);
@@ -112,7 +112,7 @@ lane_may_ship(struct lane *l, uint32_t collection, bool *ret_is_spread)
     if (known)
         known = catalog_find(l->catalog, name, &check->wait);
     if (known) {
-        *ret_is_spread = known->is_spread;
+        *ret_copy = known->told;
         mem_free(check);
         return true;
     }

@@ -29,7 +29,7 @@ struct flight {
     struct mark_pick picks[STATE_POINTS_MAX];  /* the rows of `state`, in the same order */
     struct mark_age pending[STATE_POINTS_MAX]; /* lsn 0: none */
     unsigned n;
-    bool is_spread;
+    struct quiet_collection copy; /* its limits there */
     struct ship_read *read;
     struct state *state;
     LIST_HEAD(, landing) landings;
@@ -152,6 +152,21 @@ on_written(void *arg, const struct ship_part *parts, unsigned n_parts)
     flight_end(f);
 }
 
+/* A copy in strict mode refuses whole requests that go beyond its limits. */
+static unsigned
+max_points(const struct quiet_collection *copy)
+{
+    return copy->upsert_max && copy->upsert_max < STATE_POINTS_MAX ? (unsigned)copy->upsert_max : 0;
+}
+
+static int64_t
+timeout_us(const struct quiet_collection *copy)
+{
+    bool is_limited = copy->timeout_max_s && copy->timeout_max_s < TIMEOUT_US / USEC_PER_SEC;
+
+    return is_limited ? (int64_t)copy->timeout_max_s * USEC_PER_SEC : TIMEOUT_US;
+}
+
 static void
 write_rows(struct flight *f, const unsigned *rows, unsigned n)
 {
@@ -165,8 +180,9 @@ write_rows(struct flight *f, const unsigned *rows, unsigned n)
         .rows = rows,
         .n = n,
         .payload_only = payload_only,
-        .is_spread = f->is_spread,
-        .timeout_us = TIMEOUT_US,
+        .max_points = max_points(&f->copy),
+        .is_spread = f->copy.is_spread,
+        .timeout_us = timeout_us(&f->copy),
     };
 
     for (unsigned i = 0; i < n; i++)
@@ -243,7 +259,7 @@ flight_start(struct lane *l)
     }
     LIST_INSERT_HEAD(&l->flights, f, entry);
     l->n_flights++;
-    if (!lane_may_ship(l, f->picks[0].key.collection, &f->is_spread)) {
+    if (!lane_may_ship(l, f->picks[0].key.collection, &f->copy)) {
         for (unsigned i = 0; i < f->n; i++)
             marks_failed(l->marks, &f->picks[i].key, f->picks[i].number, false);
         LIST_REMOVE(f, entry);

@@ -10,8 +10,8 @@
 void lane_publish(struct lane *l);                  /* what other threads are shown */
 void lane_trouble(struct lane *l, struct str what); /* what keeps it from shipping; empty: nothing */
 void lane_rest(struct lane *l, int64_t least_us);   /* something failed: nothing is started for a while */
-bool lane_may_ship(
-    struct lane *l, uint32_t collection, bool *ret_is_spread); /* false: it was blocked, until that is known */
+bool lane_may_ship(struct lane *l, uint32_t collection,
+    struct quiet_collection *ret_copy); /* false: it was blocked, until that is known */
 
 /* lane_check.c */
 void lane_begin_check(struct lane *l); /* unless it is under way, or done */

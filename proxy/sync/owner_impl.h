@@ -140,9 +140,9 @@ struct home *owner_add_home(struct owner *o, struct str name); /* it, or a new o
 void owner_show_lane(struct owner *o, struct lane *l);         /* to other threads */
 
 /* owner_write.c: the way of one write */
-void owner_take_order(void *order); /* a post */
-void home_run(struct home *h);      /* send what may be sent, let in what may come in, ship */
-bool home_end(struct home *h);      /* answer all jobs; false: some wait for the disk, call it again */
+void owner_take_order(void *arg); /* a post */
+void home_run(struct home *h);    /* send what may be sent, let in what may come in, ship */
+bool home_end(struct home *h);    /* answer all jobs; false: some wait for the disk, call it again */
 /* Writes without an outcome, those in quarantine included, with the lanes that they are for. */
 typedef void home_open_fn(void *arg, const struct mark_key *points, unsigned n, struct mark_age age, uint64_t lanes);
 void home_each_open(struct home *h, home_open_fn *fn, void *arg);

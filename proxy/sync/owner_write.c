@@ -272,7 +272,7 @@ resolved(struct job *job, const struct catalog_entry *entry)
         return;
     }
     job->collection = arena_str(&order->arena, entry->name);
-    job->is_spread = entry->is_spread;
+    job->is_spread = entry->told.is_spread;
     make_lanes(job);
     begin(job);
 }

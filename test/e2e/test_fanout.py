@@ -299,6 +299,16 @@ def test_a_copy_that_is_another_cluster(fan, region):
     assert direct(stranger, "GET", "/collections/notes")[2]["result"]["points_count"] == 0
 
 
+def test_a_strict_copy(fan):
+    """Its limits on batches and waiting are kept, or everything would be refused."""
+    one = fan()
+    strict = {"strict_mode_config": {"enabled": True, "upsert_max_batchsize": 4, "max_timeout": 5}}
+    assert direct(one.regions["us"], "PATCH", "/collections/notes", strict)[0] == 200
+    assert upsert(one, *range(50))[0] == 200
+    assert set(converged(one)) == set(range(50))
+    assert all(lane["points_refused"] == 0 for lane in lanes(one))
+
+
 def test_home_is_down(fan):
     one = fan()
     assert upsert(one, 1)[0] == 200
