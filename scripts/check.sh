@@ -54,14 +54,16 @@ part_shell() {
 }
 
 part_cppcheck() {
-    local queue
+    local macros
     need cppcheck
     sources -name '*.c' -a -not -path './test/*' >"$work/list"
     [ -s "$work/list" ] || return 0
-    # Its macros are not understood without the header itself.
+    # Macros are not understood without the headers themselves.
     # shellcheck disable=SC2086
-    queue=$(printf '#include <sys/queue.h>\n' | ${CC:-cc} -M -xc - | grep -o '/[^ ]*sys/queue.h' | head -1)
-    cppcheck --quiet --std=c11 --include="$queue" --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -j "$jobs" \
+    macros=$(printf '#include <sys/queue.h>\n#include <uthash.h>\n' | ${CC:-cc} -M -xc - |
+        grep -oE '/[^ ]*(sys/queue|uthash)\.h' | sort -u | sed 's/^/--include=/')
+    # shellcheck disable=SC2086
+    cppcheck --quiet --std=c11 $macros --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -j "$jobs" \
         --suppress=missingInclude --suppress=missingIncludeSystem --suppress=unmatchedSuppression --suppress=normalCheckLevelMaxBranches \
         --template='{file}:{line}: {id}: {message}' -I. -D_GNU_SOURCE '-DSEXTANT_VERSION="0"' --file-list="$work/list" 2>&1
 }

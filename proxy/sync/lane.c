@@ -236,6 +236,7 @@ lane_free(struct lane *l)
         mem_free(check);
     }
     lane_check_fini(l);
+    lane_restart_fini(l);
     LIST_REMOVE(l, entry);
     timer_fini(&l->rest);
     catalog_free(l->catalog);
@@ -261,5 +262,6 @@ lane_tick(struct lane *l)
                 marks_unpark(l->marks, &view.key);
         }
     }
+    lane_ask_process(l);
     lane_run(l);
 }

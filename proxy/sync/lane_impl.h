@@ -17,6 +17,10 @@ bool lane_may_ship(struct lane *l, uint32_t collection,
 void lane_begin_check(struct lane *l); /* unless it is under way, or done */
 void lane_check_fini(struct lane *l);
 
+/* lane_restart.c */
+void lane_ask_process(struct lane *l); /* is a node of the copy another process than it was? */
+void lane_restart_fini(struct lane *l);
+
 /* lane_flight.c */
 bool flight_start(struct lane *l);    /* with what is marked; false: nothing is */
 void flight_cancel(struct flight *f); /* frees it; its marks stay in the air */

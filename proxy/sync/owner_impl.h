@@ -16,7 +16,7 @@
 #include "proxy/sync/lexicon.h"
 #include "proxy/sync/owner.h"
 
-enum { LANES_MAX = CLUSTERS_MAX, FLOOR_SAMPLES = 14 };
+enum { LANES_MAX = CLUSTERS_MAX, FLOOR_SAMPLES = 14, LANE_PROCESSES = 32 };
 
 struct flight;
 struct gate_part;
@@ -63,8 +63,13 @@ struct lane { /* one copy of one home */
     enum { LANE_UNCHECKED, LANE_SHIPS, LANE_FOREIGN } check;
     struct copy_check *checking;
     struct copy_mark *noting;
-    uint64_t noted_lsn;  /* position in the newest note at the copy */
-    char doubt[160];     /* why it must be compared with home; empty: it need not */
+    struct quiet *asking; /* which process is it now? */
+    unsigned asked_endpoint;
+    int64_t asked_us;
+    char processes[LANE_PROCESSES][QUIET_ID_MAX + 1]; /* seen lately */
+    unsigned n_processes;                             /* seen at all */
+    uint64_t noted_lsn;                               /* position in the newest note at the copy */
+    char doubt[160];                                  /* why it must be compared with home; empty: it need not */
     bool has_overflowed; /* a point could not be marked: the copy lacks something that nobody knows of */
     char trouble[160];
     struct {

@@ -201,7 +201,7 @@ ordered_of(const struct ship_write_spec *spec, unsigned i)
 static void
 start_steps(struct ship_write *w, const struct ship_write_spec *spec)
 {
-    struct ordered all[STATE_POINTS_MAX];
+    struct ordered all[STATE_POINTS_MAX] = { { .given = 0 } };
 
     for (unsigned i = 0; i < w->n; i++)
         all[i] = ordered_of(spec, i);

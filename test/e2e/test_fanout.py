@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes fan out: what is done at home is brought to every copy, whatever fails on the way, and clients are told the truth."""
+import json
 import os
 import signal
 
@@ -280,6 +281,17 @@ def test_an_alias_is_followed(fan):
         wait_for(lambda c=collection: all(points(one, n, c) == {1: ([1.0, 1.0], {"in": c})} for n in one.regions), 10, collection)
 
 
+def test_a_copy_that_lost_its_last_seconds(fan):
+    """What it confirmed is gone with its power, and it shows a new process: the last minute is shipped again."""
+    one = fan()
+    assert upsert(one, 1, 2, 3)[0] == 200
+    converged(one)
+    wait_for(lambda: "/telemetry" in json.dumps(one.regions["us"].control(log=True)["log"], default=str), 10, "a look")
+    assert direct(one.regions["us"], "POST", "/collections/notes/points/delete?wait=true", {"points": [2]})[0] == 200
+    one.regions["us"].control(new_process=True)
+    assert set(converged(one)) == {1, 2, 3}
+
+
 def test_a_copy_that_is_another_cluster(fan, region):
     """The journal knows what it shipped to: another cluster under that name gets nothing."""
     one = fan()
@@ -329,7 +341,6 @@ def test_reads_stay_where_they_are(fan):
 
 def test_bodies_that_are_coded(fan):
     import gzip
-    import json
     one = fan()
     body = gzip.compress(json.dumps({"points": [{"id": 1, "vector": [1, 2]}]}).encode())
     status, _, _ = request(one.port, "PUT", "/collections/notes/points?wait=true", body,

@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 import urllib.parse
+import uuid
 import zlib
 
 from .api import Api, Reply
@@ -408,6 +409,8 @@ class Server:
             await self.open(self.port)
         if c.get("release"):
             self.faults.release()
+        if c.get("new_process"):  # as after a restart that lost nothing, or what the test has taken away itself
+            self.api.snapshots.identity = str(uuid.uuid4())
         if c.get("clear_log"):
             self.log.clear()
         if c.get("tls"):

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Has a copy been started anew? A loss of power may have taken its last seconds: what it confirmed in the last minute is shipped
+ * again (fanout.md §5, rule 7). Each endpoint is asked in turn for the identity of its process, which is another after each
+ * start. A name may stand for several nodes, so what counts is an identity that was not seen before; the first of all says nothing.
+ */
+#include <string.h>
+
+#include "proxy/obs/log.h"
+#include "proxy/sync/lane_impl.h"
+
+enum { EVERY_US = 2 * 1000 * 1000, ASK_US = 2 * 1000 * 1000 };
+
+static unsigned
+count_endpoints(const struct lane *l)
+{
+    const struct topology *t = l->home->owner->up->fleet->world->topology;
+    int at = topology_find(t, str_from(l->copy));
+    unsigned n = at < 0 ? 0 : t->clusters[at].n_endpoints;
+
+    return n;
+}
+
+static bool
+is_seen(const struct lane *l, const char *id)
+{
+    for (unsigned i = 0; i < LANE_PROCESSES && i < l->n_processes; i++) {
+        if (strcmp(l->processes[i], id) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void
+on_node(void *arg, const struct outcome *why, const struct quiet_node *node)
+{
+    struct lane *l = arg;
+
+    l->asking = NULL;
+    if (why->kind != OUTCOME_OK || is_seen(l, node->id))
+        return;
+    if (l->n_processes > 0) {
+        log_info("lane %s to %s: the copy was started anew, the last minute is shipped again", l->home->name, l->copy);
+        marks_revive(l->marks);
+    }
+    memcpy(l->processes[l->n_processes++ % LANE_PROCESSES], node->id, sizeof(node->id));
+    lane_run(l);
+}
+
+void
+lane_ask_process(struct lane *l)
+{
+    struct owner *o = l->home->owner;
+    unsigned n = count_endpoints(l);
+
+    if (l->asking || n == 0 || l->check != LANE_SHIPS || owner_now_us(o) - l->asked_us < EVERY_US)
+        return;
+    l->asked_us = owner_now_us(o);
+    l->asked_endpoint = (l->asked_endpoint + 1) % n;
+    l->asking = quiet_ask_node(o->up, str_from(l->copy), l->asked_endpoint + 1, ASK_US, on_node, l);
+}
+
+void
+lane_restart_fini(struct lane *l)
+{
+    quiet_cancel(&l->asking);
+}
