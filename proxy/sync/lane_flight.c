@@ -15,7 +15,11 @@
 #include "proxy/sync/lane_impl.h"
 #include "proxy/sync/ship.h"
 
-enum { TIMEOUT_US = 30 * 1000 * 1000, REFUSED = 1 /* the reason of parked points */ };
+enum {
+    TIMEOUT_LEAST_US = 1000 * 1000,
+    TIMEOUT_MOST_US = 30 * 1000 * 1000,
+    REFUSED = 1 /* the reason of parked points */
+};
 
 struct landing { /* one ship_write() of a flight */
     LIST_ENTRY(landing) entry;
@@ -29,11 +33,21 @@ struct flight {
     struct mark_pick picks[STATE_POINTS_MAX];  /* the rows of `state`, in the same order */
     struct mark_age pending[STATE_POINTS_MAX]; /* lsn 0: none */
     unsigned n;
+    int64_t timeout_us;
     struct quiet_collection copy; /* its limits there */
     struct ship_read *read;
     struct state *state;
     LIST_HEAD(, landing) landings;
 };
+
+/* So long that its quarantine is no longer than others are. */
+static int64_t
+timeout_us(const struct lane *l)
+{
+    int64_t half_us = l->home->owner->up->fleet->world->conf->quarantine * USEC_PER_MSEC / 2;
+
+    return half_us < TIMEOUT_LEAST_US ? TIMEOUT_LEAST_US : half_us < TIMEOUT_MOST_US ? half_us : TIMEOUT_MOST_US;
+}
 
 /* --- landing ----------------------------------------------------------------------------------------------------- */
 
@@ -64,7 +78,7 @@ fail_rows(struct flight *f, const unsigned *rows, unsigned n, bool may_land_late
         marks_failed(f->lane->marks, &keys[i], f->picks[rows[i]].number, may_land_later);
     }
     if (may_land_later && n)
-        lane_quarantine(f->lane, keys, n, TIMEOUT_US);
+        lane_quarantine(f->lane, keys, n, f->timeout_us);
 }
 
 static void
@@ -160,11 +174,11 @@ max_points(const struct quiet_collection *copy)
 }
 
 static int64_t
-timeout_us(const struct quiet_collection *copy)
+copy_timeout_us(const struct flight *f)
 {
-    bool is_limited = copy->timeout_max_s && copy->timeout_max_s < TIMEOUT_US / USEC_PER_SEC;
+    int64_t most_us = (int64_t)f->copy.timeout_max_s * USEC_PER_SEC;
 
-    return is_limited ? (int64_t)copy->timeout_max_s * USEC_PER_SEC : TIMEOUT_US;
+    return most_us && most_us < f->timeout_us ? most_us : f->timeout_us;
 }
 
 static void
@@ -182,7 +196,7 @@ write_rows(struct flight *f, const unsigned *rows, unsigned n)
         .payload_only = payload_only,
         .max_points = max_points(&f->copy),
         .is_spread = f->copy.is_spread,
-        .timeout_us = timeout_us(&f->copy),
+        .timeout_us = copy_timeout_us(f),
     };
 
     for (unsigned i = 0; i < n; i++)
@@ -233,7 +247,7 @@ read_points(struct flight *f)
         .collection = lexicon_name(o->collections, f->picks[0].key.collection),
         .points = points,
         .n = f->n,
-        .timeout_us = TIMEOUT_US,
+        .timeout_us = f->timeout_us,
     };
 
     for (unsigned i = 0; i < f->n; i++) {
@@ -251,6 +265,7 @@ flight_start(struct lane *l)
     struct flight *f = MEM_NEW(struct flight);
 
     f->lane = l;
+    f->timeout_us = timeout_us(l);
     LIST_INIT(&f->landings);
     f->n = marks_pick(l->marks, STATE_POINTS_MAX, f->picks);
     if (f->n == 0) {
