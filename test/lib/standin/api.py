@@ -60,6 +60,7 @@ def route(method, pattern):
 class Api:
     def __init__(self, state_dir, keys=None, has_tokens=False, is_distributed=False):
         self.storage = Storage()
+        self.lingering = 0  # requests that were not done when they were answered, and will be
         self.is_distributed = is_distributed  # a cluster of one node: custom sharding works
         self.snapshots = Snapshots(state_dir)
         self.keys = Keys(keys or {}, has_tokens, self.storage)
@@ -166,7 +167,7 @@ def list_aliases(call):
 @route("GET", "/collections/{c}")
 def get_collection(call):
     faults = call.api.faults
-    return {**call.collection().info(), "status": faults.color, "update_queue": {"length": faults.queue}}
+    return {**call.collection().info(), "status": faults.color, "update_queue": {"length": faults.queue + call.api.lingering}}
 
 
 @route("PUT", "/collections/{c}")

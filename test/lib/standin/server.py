@@ -128,7 +128,9 @@ class Connection:
                           .encode())
 
     async def serve(self, head):
-        faulty = self.faults.hits(head.path)
+        faulty = self.faults.hits(head.method, head.path)
+        if faulty and self.faults.linger:
+            return await self.linger(head)
         if faulty and self.faults.reset == "before":
             return self.abort()
         if self.faults.latency or (faulty and self.faults.delay):
@@ -156,6 +158,21 @@ class Connection:
             return self.abort()
         await self.send(head, reply, faulty and self.faults.reset == "half")
         return head.keep_alive and not self.writer.is_closing()
+
+    async def linger(self, head):
+        """What is told, if anything, is no outcome: it is carried out later, as Qdrant does with what has reached its log."""
+        told, seconds, is_hole = self.faults.answer(), self.faults.linger, self.faults.black_hole
+        reply = self.made_up(*told) if told else None
+        body = await self.read_body(head)
+        self.server.note(head, body, self.peer)
+        self.server.api.lingering += bool(reply)
+        asyncio.get_running_loop().call_later(seconds, self.server.carry_out, head, body, bool(reply))
+        if reply:
+            await self.send(head, reply, False)
+            return head.keep_alive
+        if is_hole:
+            await asyncio.Event().wait()
+        return self.abort()
 
     def early(self, head):
         """Answers that do not wait for the body."""
@@ -373,6 +390,10 @@ class Server:
         if isinstance(result, Reply):
             return result
         return Reply(body=dump({"result": result, "status": "ok", "time": time.perf_counter() - started}))
+
+    def carry_out(self, head, body, is_queued):
+        self.api.lingering -= is_queued
+        self.handle(head, body)
 
     async def connected(self, reader, writer):
         await Connection(self, reader, writer).run()
