@@ -26,6 +26,7 @@ put_lane(const struct lane_view *lane, struct json_writer *w)
     json_member_str(w, "copy", str_from(lane->copy));
     json_member_double(w, "lag_seconds", (double)lane->lag_us / 1e6, 3);
     json_member_u64(w, "points_waiting", lane->marks);
+    json_member_u64(w, "points_again", lane->again);
     json_member_u64(w, "points_refused", lane->parked);
     json_member_str(w, "trouble", str_from(lane->trouble));
     json_end_object(w);

@@ -31,6 +31,7 @@ lane_publish(struct lane *l)
     pthread_mutex_lock(&l->shared.lock);
     v->parked = marks_count(m, MARK_PARKED);
     v->settled = marks_count(m, MARK_SETTLED);
+    v->again = marks_count(m, MARK_WAITING);
     v->marks = marks_count(m, MARK_READY) + marks_count(m, MARK_FLYING) + marks_count(m, MARK_DELAYED) + v->parked;
     snprintf(v->trouble, sizeof(v->trouble), "%s", l->trouble[0] ? l->trouble : l->doubt);
     l->shared.oldest_wall_us = has_oldest ? oldest.wall_us : 0;

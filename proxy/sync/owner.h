@@ -14,10 +14,11 @@ struct owner;
 /* What the status page shows of one copy of one home; also for those that are not owned here: nothing. */
 struct lane_view {
     char home[64], copy[64];
-    uint64_t marks, parked,
-        settled;       /* points: to be shipped (parked ones included), refused by the copy, shipped lately */
+    uint64_t marks;    /* points to be shipped, parked ones included */
+    uint64_t parked;   /* those that the copy refuses */
+    uint64_t again;    /* points that will be shipped once more, as an earlier ship may still come late */
+    uint64_t settled;  /* points shipped in the last minute */
     int64_t lag_us;    /* age of the oldest unshipped change; 0: there is none */
-    uint64_t position; /* everything up to this LSN is at the copy */
     char trouble[160]; /* what keeps it from shipping; empty: nothing */
 };
 

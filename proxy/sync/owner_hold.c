@@ -28,6 +28,7 @@ begin(struct home *h, uint32_t collection, int64_t timeout_us)
 
     q->home = h;
     q->collection = collection;
+    q->timeout_us = timeout_us;
     q->until_us = owner_now_us(h->owner) + length_us(h->owner, timeout_us);
     TAILQ_INSERT_TAIL(&h->quarantines, q, entry);
     return q;

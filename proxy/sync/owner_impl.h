@@ -15,6 +15,7 @@
 #include "proxy/sync/ledger.h"
 #include "proxy/sync/lexicon.h"
 #include "proxy/sync/owner.h"
+#include "proxy/sync/owner_hold.h"
 
 enum { LANES_MAX = CLUSTERS_MAX, FLOOR_SAMPLES = 14, LANE_PROCESSES = 32 };
 
@@ -23,21 +24,6 @@ struct gate_part;
 struct job;
 
 enum { MARK_BYTES_MOST = 48 };
-
-/* After an unknown outcome: until what was sent can no longer be carried out. */
-struct quarantine {
-    TAILQ_ENTRY(quarantine) entry;
-    struct home *home;
-    struct lane *lane; /* of a ship to it, or of what an earlier process may have sent it; NULL: of a write at home */
-    struct ledger_hold *hold; /* of a write */
-    uint64_t lanes;           /* of a write: bits of those that are to be marked */
-    struct mark_key *points;  /* of a ship; none: of an earlier process */
-    unsigned n_points;
-    uint32_t collection;
-    int64_t until_us;
-    struct quiet *quiet; /* is the collection quiet? Asked once the time has passed */
-};
-TAILQ_HEAD(quarantines, quarantine);
 
 struct lane_check { /* is a collection there? It is blocked meanwhile */
     LIST_ENTRY(lane_check) entry;
@@ -149,18 +135,18 @@ void owner_take_order(void *arg); /* a post */
 void home_run(struct home *h);    /* send what may be sent, let in what may come in, ship */
 bool home_end(struct home *h);    /* answer all jobs; false: some wait for the disk, call it again */
 /* Writes without an outcome, those in quarantine included, with the lanes that they are for. */
-typedef void home_open_fn(void *arg, const struct mark_key *points, unsigned n, struct mark_age age, uint64_t lanes);
+struct open_write {
+    const struct mark_key *points;
+    unsigned n_points;
+    struct mark_age age;
+    uint64_t lanes;     /* bits of those that it is for */
+    int64_t timeout_us; /* how long home was asked to try; 0: not said */
+};
+typedef void home_open_fn(void *arg, const struct open_write *w);
 void home_each_open(struct home *h, home_open_fn *fn, void *arg);
 
 /* owner_copies.c */
 void home_look_at_copies(struct home *h); /* answer those whose copies have it now */
-
-/* owner_hold.c: after unknown outcomes */
-void home_quarantine(struct home *h, struct ledger_hold *hold, uint64_t lanes, uint32_t collection, int64_t timeout_us);
-void lane_quarantine(struct lane *l, const struct mark_key *points, unsigned n, int64_t timeout_us);
-void lane_taint(struct lane *l, uint32_t collection); /* an earlier process may have sent it something */
-void home_check_quarantines(struct home *h);
-void home_drop_quarantines(struct home *h);
 
 /* owner_claim.c */
 const char *owner_identity(const struct owner *o, const char *cluster); /* as the journal knows it; "": it knows none */

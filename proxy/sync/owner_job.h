@@ -59,7 +59,8 @@ void job_refuse(struct job *job, enum fail fail, struct str detail); /* the end 
 void job_answer(struct job *job);                                    /* with what the order holds; the end of it */
 void job_pass(struct job *job, const struct ask_answer *answer);     /* home's answer becomes the client's */
 uint64_t job_lanes(const struct job *job);
-bool job_make_points(struct job *job); /* from touch and what was found; false: there are none */
+int64_t job_timeout_us(const struct job *job); /* what the client asked of home; 0: nothing */
+bool job_make_points(struct job *job);         /* from touch and what was found; false: there are none */
 enum fail job_may_begin(const struct job *job);
 
 /* owner_home.c */

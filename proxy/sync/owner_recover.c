@@ -6,7 +6,7 @@
  * 2. A write without a definite outcome is held, as one whose answer was lost.
  * 3. Every mark may have been in the air: lanes are tainted until the end of a quarantine, then all of them are sent again.
  *
- * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks}, open writes {lsn, time, lanes, points}}
+ * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks}, open writes {lsn, time, lanes, timeout, points}}
  */
 #include <errno.h>
 #include <stdio.h>
@@ -31,6 +31,7 @@ struct open { /* a write whose outcome was not read yet */
     unsigned n_points;
     struct mark_age age;
     uint64_t lanes;
+    int64_t timeout_us;
     UT_hash_handle hh;
 };
 
@@ -106,17 +107,18 @@ struct open_writer {
 };
 
 static void
-put_open(void *arg, const struct mark_key *points, unsigned n, struct mark_age age, uint64_t lanes)
+put_open(void *arg, const struct open_write *open)
 {
     struct open_writer *w = arg;
 
     w->n++;
-    varint_put(&w->bytes, age.lsn);
-    varint_put(&w->bytes, (uint64_t)age.wall_us);
-    varint_put(&w->bytes, lanes);
-    varint_put(&w->bytes, n);
-    for (unsigned i = 0; i < n; i++)
-        put_point(&w->bytes, &points[i]);
+    varint_put(&w->bytes, open->age.lsn);
+    varint_put(&w->bytes, (uint64_t)open->age.wall_us);
+    varint_put(&w->bytes, open->lanes);
+    varint_put(&w->bytes, (uint64_t)open->timeout_us);
+    varint_put(&w->bytes, open->n_points);
+    for (unsigned i = 0; i < open->n_points; i++)
+        put_point(&w->bytes, &open->points[i]);
 }
 
 static void
@@ -243,12 +245,14 @@ static bool
 take_open(struct recovery *r, struct home *h, struct str *in)
 {
     struct open open = { .home = h };
-    uint64_t wall_us, n;
+    uint64_t wall_us, timeout_us, n;
 
     if (!varint_take(in, UINT64_MAX, &open.lsn) || !varint_take(in, INT64_MAX, &wall_us) ||
-        !varint_take(in, UINT64_MAX, &open.lanes) || !varint_take(in, in->len, &n))
+        !varint_take(in, UINT64_MAX, &open.lanes) || !varint_take(in, INT64_MAX / 4, &timeout_us) ||
+        !varint_take(in, in->len, &n))
         return false;
     open.age = (struct mark_age){ open.lsn, (int64_t)wall_us };
+    open.timeout_us = (int64_t)timeout_us;
     open.n_points = (unsigned)n;
     open.points = mem_array(n ? n : 1, sizeof(*open.points));
     open_add(r, &open);
@@ -332,8 +336,12 @@ replay_write(struct recovery *r, const struct journal_record *record, const stru
 {
     struct owner *o = r->owner;
     struct home *h = owner_add_home(o, w->home);
+    struct touch_query query;
+    struct str error;
     struct open open = { .lsn = record->lsn, .home = h, .age = { record->lsn, record->wall_us } };
 
+    if (touch_query_of(w->query, &r->arena, &query, &error) == FAIL_NONE)
+        open.timeout_us = timeout_us_of(query.timeout_s);
     open.n_points = w->n_points;
     open.points = mem_array(w->n_points ? w->n_points : 1, sizeof(*open.points));
     for (unsigned i = 0; i < w->n_points; i++) {
@@ -424,7 +432,7 @@ finish(struct recovery *r)
         struct ledger_hold *hold = ledger_hold_points(open->home->ledger, open->points, open->n_points, open->age);
 
         if (open->n_points)
-            home_quarantine(open->home, hold, open->lanes, open->points[0].collection, 0);
+            home_quarantine(open->home, hold, open->lanes, open->points[0].collection, open->timeout_us);
         open_remove(r, open);
     }
     LIST_FOREACH (h, &r->owner->homes, entry)

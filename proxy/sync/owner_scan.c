@@ -19,8 +19,13 @@ static void ask_page(struct job *job, struct str offset);
 static void
 fail_scan(struct job *job, const struct ask_answer *answer)
 {
-    if (answer->fail != FAIL_NONE) {
-        job_refuse(job, FAIL_NO_HEALTHY_CLUSTER, str_from(fail_info(answer->fail)->sentence));
+    bool is_refused = answer->fail == FAIL_NONE && answer->status >= 400 && answer->status < 500 &&
+                      answer->status != 408;
+
+    if (!is_refused) {
+        job_refuse(job, FAIL_NO_HEALTHY_CLUSTER,
+            answer->fail != FAIL_NONE ? str_from(fail_info(answer->fail)->sentence)
+                                      : STR("it could not look up the points that the filter selects"));
         return;
     }
     job->order->verdict = VERDICT_REJECTED; /* home does not take the filter: in its words */

@@ -107,6 +107,12 @@ job_move(struct job *job, enum job_state to)
     job->state = to;
 }
 
+int64_t
+job_timeout_us(const struct job *job)
+{
+    return timeout_us_of(job->order->query.timeout_s);
+}
+
 uint64_t
 job_lanes(const struct job *job)
 {
@@ -392,12 +398,19 @@ home_each_open(struct home *h, home_open_fn *fn, void *arg)
 {
     const struct ledger_write *w;
     const struct quarantine *q;
+    struct open_write open;
 
-    for (w = ledger_writes(h->ledger); w; w = TAILQ_NEXT(w, entry))
-        fn(arg, w->points, w->n_points, w->age, job_lanes(job_of_write(w)));
+    for (w = ledger_writes(h->ledger); w; w = TAILQ_NEXT(w, entry)) {
+        const struct job *job = job_of_write(w);
+
+        open = (struct open_write){ w->points, w->n_points, w->age, job_lanes(job), job_timeout_us(job) };
+        fn(arg, &open);
+    }
     TAILQ_FOREACH (q, &h->quarantines, entry) {
-        if (q->hold)
-            fn(arg, q->hold->points, q->hold->n_points, q->hold->age, q->lanes);
+        if (!q->hold)
+            continue;
+        open = (struct open_write){ q->hold->points, q->hold->n_points, q->hold->age, q->lanes, q->timeout_us };
+        fn(arg, &open);
     }
 }
 

@@ -321,6 +321,35 @@ def test_a_strict_copy(fan):
     assert all(lane["points_refused"] == 0 for lane in lanes(one))
 
 
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_hold_survives_a_restart(fan, how):
+    """As long as what was lost may come late: twice the timeout that home was given, in whichever process."""
+    one = fan()
+    assert upsert(one, 1)[0] == 200
+    converged(one)
+    wait_for(lambda: all(lane["points_waiting"] == 0 for lane in lanes(one)), 10, "idle lanes")
+    one.regions["eu"].faults(reset="after", times=1, match="/notes/points")
+    assert upsert(one, 1, query="?wait=true&timeout=20")[0] == 504
+    one.signal(how)
+    one.process.wait()
+    one.start()
+    wait_for(lambda: upsert(one, 2)[0] == 200, 20, "the claim")
+    status, headers, _ = upsert(one, 1, query="?wait=true&timeout=1")
+    assert (status, headers["x-sextant-error"]) == (503, "POINT_HELD")
+
+
+def test_a_filter_that_home_cannot_answer(fan):
+    one = fan()
+    assert upsert(one, 1)[0] == 200
+    wait_for(lambda: all(lane["points_waiting"] == 0 for lane in lanes(one)), 10, "idle lanes")
+    by_filter = {"filter": {"must": [{"key": "n", "match": {"value": 1}}]}}
+    for status in (500, 408):
+        one.regions["eu"].faults(status=status, times=1, match="/notes/points/scroll")
+        got, headers, _ = ask(one, "POST", "/collections/notes/points/delete?wait=true", by_filter)
+        assert (got, headers["x-sextant-outcome"]) == (503, "rejected"), status
+    assert 1 in converged(one)
+
+
 def test_home_is_down(fan):
     one = fan()
     assert upsert(one, 1)[0] == 200

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_SYNC_OWNER_HOLD_H
+#define SEXTANT_SYNC_OWNER_HOLD_H
+
+/* Quarantines, shared by owner_*.c and lane*.c. */
+
+#include "proxy/sync/ledger.h"
+
+struct home;
+struct lane;
+struct quiet;
+
+/* What a client may ask home to try for is taken for a day at most. */
+enum { TIMEOUT_MOST_S = 24 * 3600 };
+
+static inline int64_t
+timeout_us_of(uint64_t seconds)
+{
+    return (int64_t)(seconds < TIMEOUT_MOST_S ? seconds : TIMEOUT_MOST_S) * 1000 * 1000;
+}
+
+/* After an unknown outcome: until what was sent can no longer be carried out. */
+struct quarantine {
+    TAILQ_ENTRY(quarantine) entry;
+    struct home *home;
+    struct lane *lane; /* of a ship to it, or of what an earlier process may have sent it; NULL: of a write at home */
+    struct ledger_hold *hold; /* of a write */
+    uint64_t lanes;           /* of a write: bits of those that are to be marked */
+    int64_t timeout_us;       /* of what was sent: what it asked for; 0: nothing */
+    struct mark_key *points;  /* of a ship; none: of an earlier process */
+    unsigned n_points;
+    uint32_t collection;
+    int64_t until_us;
+    struct quiet *quiet; /* is the collection quiet? Asked once the time has passed */
+};
+TAILQ_HEAD(quarantines, quarantine);
+
+void home_quarantine(struct home *h, struct ledger_hold *hold, uint64_t lanes, uint32_t collection, int64_t timeout_us);
+void lane_quarantine(struct lane *l, const struct mark_key *points, unsigned n, int64_t timeout_us);
+void lane_taint(struct lane *l, uint32_t collection); /* an earlier process may have sent it something */
+void home_check_quarantines(struct home *h);
+void home_drop_quarantines(struct home *h);
+
+#endif
