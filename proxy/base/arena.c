@@ -38,7 +38,8 @@ arena_alloc(struct arena *a, size_t size)
         add_chunk(a, need > CHUNK / 4 ? need + CHUNK : CHUNK);
     p = a->at;
     a->at += need;
-    memset(p, 0, need);
+    if (need) /* of nothing there may be no memory at all */
+        memset(p, 0, need);
     return p;
 }
 

@@ -46,11 +46,18 @@ struct recovery {
 
 /* --- open writes ------------------------------------------------------------------------------------------------- */
 
+/* Takes over the points. One that was not durable yet when the checkpoint was made is there already. */
 static void
 open_add(struct recovery *r, const struct open *given)
 {
-    struct open *open = MEM_NEW(struct open);
+    struct open *open;
 
+    HASH_FIND(hh, r->opens, &given->lsn, sizeof(given->lsn), open);
+    if (open) {
+        mem_free(given->points);
+        return;
+    }
+    open = MEM_NEW(struct open);
     *open = *given;
     HASH_ADD(hh, r->opens, lsn, sizeof(open->lsn), open);
 }
@@ -255,11 +262,13 @@ take_open(struct recovery *r, struct home *h, struct str *in)
     open.timeout_us = (int64_t)timeout_us;
     open.n_points = (unsigned)n;
     open.points = mem_array(n ? n : 1, sizeof(*open.points));
-    open_add(r, &open);
     for (unsigned i = 0; i < open.n_points; i++) {
-        if (!take_point(in, &open.points[i]))
+        if (!take_point(in, &open.points[i])) {
+            mem_free(open.points);
             return false;
+        }
     }
+    open_add(r, &open);
     return true;
 }
 

@@ -30,7 +30,7 @@ struct entry {
 struct power {
     size_t used;
     unsigned backups;
-    char entries[];
+    _Alignas(16) char entries[];
 };
 
 static struct power *power; /* of this process */
