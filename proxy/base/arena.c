@@ -31,15 +31,15 @@ add_chunk(struct arena *a, size_t size)
 void *
 arena_alloc(struct arena *a, size_t size)
 {
-    size_t need = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    /* Nothing takes a place too: an arena that has none yet would give a null pointer. */
+    size_t need = (size + !size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     void *p;
 
     if ((size_t)(a->end - a->at) < need)
         add_chunk(a, need > CHUNK / 4 ? need + CHUNK : CHUNK);
     p = a->at;
     a->at += need;
-    if (need) /* of nothing there may be no memory at all */
-        memset(p, 0, need);
+    memset(p, 0, need);
     return p;
 }
 
