@@ -30,7 +30,6 @@ lane_publish(struct lane *l)
 
     pthread_mutex_lock(&l->shared.lock);
     v->parked = marks_count(m, MARK_PARKED);
-    v->settled = marks_count(m, MARK_SETTLED);
     v->again = marks_count(m, MARK_WAITING);
     v->marks = marks_count(m, MARK_READY) + marks_count(m, MARK_FLYING) + marks_count(m, MARK_DELAYED) + v->parked;
     snprintf(v->trouble, sizeof(v->trouble), "%s", l->trouble[0] ? l->trouble : l->doubt);
@@ -77,7 +76,7 @@ lane_rest(struct lane *l, int64_t least_us)
 static void
 on_known(void *arg, const struct catalog_entry *entry)
 {
-    struct lane_check *check = arg;
+    struct collection_wait *check = arg;
     struct lane *l = check->lane;
     struct str name = lexicon_name(l->home->owner->collections, check->collection);
     char text[sizeof(l->trouble)];
@@ -102,7 +101,7 @@ bool
 lane_may_ship(struct lane *l, uint32_t collection, struct quiet_collection *ret_copy)
 {
     struct str name = lexicon_name(l->home->owner->collections, collection);
-    struct lane_check *check = MEM_NEW(struct lane_check);
+    struct collection_wait *check = MEM_NEW(struct collection_wait);
     const struct catalog_entry *known;
 
     check->lane = l;
@@ -117,7 +116,7 @@ lane_may_ship(struct lane *l, uint32_t collection, struct quiet_collection *ret_
         mem_free(check);
         return true;
     }
-    LIST_INSERT_HEAD(&l->checks, check, entry);
+    LIST_INSERT_HEAD(&l->collections, check, entry);
     marks_block(l->marks, collection, true);
     return false;
 }
@@ -212,7 +211,7 @@ home_lane(struct home *h, struct str copy)
     l->marks = marks_new(SIZE_MAX, &o->hash_key);
     l->catalog = catalog_new(o->up, copy);
     LIST_INIT(&l->flights);
-    LIST_INIT(&l->checks);
+    LIST_INIT(&l->collections);
     timer_init(&l->rest, o->loop, on_rested, l);
     pthread_mutex_init(&l->shared.lock, NULL);
     snprintf(l->shared.view.home, sizeof(l->shared.view.home), "%s", h->name);
@@ -227,11 +226,11 @@ void
 lane_free(struct lane *l)
 {
     struct flight *f;
-    struct lane_check *check;
+    struct collection_wait *check;
 
     while ((f = LIST_FIRST(&l->flights)))
         flight_cancel(f);
-    while ((check = LIST_FIRST(&l->checks))) {
+    while ((check = LIST_FIRST(&l->collections))) {
         catalog_cancel(&check->wait);
         LIST_REMOVE(check, entry);
         mem_free(check);

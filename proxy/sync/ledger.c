@@ -343,14 +343,6 @@ ledger_open(const struct ledger *l)
     return l->n_open;
 }
 
-unsigned
-ledger_open_in(const struct ledger *l, uint32_t collection)
-{
-    const struct room *room = room_find(l, collection);
-
-    return room ? room->n_open : 0;
-}
-
 const struct ledger_hold *
 ledger_holds(const struct ledger *l)
 {

@@ -69,11 +69,10 @@ void ledger_release(struct ledger *l, struct ledger_hold *hold); /* frees it; th
  * of the point that begins now shows all before it but late ones, and those are covered by a hold (rule 2 of shipping). */
 const struct ledger_write *ledger_pending(const struct ledger *l, const struct mark_key *point);
 bool ledger_is_held(const struct ledger *l, const struct mark_key *point);
-unsigned ledger_open(const struct ledger *l);                         /* writes inside */
-unsigned ledger_open_in(const struct ledger *l, uint32_t collection); /* of a collection */
-const struct ledger_hold *ledger_holds(const struct ledger *l);       /* the first; LIST_NEXT(hold, entry) */
-const struct ledger_write *ledger_writes(const struct ledger *l);     /* the oldest; TAILQ_NEXT */
-uint64_t ledger_oldest_lsn(const struct ledger *l);                   /* inside or held; 0: none */
+unsigned ledger_open(const struct ledger *l);                     /* writes inside */
+const struct ledger_hold *ledger_holds(const struct ledger *l);   /* the first; LIST_NEXT(hold, entry) */
+const struct ledger_write *ledger_writes(const struct ledger *l); /* the oldest; TAILQ_NEXT */
+uint64_t ledger_oldest_lsn(const struct ledger *l);               /* inside or held; 0: none */
 
 void ledger_gate(struct ledger *l, struct ledger_gate *gate);
 struct ledger_gate *ledger_take_gate(struct ledger *l); /* the next whose turn it is; NULL: none. Once each */

@@ -60,6 +60,18 @@ home_free(struct home *h)
     mem_free(h);
 }
 
+void
+owner_each_lane(struct owner *o, void (*fn)(struct lane *l))
+{
+    struct home *h;
+    struct lane *l;
+
+    LIST_FOREACH (h, &o->homes, entry) {
+        LIST_FOREACH (l, &h->lanes, entry)
+            fn(l);
+    }
+}
+
 /* Those that the map says are owned here; one that it says so no more stays until the next start. */
 static void
 add_homes(struct owner *o)
@@ -130,18 +142,6 @@ struct news {
 };
 
 static void
-check_copies(struct owner *o)
-{
-    struct home *h;
-    struct lane *l;
-
-    LIST_FOREACH (h, &o->homes, entry) {
-        LIST_FOREACH (l, &h->lanes, entry)
-            lane_check_again(l);
-    }
-}
-
-static void
 take_news(void *arg)
 {
     struct news *n = arg;
@@ -150,7 +150,7 @@ take_news(void *arg)
         upstream_set_fleet(n->owner->up, n->fleet);
         fleet_unref(n->fleet);
         add_homes(n->owner);
-        check_copies(n->owner);
+        owner_each_lane(n->owner, lane_check_again);
     }
     if (n->backend) {
         upstream_backend_fell(n->owner->up, n->backend);

@@ -17,7 +17,6 @@ struct lane_view {
     uint64_t marks;    /* points to be shipped, parked ones included */
     uint64_t parked;   /* those that the copy refuses */
     uint64_t again;    /* points that will be shipped once more, as an earlier ship may still come late */
-    uint64_t settled;  /* points shipped in the last minute */
     int64_t lag_us;    /* age of the oldest unshipped change; 0: there is none */
     char trouble[160]; /* what keeps it from shipping; empty: nothing */
 };

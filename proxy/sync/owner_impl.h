@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
-#include "proxy/store/checkpoint.h"
 #include "proxy/store/journal.h"
 #include "proxy/sync/catalog.h"
 #include "proxy/sync/claim.h"
@@ -25,8 +24,8 @@ struct job;
 
 enum { MARK_BYTES_MOST = 48 };
 
-struct lane_check { /* is a collection there? It is blocked meanwhile */
-    LIST_ENTRY(lane_check) entry;
+struct collection_wait { /* is a collection there? It is blocked meanwhile */
+    LIST_ENTRY(collection_wait) entry;
     struct lane *lane;
     uint32_t collection;
     struct catalog_wait wait;
@@ -38,7 +37,7 @@ struct lane { /* one copy of one home */
     char *copy; /* the cluster's name */
     struct marks *marks;
     struct catalog *catalog; /* of the copy */
-    LIST_HEAD(, lane_check) checks;
+    LIST_HEAD(, collection_wait) collections;
     LIST_HEAD(, flight) flights;
     unsigned n_flights;
     struct timer rest;   /* set: nothing is started until it fires */
@@ -77,7 +76,6 @@ struct home {
     struct owner *owner;
     char *name;          /* the cluster's */
     struct claim *claim; /* NULL: not owned any more, or not yet */
-    notes_uuid identity; /* of the cluster, as the journal knows it; empty: it knows none */
     bool has_held, is_recorded;
     char trouble[160]; /* with its claim */
     struct floor_sample floors[FLOOR_SAMPLES];
@@ -129,6 +127,7 @@ owner_now_us(const struct owner *o)
 struct home *owner_home(struct owner *o, struct str name);     /* NULL: not owned here */
 struct home *owner_add_home(struct owner *o, struct str name); /* it, or a new one */
 void owner_show_lane(struct owner *o, struct lane *l);         /* to other threads */
+void owner_each_lane(struct owner *o, void (*fn)(struct lane *l));
 
 /* owner_write.c: the way of one write */
 void owner_take_order(void *arg); /* a post */
@@ -174,7 +173,7 @@ void lane_free(struct lane *l);
 void lane_mark(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only);
 void lane_outcome(struct lane *l, const struct mark_key *points, unsigned n); /* a write on them has its outcome */
 void lane_run(struct lane *l);                                                /* start what may be shipped */
-void lane_tick(struct lane *l);                                               /* about once a second */
+void lane_tick(struct lane *l);                                               /* at each tick of the owner's clock */
 void lane_check_again(struct lane *l); /* the configuration has changed: is the copy what it was? */
 void lane_leave_note(struct lane *l);  /* at the copy: how far it is */
 bool lane_has(

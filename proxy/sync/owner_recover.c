@@ -182,18 +182,6 @@ on_saved(int error, void *arg)
         journal_trim(o->journal, o->saved_lsn);
 }
 
-static void
-leave_notes(struct owner *o)
-{
-    struct home *h;
-    struct lane *l;
-
-    LIST_FOREACH (h, &o->homes, entry) {
-        LIST_FOREACH (l, &h->lanes, entry)
-            lane_leave_note(l);
-    }
-}
-
 void
 owner_save(struct owner *o)
 {
@@ -219,7 +207,7 @@ owner_save(struct owner *o)
     o->is_saving = true;
     o->saved_us = owner_now_us(o);
     o->saved_lsn = o->marked_lsn;
-    leave_notes(o);
+    owner_each_lane(o, lane_leave_note);
     journal_checkpoint(o->journal, o->saved_lsn, buf_str(&bytes), on_saved, o);
     buf_fini(&bytes);
 }
