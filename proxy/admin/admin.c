@@ -289,6 +289,20 @@ on_reloaded(void *arg, const struct admin_reload *outcome)
     end_answer(v);
 }
 
+/* The visit may have gone. */
+static void
+on_errand(struct errand *e)
+{
+    struct visit *v = e->arg;
+
+    if (v) {
+        admin_wait_cancel(&v->wait);
+        answer_with(v, e->status, STR("application/json"), buf_str(&e->answer));
+        end_answer(v);
+    }
+    errand_free(e);
+}
+
 /* "anna@host, 127.0.0.1": the name is what the one who asks says of himself. */
 static const char *
 who(const struct visit *v, struct json body, char text[BY_BYTES])
@@ -321,6 +335,8 @@ take_order(struct visit *v)
     order.by = who(v, order.body, by);
     v->wait.fn = on_reloaded;
     v->wait.arg = v;
+    v->wait.loop = v->admin->loop;
+    v->wait.on_errand = on_errand;
     status = v->order->order(&v->admin->view, &order, &out);
     json_free(doc);
     if (status)

@@ -11,6 +11,7 @@
 #include "proxy/flow/edge.h"
 #include "proxy/net/listener.h"
 #include "proxy/obs/rates.h"
+#include "proxy/sync/errand.h"
 #include "proxy/upstream/names.h"
 
 /* How a reload ended. */
@@ -26,14 +27,20 @@ struct admin_wait {
     bool is_waiting;
     void (*fn)(void *arg, const struct admin_reload *outcome);
     void *arg;
+    struct loop *loop;
+    struct errand *errand; /* the owner has it; NULL: none, or it was answered */
+    void (*on_errand)(struct errand *e);
 };
 LIST_HEAD(admin_waits, admin_wait);
 
 static inline void
 admin_wait_cancel(struct admin_wait *w)
 {
-    if (w->is_waiting)
+    if (w->is_waiting && !w->errand)
         LIST_REMOVE(w, entry);
+    if (w->errand)
+        w->errand->arg = NULL;
+    w->errand = NULL;
     w->is_waiting = false;
 }
 
@@ -82,7 +89,7 @@ void admin_free(struct admin *a);
 /* Pages; also for tests. False: the route's refusal, `out` says why. */
 typedef bool admin_page_fn(const struct admin_view *view, struct str query, struct buf *out);
 admin_page_fn admin_page_metrics, admin_page_status, admin_page_config, admin_page_explain, admin_page_residency,
-    admin_page_overrides, admin_page_log_level, admin_page_health, admin_page_index;
+    admin_page_overrides, admin_page_lanes, admin_page_log_level, admin_page_health, admin_page_index;
 
 /* Orders: a status, and a JSON object in `out`. 0: the answer is not there yet, and will be given through `wait`. */
 struct admin_order {
@@ -91,7 +98,10 @@ struct admin_order {
     struct admin_wait *wait; /* for orders that take time */
 };
 typedef int admin_order_fn(const struct admin_view *view, const struct admin_order *order, struct buf *out);
-admin_order_fn admin_order_drain, admin_order_down, admin_order_up, admin_order_log_level, admin_order_reload;
+admin_order_fn admin_order_drain, admin_order_down, admin_order_up, admin_order_log_level, admin_order_reload,
+    admin_order_retry;
+/* An order that the owner of homes carries out and answers; refused where there is none. */
+int admin_ask_owner(const struct admin_view *view, const struct admin_order *order, errand_fn *run, struct buf *out);
 void admin_put_error(struct buf *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int admin_reload_answer(const struct admin_reload *outcome, struct buf *out); /* what admin_order_reload() waited for */
 

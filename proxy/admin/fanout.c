@@ -66,6 +66,46 @@ status_put_fanout(const struct admin_view *view, struct json_writer *w)
     put_journal(&owner, w);
 }
 
+bool
+admin_page_lanes(const struct admin_view *view, struct str query, struct buf *out)
+{
+    struct json_writer w = json_writer(out);
+
+    json_begin_object(&w);
+    status_put_fanout(view, &w);
+    json_end_object(&w);
+    buf_putc(out, '\n');
+    return true;
+}
+
+/* --- orders ------------------------------------------------------------------------------------------------------ */
+
+int
+admin_ask_owner(const struct admin_view *view, const struct admin_order *order, errand_fn *run, struct buf *out)
+{
+    struct errand *e;
+
+    if (!view->shared->owner) {
+        admin_put_error(out, "this edge owns no home: ask the one that does");
+        return 409;
+    }
+    e = errand_new(order->body, order->by);
+    e->run = run;
+    e->loop = order->wait->loop;
+    e->on_done = order->wait->on_errand;
+    e->arg = order->wait->arg;
+    order->wait->errand = e;
+    order->wait->is_waiting = true;
+    owner_send(view->shared->owner, e);
+    return 0;
+}
+
+int
+admin_order_retry(const struct admin_view *view, const struct admin_order *order, struct buf *out)
+{
+    return admin_ask_owner(view, order, owner_retry, out);
+}
+
 /* --- metrics ----------------------------------------------------------------------------------------------------- */
 
 static double

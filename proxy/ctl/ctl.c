@@ -36,6 +36,9 @@ static const struct command {
     { "up", "CLUSTER[/N]", "leave it to the probes again", 1, 1, "POST", "/up", ctl_show_hold, 10 },
     { "overrides", "", "what is drained or down by order, since when, by whom and why", 0, 0, "GET", "/overrides",
         ctl_show_overrides, 5 },
+    { "lanes", "", "copies of the homes of this edge: how far behind, what is in their way", 0, 0, "GET", "/lanes",
+        ctl_show_lanes, 5 },
+    { "retry", "HOME/COPY", "what the copy refused is tried again now", 1, 1, "POST", "/retry", ctl_show_retry, 10 },
     { "reload", "", "read the configuration again, and say what came of it", 0, 0, "POST", "/reload", ctl_show_reload,
         300 },
     { "log-level", "[LEVEL]", "say or change how much is logged", 0, 1, "GET", "/log-level", ctl_show_level, 5 },
@@ -173,8 +176,9 @@ find_command(struct ctl *c)
         buf_printf(&c->err, "usage: sextant ctl %s %s\n", k->name, k->arguments);
         return NULL;
     }
-    buf_add(&c->err, STR("usage: sextant ctl status|explain|drain|down|up|overrides|reload|log-level|health "
-                         "[--json] [--admin URL] [--token-file FILE]\n"));
+    buf_add(
+        &c->err, STR("usage: sextant ctl status|explain|drain|down|up|overrides|lanes|retry|reload|log-level|health "
+                     "[--json] [--admin URL] [--token-file FILE]\n"));
     return NULL;
 }
 

@@ -47,5 +47,11 @@ void ctl_show_overrides(struct ctl *c, struct json root);
 void ctl_show_hold(struct ctl *c, struct json root);
 void ctl_show_reload(struct ctl *c, struct json root);
 void ctl_show_level(struct ctl *c, struct json root);
+double ctl_number(struct json object, const char *key); /* 0 when it is none */
+struct str ctl_duration(struct ctl *c, double seconds);
+
+/* lanes.c: of those that concern copies. */
+void ctl_show_lanes(struct ctl *c, struct json root);
+void ctl_show_retry(struct ctl *c, struct json root);
 
 #endif

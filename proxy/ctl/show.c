@@ -6,8 +6,8 @@
 
 #include "proxy/ctl/ctl_impl.h"
 
-static double
-number_of(struct json object, const char *key)
+double
+ctl_number(struct json object, const char *key)
 {
     double value = 0;
 
@@ -37,7 +37,7 @@ decimal(struct ctl *c, double value, int decimals, const char *unit)
 static struct str
 milliseconds(struct ctl *c, struct json object, const char *key)
 {
-    double value = number_of(object, key);
+    double value = ctl_number(object, key);
 
     if (json_type(json_get(object, key)) != JSON_NUMBER)
         return STR("-");
@@ -55,8 +55,8 @@ moment(struct ctl *c, struct str time)
 
 /* --- status ------------------------------------------------------------------------------------------------------ */
 
-static struct str
-duration(struct ctl *c, double seconds)
+struct str
+ctl_duration(struct ctl *c, double seconds)
 {
     unsigned long s = (unsigned long)seconds;
 
@@ -83,8 +83,8 @@ show_edge(struct ctl *c, struct json root)
                             : STR("starting"),
         is_ready ? TINT_GOOD : TINT_WARNING, &c->style, &c->out);
     buf_printf(&c->out, "  up " STR_FMT "  configuration " STR_FMT "  %.0f clients  %.1f requests/s  %.1f errors/s\n",
-        STR_ARG(duration(c, number_of(root, "uptime_s"))), STR_ARG(json_number(json_get(root, "generation"))),
-        number_of(root, "client_connections"), number_of(root, "requests_per_s"), number_of(root, "errors_per_s"));
+        STR_ARG(ctl_duration(c, ctl_number(root, "uptime_s"))), STR_ARG(json_number(json_get(root, "generation"))),
+        ctl_number(root, "client_connections"), ctl_number(root, "requests_per_s"), ctl_number(root, "errors_per_s"));
 }
 
 static struct cell
@@ -110,7 +110,7 @@ show_clusters(struct ctl *c, struct json clusters)
     for (struct json_iter i = json_iter(clusters); json_next(&i);) {
         bool is_up = json_bool(json_get(i.value, "up"), false);
         bool is_held = !is_up && json_type(json_get(i.value, "override")) == JSON_OBJECT;
-        double errors = number_of(i.value, "errors_per_s");
+        double errors = ctl_number(i.value, "errors_per_s");
         struct cell *row = table_row(&t);
 
         row[0] = (struct cell){ ctl_text(i.value, "name"), TINT_NONE };
@@ -122,7 +122,7 @@ show_clusters(struct ctl *c, struct json clusters)
                       : TINT_BAD };
         row[2] = (struct cell){ milliseconds(c, i.value, "rtt_ms"), TINT_NONE };
         row[3] = (struct cell){ milliseconds(c, i.value, "cost_ms"), TINT_NONE };
-        row[4] = (struct cell){ decimal(c, number_of(i.value, "requests_per_s"), 1, ""), TINT_NONE };
+        row[4] = (struct cell){ decimal(c, ctl_number(i.value, "requests_per_s"), 1, ""), TINT_NONE };
         row[5] = (struct cell){ decimal(c, errors, 1, ""), errors > 0 ? TINT_BAD : TINT_NONE };
         row[6] = (struct cell){ json_number(json_get(i.value, "outstanding")), TINT_NONE };
         row[7] = (struct cell){ json_number(json_get(i.value, "waiting")), TINT_NONE };

@@ -246,6 +246,27 @@ lane_free(struct lane *l)
     mem_free(l);
 }
 
+static void
+unpark(struct lane *l)
+{
+    struct mark_view view;
+
+    l->unparked_us = owner_now_us(l->home->owner);
+    for (uint32_t at = 0; marks_count(l->marks, MARK_PARKED) && marks_next(l->marks, &at, &view);) {
+        if (view.state == MARK_PARKED)
+            marks_unpark(l->marks, &view.key);
+    }
+}
+
+void
+lane_retry(struct lane *l)
+{
+    unpark(l);
+    timer_clear(&l->rest);
+    catalog_forget(l->catalog);
+    lane_run(l);
+}
+
 void
 lane_tick(struct lane *l)
 {
@@ -253,15 +274,8 @@ lane_tick(struct lane *l)
 
     if (l->n_taints == 0)
         marks_settle(l->marks, now_us);
-    if (now_us - l->unparked_us >= PARKED_RETRY_US) {
-        struct mark_view view;
-
-        l->unparked_us = now_us;
-        for (uint32_t at = 0; marks_count(l->marks, MARK_PARKED) && marks_next(l->marks, &at, &view);) {
-            if (view.state == MARK_PARKED)
-                marks_unpark(l->marks, &view.key);
-        }
-    }
+    if (now_us - l->unparked_us >= PARKED_RETRY_US)
+        unpark(l);
     lane_ask_process(l);
     lane_run(l);
 }

@@ -246,6 +246,7 @@ end(void *arg)
     if (!o->is_ending)
         o->end_by_us = owner_now_us(o) + END_US;
     o->is_ending = true;
+    owner_end_errands(o);
     LIST_FOREACH (h, &o->homes, entry)
         is_over = home_end(h) && is_over;
     if (is_over) {
@@ -265,6 +266,7 @@ owner_new(struct fleet *fleet, uint64_t seed, struct owner **ret_owner, struct b
     int error;
 
     LIST_INIT(&o->homes);
+    LIST_INIT(&o->errands);
     pthread_mutex_init(&o->shared.lock, NULL);
     hash_key_draw(&o->hash_key);
     o->loop = loop_new();

@@ -10,6 +10,7 @@
 #include "proxy/store/journal.h"
 #include "proxy/sync/catalog.h"
 #include "proxy/sync/claim.h"
+#include "proxy/sync/errand.h"
 #include "proxy/sync/identities.h"
 #include "proxy/sync/ledger.h"
 #include "proxy/sync/lexicon.h"
@@ -103,6 +104,7 @@ struct owner {
     struct identities known; /* of clusters, as the journal has them */
     struct hash_key hash_key;
     LIST_HEAD(, home) homes;
+    struct errands errands;
     uint64_t marked_lsn; /* all records up to it are in the marks */
     struct timer tick, ending;
     int64_t end_by_us;
@@ -128,6 +130,9 @@ struct home *owner_home(struct owner *o, struct str name);     /* NULL: not owne
 struct home *owner_add_home(struct owner *o, struct str name); /* it, or a new one */
 void owner_show_lane(struct owner *o, struct lane *l);         /* to other threads */
 void owner_each_lane(struct owner *o, void (*fn)(struct lane *l));
+
+/* errand.c */
+struct lane *errand_lane(struct owner *o, struct errand *e); /* its target; NULL after refusing it */
 
 /* owner_write.c: the way of one write */
 void owner_take_order(void *arg); /* a post */
@@ -174,6 +179,7 @@ void lane_mark(struct lane *l, const struct mark_key *points, unsigned n, struct
 void lane_outcome(struct lane *l, const struct mark_key *points, unsigned n); /* a write on them has its outcome */
 void lane_run(struct lane *l);                                                /* start what may be shipped */
 void lane_tick(struct lane *l);                                               /* at each tick of the owner's clock */
+void lane_retry(struct lane *l);       /* what was refused, and what rests: now */
 void lane_check_again(struct lane *l); /* the configuration has changed: is the copy what it was? */
 void lane_leave_note(struct lane *l);  /* at the copy: how far it is */
 bool lane_has(

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEXTANT_SYNC_ERRAND_H
+#define SEXTANT_SYNC_ERRAND_H
+
+/* What an operator asks of the owner, on its way between the thread that was asked and the owner's: it goes over by a post, is
+ * carried out there, at once or in the course of time, and comes back with an answer.
+ *
+ *   errand_new ─▶ owner_send ─▶ (owner) run ─▶ errand_answer or errand_refuse ─▶ on_done, which frees it
+ *
+ * 1. Each is answered once. An owner that ends refuses those that it has.
+ * 2. Whoever asked may go before the answer comes: it sets `arg` to NULL and on_done does nothing but free. */
+
+#include <sys/queue.h>
+
+#include "proxy/base/json.h"
+#include "proxy/net/loop.h"
+
+struct errand;
+struct owner;
+
+typedef void errand_fn(struct owner *o, struct errand *e); /* on the owner's thread, once */
+
+struct errand {
+    LIST_ENTRY(errand) entry; /* from here on the owner's, until it is answered */
+    struct owner *owner;
+    errand_fn *run;
+    struct loop *loop;                 /* of the asker */
+    void (*on_done)(struct errand *e); /* on that loop, once; it frees the errand */
+    void *arg;                         /* the asker's, who may change it at any time */
+    struct json_doc *doc;
+    struct json body;  /* an object: what is asked */
+    struct str by;     /* who asks, for the log */
+    void *held;        /* of `run`, while it is under way */
+    int status;        /* of HTTP */
+    struct buf answer; /* JSON */
+};
+LIST_HEAD(errands, errand);
+
+struct errand *errand_new(struct json body, const char *by); /* both are copied */
+void errand_free(struct errand *e);
+/* From any thread whose loop takes posts until the owner is freed. */
+void owner_send(struct owner *o, struct errand *e);
+
+/* The owner's thread: with what stands in e->answer; or with {"error": "…"}. */
+void errand_answer(struct errand *e, int status);
+void errand_refuse(struct errand *e, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void owner_end_errands(struct owner *o);
+
+/* The orders. `target` of the body is a lane, as HOME/COPY. */
+errand_fn owner_retry; /* {"target"}: what the copy refused, and what rests after failures, is tried again now */
+
+#endif
