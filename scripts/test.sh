@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.." || exit 1
 export BUILD=${BUILD:-build}
 jobs=$(cores)
 all=(deps build check unit e2e bench budget asan sanitizers fuzz coverage)
-passed=0 failed=0 skipped=0
+passed=0 failed=0 skipped=0 failures=
 
 phase_deps() { scripts/deps.sh build test check fuzz bench; }
 phase_build() { make -j"$jobs" all unit-build; }
@@ -21,10 +21,12 @@ phase_check() { make check; }
 phase_unit() { make -j"$jobs" unit; } # unit and flow
 phase_asan() { make -j"$jobs" asan; }
 phase_fuzz() { make -j"$jobs" fuzz-build && FUZZ_SEED=1 make fuzz FUZZ_SECONDS=4; }
-# What has most to do with memory under ASan, with threads under TSan; make e2e-asan and e2e-tsan run the whole suite.
+# What has most to do with memory under ASan, with threads under TSan; make e2e-asan and e2e-tsan run the whole suite. One after
+# the other: a test that compilers take the processors from is late.
 phase_sanitizers() {
-    timeout -k 10 480 make -j"$jobs" tsan e2e-asan E2E="$(printf 'test/e2e/test_%s.py ' wire_table streaming differential)" &&
-        timeout -k 10 300 make e2e-tsan E2E="$(printf 'test/e2e/test_%s.py ' reload orders restart)"
+    timeout -k 10 480 make -s -j"$jobs" tsan &&
+        timeout -k 10 300 make -s -j"$jobs" e2e-asan E2E="$(printf 'test/e2e/test_%s.py ' wire_table streaming differential)" &&
+        timeout -k 10 300 make -s -j"$jobs" e2e-tsan E2E="$(printf 'test/e2e/test_%s.py ' reload orders restart)"
 }
 # That make bench works, whatever it finds: so short a run says nothing about costs.
 phase_bench() { timeout -k 10 300 make -j"$jobs" bench BENCH_ARGS='--rounds 1 --seconds 0.2 --idle 200'; }
@@ -68,6 +70,7 @@ run_phase() {
     else
         say "$phase: $ok passed, $bad FAILED ($(minutes $((SECONDS - start)))), $log ends in:"
         tail -n 120 "$log"
+        failures+=$(printf '\n%s:\n%s' "$phase" "$(grep -E '^(FAILED|ERROR|E  )|\*\*\*|SUMMARY' "$log" | cut -c 1-200 | tail -n 20)")
     fi
     [ $bad -eq 0 ]
 }
@@ -79,6 +82,7 @@ for phase in "${phases[@]}"; do
     [[ " ${all[*]} " == *" $phase "* ]] || die "no phase called $phase: ${all[*]}"
     run_phase "$phase" || [[ $phase != deps && $phase != build ]] || break
 done
+[ -z "$failures" ] || say "what failed, once more:$failures"
 [ $skipped -eq 0 ] || say "$skipped skipped"
 say "took $(minutes $((SECONDS - seconds_of_all)))"
 say "$passed passed, $failed failed"

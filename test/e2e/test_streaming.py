@@ -92,13 +92,13 @@ def test_what_is_too_long_to_be_kept_is_not_sent_again(region, edge):
     eu, us = region("eu"), region("us")
     if eu.is_real:
         pytest.skip("needs faults")
-    us.faults(latency=0.03)
-    one = edge([eu, us], "* *=eu,us copies=external", replay_bytes="16KiB", rtt_margin="1ms")
+    one = edge([eu, us], "* *=eu,us copies=external", replay_bytes="16KiB")
     one.call("PUT", "/collections/c", {"vectors": {"size": 2, "distance": "Dot"}})
     long = {"limit": 1, "filter": {"must": [{"has_id": list(range(20000))}]}}
     status, headers, _ = one.call("POST", "/collections/c/points/scroll", long)
     assert (status, headers["x-sextant-resend"]) == (200, "no")
-    eu.faults(reset="after", match="/scroll", times=1)
+    for region_ in (eu, us):  # whichever is nearer on a busy machine
+        region_.faults(reset="after", match="/scroll", times=1)
     assert one.call("POST", "/collections/c/points/scroll", long)[0] == 502
     assert one.metric("sextant_replay_overflows_total") >= 1
     line = wait_for(lambda: [r for r in one.log() if r.get("not_replayable")], 5, "the log")
