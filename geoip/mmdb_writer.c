@@ -43,6 +43,12 @@ mmdb_writer_set_record_size(struct mmdb_writer *w, unsigned bits)
 }
 
 void
+mmdb_writer_set_geoip2(struct mmdb_writer *w)
+{
+    w->is_geoip2 = true;
+}
+
+void
 mmdb_writer_free(struct mmdb_writer *w)
 {
     if (!w)

@@ -86,21 +86,57 @@ put_number(struct buf *out, unsigned type, uint64_t value, unsigned bytes)
 }
 
 static void
+put_map(struct buf *out, unsigned pairs)
+{
+    assert(pairs < 29);
+    buf_putc(out, (char)(0xe0 | pairs));
+}
+
+static void
+put_point(struct buf *out, const struct record *r)
+{
+    put_string(out, STR("latitude"));
+    put_double(out, r->lat);
+    put_string(out, STR("longitude"));
+    put_double(out, r->lon);
+}
+
+static void
+put_flat(struct buf *out, const struct record *r)
+{
+    put_map(out, r->has_point ? 3 : 1);
+    put_string(out, STR("country_code"));
+    put_string(out, str_make(r->country, 2));
+    if (r->has_point)
+        put_point(out, r);
+}
+
+static void
+put_geoip2(struct buf *out, const struct record *r)
+{
+    put_map(out, r->has_point ? 2 : 1);
+    put_string(out, STR("country"));
+    put_map(out, 1);
+    put_string(out, STR("iso_code"));
+    put_string(out, str_make(r->country, 2));
+    if (r->has_point) {
+        put_string(out, STR("location"));
+        put_map(out, 2);
+        put_point(out, r);
+    }
+}
+
+static void
 put_records(struct mmdb_writer *w, struct buf *out)
 {
     for (uint32_t i = 0; i < w->n_records; i++) {
         struct record *r = &w->records[i];
 
         r->offset = (uint32_t)buf_len(out);
-        buf_putc(out, (char)(0xe0 | (r->has_point ? 3 : 1)));
-        put_string(out, STR("country_code"));
-        put_string(out, str_make(r->country, 2));
-        if (!r->has_point)
-            continue;
-        put_string(out, STR("latitude"));
-        put_double(out, r->lat);
-        put_string(out, STR("longitude"));
-        put_double(out, r->lon);
+        if (w->is_geoip2)
+            put_geoip2(out, r);
+        else
+            put_flat(out, r);
     }
 }
 
@@ -141,7 +177,7 @@ static void
 put_metadata(struct buf *out, uint32_t n_nodes, unsigned record_size, uint64_t epoch, struct str type)
 {
     buf_add(out, STR("\xab\xcd\xefMaxMind.com"));
-    buf_putc(out, (char)(0xe0 | 9));
+    put_map(out, 9);
     put_string(out, STR("binary_format_major_version"));
     put_number(out, 5, 2, 2);
     put_string(out, STR("binary_format_minor_version"));
@@ -151,7 +187,7 @@ put_metadata(struct buf *out, uint32_t n_nodes, unsigned record_size, uint64_t e
     put_string(out, STR("database_type"));
     put_string(out, type);
     put_string(out, STR("description"));
-    buf_putc(out, (char)(0xe0 | 1));
+    put_map(out, 1);
     put_string(out, STR("en"));
     put_string(out, type);
     put_string(out, STR("languages"));

@@ -26,7 +26,8 @@ struct mmdb_writer {
     struct record *records;
     uint32_t n_records, cap_records;
     unsigned record_size; /* at least */
-    uint32_t *table;      /* hash table of record index + 1; twice as large as cap_records */
+    bool is_geoip2;
+    uint32_t *table; /* hash table of record index + 1; twice as large as cap_records */
 };
 
 #endif

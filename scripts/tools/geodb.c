@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * geodb -o OUT.mmdb [-e EPOCH] [-t TYPE] [FILE...]   makes a MaxMind database from text ranges (see geoip/mmdb_writer.h);
- * without files from standard input. EPOCH is the age of the data in seconds since 1970, by default now. Exit code 1: a file
+ * geodb -o OUT.mmdb [-g] [-e EPOCH] [-t TYPE] [FILE...]   makes a MaxMind database from text ranges (see
+ * geoip/mmdb_writer.h); without files from standard input. EPOCH is the age of the data in seconds since 1970, by default now.
+ * -g: records of GeoIP2's form (country.iso_code instead of country_code), for other readers; Sextant reads both. Exit code 1: a file
  * could not be read, written or understood, and OUT is as it was; 2: wrong arguments.
  */
 #include <assert.h>
@@ -101,16 +102,18 @@ main(int argc, char **argv)
     bool ok = true;
     int option;
 
-    while ((option = getopt(argc, argv, "o:e:t:")) != -1) {
+    while ((option = getopt(argc, argv, "o:e:t:g")) != -1) {
         if (option == 'o')
             out_path = optarg;
         else if (option == 't')
             type = optarg;
+        else if (option == 'g')
+            mmdb_writer_set_geoip2(w);
         else if (option != 'e' || !str_to_u64(str_from(optarg), &epoch) || epoch == 0 || epoch > INT64_MAX)
             ok = false;
     }
     if (!ok || !out_path || strlen(type) > MMDB_TYPE_MAX) {
-        fputs("usage: geodb -o OUT.mmdb [-e EPOCH] [-t TYPE] [FILE...]   (none or -: standard input)\n", stderr);
+        fputs("usage: geodb -o OUT.mmdb [-g] [-e EPOCH] [-t TYPE] [FILE...]   (none or -: standard input)\n", stderr);
         mmdb_writer_free(w);
         return 2;
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What a request costs through Sextant, HAProxy and nginx, one after the other in each round of one run. `make bench` runs it.
+"""What a request costs through Sextant, HAProxy, nginx and Envoy, one after the other in each round of one run. `make bench` runs it.
 
 The proxies share one core, all that loads and answers them has another. CPU time is what their processes ran, from the
 kernel's accounts, in the counted seconds of the load. Only ratios of one round are compared; shown are medians over rounds.
@@ -57,11 +57,11 @@ def upload():
 # name: what it is, the request, connections, TLS, who runs it, the figure
 CPU, RATE_IN, RATE_OUT = "CPU per request, us", "MB of answers per CPU second", "MB of bodies per CPU second"
 WORKLOADS = {
-    "a": ("query, 1.2 KB in, 600 B out", query, 64, False, (*HTTP_PEERS, "haproxy-tcp"), CPU),
-    "b": ("upsert, 19 KB in", upsert, 64, False, (*HTTP_PEERS, "haproxy-tcp"), CPU),
+    "a": ("query, 1.2 KB in, 600 B out", query, 64, False, (*HTTP_PEERS, "haproxy-tcp", "envoy"), CPU),
+    "b": ("upsert, 19 KB in", upsert, 64, False, (*HTTP_PEERS, "haproxy-tcp", "envoy"), CPU),
     "c": ("answers of 1 MB", scroll, 16, False, HTTP_PEERS, RATE_IN),
     "d": ("uploads of 32 MB", upload, 4, False, HTTP_PEERS, RATE_OUT),
-    "f": ("query over TLS, keep-alive", query, 64, True, HTTP_PEERS, CPU),
+    "f": ("query over TLS, keep-alive", query, 64, True, (*HTTP_PEERS, "envoy"), CPU),
     "h512": ("query, 512 connections", query, 512, False, HTTP_PEERS, CPU),
     "h4096": ("query, 4096 connections", query, 4096, False, HTTP_PEERS, CPU),
     "w2": ("query, two workers", query, 64, False, ("sextant-2", "haproxy-2"), CPU),
@@ -115,7 +115,7 @@ class Bench:
         if name not in self.proxies:
             if peers.version_of(kind) is None:
                 self.missing.append(kind)
-                print(f"bench: {kind} is not installed: left out (scripts/deps.sh bench installs it)", file=sys.stderr)
+                print(f"bench: {kind} is not there: left out ({peers.whence(kind)})", file=sys.stderr)
                 return None
             self.proxies[name] = peers.KINDS[kind][0](name, self, workers)
             self.stack.callback(self.proxies[name].stop)
@@ -274,7 +274,8 @@ def goals(bench):
             value, least, most = found if isinstance(found, tuple) else (found, found, found)
             rows.append((what, value, least, most, f"{sign} {limit:g} {unit}", value <= limit if sign == "<=" else value >= limit))
 
-    for workload, limits in {"a": {"haproxy": 0.90, "haproxy-tcp": 1.15, "nginx": 0.75}, "b": {"haproxy": 0.90}, "f": {"haproxy": 0.95}}.items():
+    for workload, limits in {"a": {"haproxy": 0.90, "haproxy-tcp": 1.15, "nginx": 0.75, "envoy": 0.75},
+                             "b": {"haproxy": 0.90, "envoy": 0.75}, "f": {"haproxy": 0.95, "envoy": 0.75}}.items():
         for other, limit in limits.items():
             add(f"({workload}) {WORKLOADS[workload][0]}: CPU against {other}", ratio(bench, workload, CPU, "sextant", other), "<=", limit)
     for workload, figure in (("c", RATE_IN), ("d", RATE_OUT)):

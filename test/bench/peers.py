@@ -70,7 +70,8 @@ def make_networks(directory, count=100_000):
     write(f"{directory}/networks.haproxy", "".join(f"{n} {c}\n" for n, c in networks))
     write(f"{directory}/countries.nginx", "".join(f"{c} {cluster};\n" for c, cluster in COUNTRIES.items()))
     write(f"{directory}/countries.haproxy", "".join(f"{c} {cluster}\n" for c, cluster in COUNTRIES.items()))
-    subprocess.run([f"{BUILD}/geodb", "-o", f"{directory}/networks.mmdb", "-e", "1700000000", f"{directory}/networks.txt"], check=True)
+    for name, form in (("networks.mmdb", []), ("networks.geoip2.mmdb", ["-g"])):
+        subprocess.run([f"{BUILD}/geodb", "-o", f"{directory}/{name}", *form, "-e", "1700000000", f"{directory}/networks.txt"], check=True)
     return len(networks)
 
 
@@ -146,6 +147,7 @@ class Proxy:
             text = file.read()
         known = {"DIR": self.bench.directory, "PORT": self.port, "TLS_PORT": self.tls_port, "ADMIN_PORT": self.admin_port,
                  "WORKERS": self.workers, "CONNECTIONS": min((self.bench.descriptors - 500) // 2, 30_000), **{c.upper(): p for c, p in self.bench.upstreams.items()}}
+        known.update({f"{cluster.upper()}_COUNTRIES": "|".join(c for c, of in COUNTRIES.items() if of == cluster) for cluster in CLUSTERS})
         for name, value in known.items():
             text = text.replace(f"@{name}@", str(value))
         path = f"{self.directory}/{template}"
@@ -212,8 +214,24 @@ class HaproxyTcp(Haproxy):
     template = "haproxy-tcp.cfg"
 
 
+class Envoy(Proxy):
+    def command(self):
+        return [command_of("envoy"), "-c", self.fill("envoy.yaml"), "--concurrency", str(self.workers), "--use-dynamic-base-id",
+                "--log-level", "warning"]
+
+
 KINDS = {"sextant": (Sextant, None, ()), "haproxy": (Haproxy, "haproxy", ("-v",)), "haproxy-tcp": (HaproxyTcp, "haproxy", ("-v",)),
-         "nginx": (Nginx, "nginx", ("-v",))}
+         "nginx": (Nginx, "nginx", ("-v",)), "envoy": (Envoy, "envoy", ("--version",))}
+SEARCHED = "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin"
+
+
+def command_of(name):
+    """Where a peer's program is, or None; Envoy is in no distribution, so ENVOY_BIN may say it."""
+    return os.environ.get(f"{name.upper()}_BIN") or shutil.which(name, path=SEARCHED) or shutil.which(name)
+
+
+def whence(name):
+    return "ENVOY_BIN names its binary" if name == "envoy" else "scripts/deps.sh bench installs it"
 
 
 def version_of(name):
@@ -221,9 +239,8 @@ def version_of(name):
     _, command, arguments = KINDS[name]
     if command is None:
         done = subprocess.run([f"{BUILD}/sextant", "--version"], capture_output=True, text=True, check=False)
-    elif shutil.which(command, path="/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin"):
-        done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False,
-                              env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin:/usr/local/bin"})
+    elif command_of(command):
+        done = subprocess.run([command_of(command), *arguments], capture_output=True, text=True, check=False, env={"PATH": SEARCHED})
     else:
         return None
     return (done.stdout + done.stderr).strip().splitlines()[0]

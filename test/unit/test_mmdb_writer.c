@@ -14,7 +14,7 @@
 #include "test/unit/geo_lib.h"
 
 static void
-write_text(struct str text, unsigned record_size, struct buf *out)
+write_form(struct str text, unsigned record_size, bool is_geoip2, struct buf *out)
 {
     struct mmdb_writer *w = mmdb_writer_new();
     const char *error = "";
@@ -23,22 +23,36 @@ write_text(struct str text, unsigned record_size, struct buf *out)
     if (!mmdb_writer_add(w, text, &line, &error))
         fail_msg("line %u: %s", line, error);
     mmdb_writer_set_record_size(w, record_size);
+    if (is_geoip2)
+        mmdb_writer_set_geoip2(w);
     mmdb_writer_write(w, 1234567890, STR("Test-Type"), out);
     mmdb_writer_free(w);
 }
 
+static void
+write_text(struct str text, unsigned record_size, struct buf *out)
+{
+    write_form(text, record_size, false, out);
+}
+
 static struct geo_db *
-load_text(struct str text, unsigned record_size)
+load_form(struct str text, unsigned record_size, bool is_geoip2)
 {
     struct buf bytes = { 0 };
     char error[200] = "";
     struct geo_db *db;
 
-    write_text(text, record_size, &bytes);
+    write_form(text, record_size, is_geoip2, &bytes);
     db = geo_lib_load(buf_str(&bytes), error, sizeof(error));
     assert_string_equal(error, "");
     buf_fini(&bytes);
     return db;
+}
+
+static struct geo_db *
+load_text(struct str text, unsigned record_size)
+{
+    return load_form(text, record_size, false);
 }
 
 static const char *
@@ -96,14 +110,16 @@ static const struct {
 static void
 test_lines(void **state)
 {
-    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct geo_db *db = load_text(str_from(cases[i].text), 24);
+    /* Each case in both forms of records: what is read must be the same. */
+    for (unsigned form = 0; form < 2 * sizeof(cases) / sizeof(cases[0]); form++) {
+        unsigned i = form / 2;
+        struct geo_db *db = load_form(str_from(cases[i].text), 24, form % 2);
 
         for (unsigned j = 0; j < 6 && cases[i].expected[j].address; j++) {
             const char *country = country_at(db, cases[i].expected[j].address);
 
             if (strcmp(country, cases[i].expected[j].country) != 0)
-                fail_msg("case %u: %s is in %s", i, cases[i].expected[j].address, country);
+                fail_msg("case %u, form %u: %s is in %s", i, form % 2, cases[i].expected[j].address, country);
         }
         geo_db_free(db);
     }
@@ -166,16 +182,41 @@ test_points(void **state)
         float lat, lon;
     } expected[] = { { "192.0.2.1", 50.11F, 8.68F }, { "192.0.2.129", -17.5F, -179.9F },
         { "198.51.100.1", 52.5F, 13.37F }, { "203.0.113.1", 52.5F, 13.37F }, { "2001:db8::1", -90, 180 } };
-    struct geo_db *db = load_text(str_from(text), 24);
 
-    for (unsigned i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
-        struct addr a = geo_lib_addr(expected[i].address);
-        struct place p;
+    for (unsigned form = 0; form < 2; form++) {
+        struct geo_db *db = load_form(str_from(text), 24, form);
 
-        assert_true(geo_db_lookup(db, &a, &p));
-        assert_true(p.has_point && fabsf(p.lat - expected[i].lat) < 0.01F && fabsf(p.lon - expected[i].lon) < 0.01F);
+        for (unsigned i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+            struct addr a = geo_lib_addr(expected[i].address);
+            struct place p;
+
+            assert_true(geo_db_lookup(db, &a, &p));
+            assert_true(
+                p.has_point && fabsf(p.lat - expected[i].lat) < 0.01F && fabsf(p.lon - expected[i].lon) < 0.01F);
+        }
+        geo_db_free(db);
     }
-    geo_db_free(db);
+}
+
+/* The names that readers of each form look for, and none of the other's. */
+static void
+test_names(void **state)
+{
+    static const char *const names[2] = { "country_code", "iso_code" };
+    struct buf forms[2] = { { 0 }, { 0 } };
+
+    for (unsigned form = 0; form < 2; form++)
+        write_form(STR("192.0.2.0/24,DE,50,8\n"), 24, form, &forms[form]);
+    for (unsigned i = 0; i < 2; i++) {
+        for (unsigned form = 0; form < 2; form++) {
+            struct buf *f = &forms[form];
+            const char *name = names[i];
+
+            assert_int_equal(memmem(f->data, buf_len(f), name, strlen(name)) != NULL, i == form);
+        }
+    }
+    buf_fini(&forms[0]);
+    buf_fini(&forms[1]);
 }
 
 static void
@@ -325,6 +366,7 @@ main(void)
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_wrong_lines),
         cmocka_unit_test(test_points),
+        cmocka_unit_test(test_names),
         cmocka_unit_test(test_metadata),
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_large),
