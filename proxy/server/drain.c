@@ -51,10 +51,12 @@ on_drain(void *arg)
         s->is_sealed = true;
         server_seal_state(s); /* another process may start while this one drains */
     }
+    if (is_closed && atomic_load(&s->shared.has_successor))
+        server_retire_owner(s, open == 0);
     is_late = loop_now_us(s->loop) >= s->drain_until_us;
     if (!atomic_load(&s->shared.has_successor) || is_late)
         close_idle(s);
-    if ((open == 0 && is_closed) || (is_late && s->was_late)) {
+    if ((open == 0 && is_closed && !server_is_retiring(s)) || (is_late && s->was_late)) {
         if (server_must_stay(s) && !s->is_keeping) { /* signals wait from now on; those that came have one more turn */
             s->is_keeping = true;
             keeper_block();

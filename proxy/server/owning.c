@@ -6,6 +6,8 @@
 #include "proxy/server/server_impl.h"
 #include "proxy/sync/owner.h"
 
+enum { RETIRE_AFTER_US = 1000 * 1000 };
+
 int
 server_make_owner(struct server *s)
 {
@@ -14,7 +16,7 @@ server_make_owner(struct server *s)
 
     if (s->world->fanout->owns == 0)
         return 0;
-    code = owner_new(s->fleet, (uint64_t)clock_wall_us(), &s->shared.owner, &error);
+    code = owner_new(s->fleet, (uint64_t)clock_wall_us(), s->predecessor_fd >= 0, &s->shared.owner, &error);
     if (code)
         log_error("journal: " STR_FMT, STR_ARG(buf_str(&error)));
     buf_fini(&error);
@@ -46,6 +48,29 @@ server_stop_owner(struct server *s)
 {
     if (s->shared.owner)
         owner_stop(s->shared.owner);
+}
+
+/* Another process serves, and waits for the journal. Those who still write here on kept connections are told to close them by
+ * their next answer; those who have not written by then are refused. */
+void
+server_retire_owner(struct server *s, bool is_alone)
+{
+    int64_t now_us = loop_now_us(s->loop);
+
+    if (!s->shared.owner || s->is_retiring)
+        return;
+    if (s->retire_at_us == 0)
+        s->retire_at_us = now_us + RETIRE_AFTER_US;
+    if (!is_alone && now_us < s->retire_at_us)
+        return;
+    s->is_retiring = true;
+    owner_retire(s->shared.owner);
+}
+
+bool
+server_is_retiring(const struct server *s)
+{
+    return s->is_retiring && !owner_has_retired(s->shared.owner);
 }
 
 void

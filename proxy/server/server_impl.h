@@ -66,6 +66,8 @@ struct server {
     struct timer warm_up, claim, watchdog, save, drain, lag;
     bool was_late, is_keeping, is_sealed;
     int64_t drain_until_us;
+    int64_t retire_at_us; /* the owner, after a hand-over */
+    bool is_retiring;
     unsigned n_stops;
     struct { /* bound addresses, for ports.json and the log */
         char text[ADDR_TEXT_MAX];
@@ -116,6 +118,8 @@ int server_start_owner(struct server *s);
 void server_tell_owner(struct server *s, struct fleet *fleet, struct backend *fallen); /* either may be NULL */
 void server_stop_owner(struct server *s);
 void server_free_owner(struct server *s);
+void server_retire_owner(struct server *s, bool is_alone); /* is_alone: nobody is connected any more */
+bool server_is_retiring(const struct server *s);
 /* news.c; a backend_change_fn */
 void server_on_verdict(void *server, struct backend *b, enum health_state from, enum health_state to);
 /* server.c: build a fleet from the current world and hand it to everybody. */

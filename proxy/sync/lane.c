@@ -223,7 +223,7 @@ home_lane(struct home *h, struct str copy)
 }
 
 void
-lane_free(struct lane *l)
+lane_halt(struct lane *l)
 {
     struct flight *f;
     struct collection_wait *check;
@@ -237,6 +237,13 @@ lane_free(struct lane *l)
     }
     lane_check_fini(l);
     lane_restart_fini(l);
+    timer_clear(&l->rest);
+}
+
+void
+lane_free(struct lane *l)
+{
+    lane_halt(l);
     LIST_REMOVE(l, entry);
     timer_fini(&l->rest);
     catalog_free(l->catalog);

@@ -4,6 +4,8 @@
  *
  *   new (journal read, in the caller's thread) -> start -> serving -> ending (orders answered, journal synced) -> over
  */
+#include <errno.h>
+
 #include "proxy/base/mem.h"
 #include "proxy/base/thread.h"
 #include "proxy/sync/owner_impl.h"
@@ -73,12 +75,12 @@ owner_each_lane(struct owner *o, void (*fn)(struct lane *l))
 }
 
 /* Those that the map says are owned here; one that it says so no more stays until the next start. */
-static void
-add_homes(struct owner *o)
+void
+owner_add_homes(struct owner *o)
 {
     const struct world *w = o->up->fleet->world;
 
-    for (unsigned i = 0; i < w->topology->n_clusters; i++) {
+    for (unsigned i = 0; o->journal && i < w->topology->n_clusters; i++) {
         if (w->fanout->owns >> i & 1)
             home_claim(owner_add_home(o, w->topology->clusters[i].name));
     }
@@ -89,12 +91,13 @@ add_homes(struct owner *o)
 static void
 publish(struct owner *o)
 {
-    struct journal_stats stats;
-    struct owner_view v = { 0 };
+    struct journal_stats stats = { .error = o->succession.error };
+    struct owner_view v = { .is_waiting = o->succession.is_waiting && !o->succession.error };
     const struct ledger_hold *hold;
     struct home *h;
 
-    journal_stats(o->journal, &stats);
+    if (o->journal)
+        journal_stats(o->journal, &stats);
     v.last_lsn = stats.last_lsn;
     v.durable_lsn = stats.durable_lsn;
     v.saved_lsn = stats.covers_lsn;
@@ -149,7 +152,7 @@ take_news(void *arg)
     if (n->fleet) {
         upstream_set_fleet(n->owner->up, n->fleet);
         fleet_unref(n->fleet);
-        add_homes(n->owner);
+        owner_add_homes(n->owner);
         owner_each_lane(n->owner, lane_check_again);
     }
     if (n->backend) {
@@ -236,8 +239,8 @@ owner_metrics(struct owner *o)
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
 /* Claims are given back last: then nothing more is sent. A home that does not answer is not waited for. */
-static void
-end(void *arg)
+void
+owner_end(void *arg)
 {
     struct owner *o = arg;
     struct home *h;
@@ -247,20 +250,34 @@ end(void *arg)
         o->end_by_us = owner_now_us(o) + END_US;
     o->is_ending = true;
     owner_end_errands(o);
+    owner_end_opening(o);
     LIST_FOREACH (h, &o->homes, entry)
         is_over = home_end(h) && is_over;
     if (is_over) {
         LIST_FOREACH (h, &o->homes, entry)
             is_over = home_release(h) && is_over;
     }
-    if (is_over || owner_now_us(o) >= o->end_by_us)
-        loop_stop(o->loop);
-    else
+    if (!is_over && owner_now_us(o) < o->end_by_us) {
         timer_set(&o->ending, END_POLL_US);
+        return;
+    }
+    if (o->succession.is_retiring && !owner_has_retired(o))
+        owner_close_journal(o);
+    if (o->is_stopping)
+        loop_stop(o->loop);
+}
+
+static void
+stop(void *arg)
+{
+    struct owner *o = arg;
+
+    o->is_stopping = true;
+    owner_end(o);
 }
 
 int
-owner_new(struct fleet *fleet, uint64_t seed, struct owner **ret_owner, struct buf *ret_error)
+owner_new(struct fleet *fleet, uint64_t seed, bool may_wait, struct owner **ret_owner, struct buf *ret_error)
 {
     struct owner *o = MEM_NEW(struct owner);
     int error;
@@ -275,13 +292,16 @@ owner_new(struct fleet *fleet, uint64_t seed, struct owner **ret_owner, struct b
     o->collections = lexicon_new();
     o->shard_keys = lexicon_new();
     timer_init(&o->tick, o->loop, on_tick, o);
-    timer_init(&o->ending, o->loop, end, o);
+    timer_init(&o->ending, o->loop, owner_end, o);
+    owner_init_succession(o);
     error = owner_open_journal(o, ret_error);
-    if (error) {
+    if (error == -EWOULDBLOCK && may_wait) {
+        owner_await_journal(o);
+    } else if (error) {
         owner_free(o);
         return error;
     }
-    add_homes(o);
+    owner_add_homes(o);
     timer_set(&o->tick, 0);
     *ret_owner = o;
     return 0;
@@ -310,7 +330,7 @@ owner_stop(struct owner *o)
 {
     if (!o->is_started)
         return;
-    loop_post(o->loop, end, o);
+    loop_post(o->loop, stop, o);
     pthread_join(o->thread, NULL);
     o->is_started = false;
 }
@@ -327,6 +347,7 @@ owner_free(struct owner *o)
         home_free(h);
     timer_fini(&o->tick);
     timer_fini(&o->ending);
+    owner_fini_succession(o);
     loop_settle(o->loop);
     upstream_free(o->up);
     lexicon_free(o->collections);

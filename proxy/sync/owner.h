@@ -28,15 +28,20 @@ struct owner_view {
     uint64_t commits, sync_us; /* sum over the commits */
     unsigned n_open, n_held;   /* writes without an outcome; of those in quarantine, as it is not known */
     int error;                 /* 0, or why it takes no more */
+    bool is_waiting;           /* the process before this one has it still */
 };
 
-/* Opens the journal and recovers, which may take a while. 0; or -errno and a sentence for the operator. */
-int owner_new(struct fleet *fleet, uint64_t seed, struct owner **ret_owner, struct buf *ret_error);
+/* Opens the journal and recovers, which may take a while. 0; or -errno and a sentence for the operator. `may_wait`: another
+ * process that has it will give it up; it is taken over then, and until then writes wait. */
+int owner_new(struct fleet *fleet, uint64_t seed, bool may_wait, struct owner **ret_owner, struct buf *ret_error);
 int owner_start(struct owner *o); /* its thread; 0 or -errno */
 /* Ends the thread: what was not sent is refused, what has no outcome is told so, claims are given back. Orders that it has
  * are delivered to their loops, which must still take posts. */
 void owner_stop(struct owner *o);
-void owner_free(struct owner *o); /* stopped, or never started; NULL is fine */
+/* The next process serves: finish what was begun, give claims back, close the journal. What comes afterwards is refused. */
+void owner_retire(struct owner *o);
+bool owner_has_retired(const struct owner *o); /* any thread */
+void owner_free(struct owner *o);              /* stopped, or never started; NULL is fine */
 
 /* From any thread: */
 void owner_submit(struct owner *o, struct order *order);

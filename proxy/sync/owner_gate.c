@@ -111,12 +111,22 @@ end_part(struct gate_part *p)
 
 /* --- posts ------------------------------------------------------------------------------------------------------- */
 
-static void
-take_gate(void *arg)
+void
+gate_refuse(struct gate *g, enum fail fail)
+{
+    timer_init(&g->deadline, g->owner->loop, on_deadline, g);
+    tell(g, fail);
+}
+
+void
+owner_take_gate(void *arg)
 {
     struct gate *g = arg;
     struct owner *o = g->owner;
+    bool is_ending = o->is_ending || o->succession.is_retiring;
 
+    if (owner_keep(o, NULL, g))
+        return;
     timer_init(&g->deadline, o->loop, on_deadline, g);
     timer_set(&g->deadline, g->deadline_us - owner_now_us(o));
     g->parts = mem_array(g->n_homes ? g->n_homes : 1, sizeof(*g->parts));
@@ -132,8 +142,8 @@ take_gate(void *arg)
         p->turn.is_schema = true;
         ledger_gate(p->home->ledger, &p->turn);
     }
-    if (o->is_ending || g->n_parts == 0)
-        tell(g, o->is_ending ? FAIL_OWNER_ENDING : FAIL_NONE);
+    if (is_ending || g->n_parts == 0)
+        tell(g, is_ending ? FAIL_OWNER_ENDING : FAIL_NONE);
     for (unsigned i = 0; i < g->n_parts; i++)
         home_run(g->parts[i].home);
 }
@@ -190,7 +200,7 @@ void
 owner_open_gate(struct owner *o, struct gate *g)
 {
     g->owner = o;
-    loop_post(o->loop, take_gate, g);
+    loop_post(o->loop, owner_take_gate, g);
 }
 
 void

@@ -16,6 +16,7 @@
 #include "proxy/sync/lexicon.h"
 #include "proxy/sync/owner.h"
 #include "proxy/sync/owner_hold.h"
+#include "proxy/sync/succession.h"
 
 enum { LANES_MAX = CLUSTERS_MAX, FLOOR_SAMPLES = 14, LANE_PROCESSES = 32 };
 
@@ -95,7 +96,7 @@ struct home {
 
 struct owner {
     pthread_t thread;
-    bool is_started, is_ending;
+    bool is_started, is_ending, is_stopping;
     struct loop *loop;
     struct metrics *metrics;
     struct upstream *up;
@@ -108,6 +109,7 @@ struct owner {
     uint64_t marked_lsn; /* all records up to it are in the marks */
     struct timer tick, ending;
     int64_t end_by_us;
+    struct succession succession;
     bool is_saving; /* a checkpoint is being written */
     uint64_t saved_lsn;
     int64_t saved_us;
@@ -130,6 +132,8 @@ struct home *owner_home(struct owner *o, struct str name);     /* NULL: not owne
 struct home *owner_add_home(struct owner *o, struct str name); /* it, or a new one */
 void owner_show_lane(struct owner *o, struct lane *l);         /* to other threads */
 void owner_each_lane(struct owner *o, void (*fn)(struct lane *l));
+void owner_add_homes(struct owner *o); /* those that the map says are owned here */
+void owner_end(void *arg);             /* give claims back, then stop, or close the journal if it is to change hands */
 
 /* errand.c */
 struct lane *errand_lane(struct owner *o, struct errand *e); /* its target; NULL after refusing it */
@@ -174,6 +178,7 @@ void owner_save(struct owner *o); /* a checkpoint, unless one is on its way */
 
 /* lane.c */
 struct lane *home_lane(struct home *h, struct str copy); /* it, or a new one */
+void lane_halt(struct lane *l);                          /* nothing of it is under way any more */
 void lane_free(struct lane *l);
 void lane_mark(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only);
 void lane_outcome(struct lane *l, const struct mark_key *points, unsigned n); /* a write on them has its outcome */

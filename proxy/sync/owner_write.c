@@ -21,7 +21,7 @@ deliver(void *arg)
     order->on_done(order);
 }
 
-static void
+void
 order_refuse(struct order *order, enum fail fail, struct str detail)
 {
     order->fail = fail;
@@ -338,7 +338,9 @@ owner_take_order(void *arg)
     const struct catalog_entry *entry;
     struct job *job;
 
-    if (!h || o->is_ending) {
+    if (owner_keep(o, order, NULL))
+        return;
+    if (!h || o->is_ending || o->succession.is_retiring) {
         order_refuse(order, h ? FAIL_OWNER_ENDING : FAIL_NOT_OWNER, order->home);
         return;
     }
