@@ -28,8 +28,9 @@ answer(struct transaction *t, struct order *o)
         t->record.sent_us = o->sent_us - t->started_us;
     if (o->first_byte_us)
         t->record.first_byte_us = o->first_byte_us - t->started_us;
-    t->outcome = str_from(verdict_name(o->verdict));
-    t->done = o->done;
+    t->record.outcome = str_from(verdict_name(o->verdict));
+    t->record.done = arena_str(&t->arena, o->done);
+    t->record.lsn = o->lsn;
     if (o->fail == FAIL_NONE) {
         transaction_pass_whole(t, &o->answer, buf_str(&o->answer_body));
         return;

@@ -56,7 +56,6 @@ struct transaction {
     struct gate *gate;        /* for a change of schema; NULL: none */
     bool is_gate_open;        /* it is ours; else the owner's */
     struct order *order;      /* at the owner of the home; NULL: none */
-    struct str outcome, done; /* of a write that fans out: told in the answer's head */
 
     struct str new_traceparent; /* created here, or empty */
     struct access_record record;

@@ -14,10 +14,10 @@ add_explaining_fields(struct transaction *t, struct message *answer)
     struct arena *a = &t->arena;
     const char *cluster = NULL;
 
-    if (t->outcome.len)
-        message_add(answer, STR("x-sextant-outcome"), t->outcome);
-    if (t->done.len)
-        message_add(answer, STR("x-sextant-done"), t->done);
+    if (t->record.outcome.len)
+        message_add(answer, STR("x-sextant-outcome"), t->record.outcome);
+    if (t->record.done.len)
+        message_add(answer, STR("x-sextant-done"), t->record.done);
     if (!t->fleet->world->conf->response_headers)
         return;
     if (t->answering_cluster >= 0)

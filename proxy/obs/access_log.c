@@ -170,6 +170,15 @@ put_tries(const struct access_record *r, struct buf *out)
         buf_putc(out, ']');
 }
 
+static void
+put_fanout(const struct access_record *r, struct buf *out)
+{
+    TEXT(r, outcome, out);
+    TEXT(r, done, out);
+    if (r->lsn)
+        json_next_u64(out, STR(",\"lsn\":"), r->lsn);
+}
+
 static inline void
 put_phase(struct buf *out, struct str start, int64_t us)
 {
@@ -187,6 +196,8 @@ access_log_format(const struct access_record *r, struct buf *out)
     put_fail(out, STR(",\"error\":\""), r->fail);
     put_tries(r, out);
     json_next_u64(out, STR(",\"attempts\":"), r->n_tries);
+    if (r->outcome.len)
+        put_fanout(r, out);
     if (r->not_replayable)
         buf_add(out, STR(",\"not_replayable\":true"));
     if (r->was_cut)

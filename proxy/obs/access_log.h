@@ -27,6 +27,8 @@ struct access_record {
     struct str key, subject;   /* kind of credential; whom a token speaks for. Never the credential */
     struct str client_subject; /* of the client's certificate */
     struct str request_id, user_agent, trace_id, parent_id;
+    struct str outcome, done; /* of a write that fans out: X-Sextant-Outcome, X-Sextant-Done */
+    uint64_t lsn;             /* its record in the journal; 0: none */
     unsigned rule_line;
     int status;     /* 499: the client left before an answer */
     enum fail fail; /* FAIL_NONE: a cluster's own answer */

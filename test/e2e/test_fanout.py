@@ -76,6 +76,8 @@ def test_a_write_reaches_every_region(fan):
     assert headers["x-sextant-outcome"] == "committed"
     assert headers["x-sextant-done"] == "eu"
     assert set(converged(one)) == {1, 2, 3}
+    line = wait_for(lambda: [r for r in one.log() if r["operation"] == "upsert_points"], 5, "the log")[-1]
+    assert (line["outcome"], line["done"]) == ("committed", "eu") and line["lsn"] > 0
 
 
 def test_every_kind_by_ids(fan):
