@@ -67,10 +67,15 @@ $(BUILD)/obj/proxy/admin/assets.o $(BUILD)/obj-fuzz/proxy/admin/assets.o: $(wild
 $(BUILD)/%: scripts/tools/%.c $(LIB)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(LIB) $(LIBS)
 
-$(BUILD)/test/%: test/%.c $(LIB) $(wildcard test/*/*_lib.[ch])
+# What tests of one directory share is built once.
+TEST_LIBS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard test/*/*_lib.c))
+libs_beside = $(filter $(BUILD)/obj/test/$(dir $1)%,$(TEST_LIBS))
+
+.SECONDEXPANSION:
+$(BUILD)/test/%: test/%.c $(LIB) $$(call libs_beside,$$*)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< $(wildcard $(dir $<)*_lib.c) $(LIB) \
-	    $(shell pkg-config --libs cmocka) $(LIBS)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< \
+	    $(call libs_beside,$*) $(LIB) $(shell pkg-config --libs cmocka) $(LIBS)
 
 unit-build: $(UNITS) test-tools
 # Programs that end-to-end tests run beside the edge.
@@ -80,8 +85,8 @@ unit: $(UNITS)
 	BUILD=$(BUILD) scripts/unit.sh $(UNITS)
 
 # The tests once more, in builds of their own, under the sanitizers. e2e-…: the end-to-end tests, those of E2E or all.
-FLAGS_asan := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-FLAGS_tsan := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+FLAGS_asan := -O1 -g1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan := -O1 -g1 -fno-omit-frame-pointer -fsanitize=thread
 asan tsan:
 	$(MAKE) BUILD=$(BUILD)-$@ CFLAGS="$(FLAGS_$@)" all unit
 e2e-asan e2e-tsan: e2e-%:
@@ -90,7 +95,7 @@ e2e-asan e2e-tsan: e2e-%:
 .PHONY: tsan e2e-asan e2e-tsan
 
 # Fuzzers share one library of instrumented objects.
-FUZZ_FLAGS = -std=c11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -pthread
+FUZZ_FLAGS = -std=c11 -g1 -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -pthread
 FUZZ_LIB  := $(BUILD)/libsextant-fuzz.a
 
 $(BUILD)/obj-fuzz/%.o: %.c
@@ -123,7 +128,7 @@ fuzz-keep: $(FUZZERS)
 
 # Lines of the parsers that unit tests and kept corpora reach.
 coverage:
-	$(MAKE) BUILD=$(BUILD)-cov CFLAGS="-O0 -g --coverage" unit-build replay-build
+	$(MAKE) BUILD=$(BUILD)-cov CFLAGS="-O0 --coverage" unit-build replay-build
 	BUILD=$(BUILD)-cov scripts/coverage.sh
 .PHONY: fuzz-keep replay-build coverage
 -include $(REPLAYS:=.d)
@@ -195,4 +200,4 @@ clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-cov
 
 .PHONY: options metrics-doc dashboard all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
--include $(OBJECTS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TESTERS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(LOADS:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)
+-include $(OBJECTS:.o=.d) $(TEST_LIBS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TESTERS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(LOADS:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)
