@@ -53,9 +53,9 @@ struct transaction {
     struct message configs_head;
     struct body no_body;
     bool leg_is_paused;
-    struct gate *gate;        /* for a change of schema; NULL: none */
-    bool is_gate_open;        /* it is ours; else the owner's */
-    struct order *order;      /* at the owner of the home; NULL: none */
+    struct gate *gate;   /* for a change of schema; NULL: none */
+    bool is_gate_open;   /* it is ours; else the owner's */
+    struct order *order; /* at the owner of the home; NULL: none */
 
     struct str new_traceparent; /* created here, or empty */
     struct access_record record;
