@@ -82,31 +82,66 @@ take_string(struct json_text *t)
     return wrong(t);
 }
 
-static bool
-take_digits(struct json_text *t)
+static const char *
+digits_end(const char *at, const char *end)
 {
-    const char *at = t->at, *from = at;
-
-    while (at < t->end && *at >= '0' && *at <= '9')
+    while (at < end && *at >= '0' && *at <= '9')
         at++;
-    t->at = at;
-    return at > from;
+    return at;
+}
+
+/* Where the number that begins here ends; NULL: it is none. Numbers are most of what a body has, so they are read without `t`. */
+static const char *
+number_end(const char *at, const char *end)
+{
+    const char *from;
+
+    at += at < end && *at == '-';
+    from = at;
+    at = at < end && *at == '0' ? at + 1 : digits_end(at, end);
+    if (at == from)
+        return NULL;
+    if (at < end && *at == '.') {
+        from = at + 1;
+        at = digits_end(from, end);
+        if (at == from)
+            return NULL;
+    }
+    if (at == end || (*at != 'e' && *at != 'E'))
+        return at;
+    at++;
+    from = at < end && (*at == '+' || *at == '-') ? at + 1 : at;
+    at = digits_end(from, end);
+    return at > from ? at : NULL;
 }
 
 static bool
 take_number(struct json_text *t)
 {
-    take(t, '-');
-    if (!take(t, '0') && !take_digits(t))
+    const char *end = number_end(t->at, t->end);
+
+    if (!end)
         return wrong(t);
-    if (take(t, '.') && !take_digits(t))
-        return wrong(t);
-    if (next(t) != 'e' && next(t) != 'E')
-        return true;
-    t->at++;
-    if (!take(t, '+'))
-        take(t, '-');
-    return take_digits(t) ? true : wrong(t);
+    t->at = end;
+    return true;
+}
+
+/* Behind a `[`: all of an array that has numbers and no blanks, as vectors are. False, and nothing is taken, if it is another. */
+static bool
+take_vector(struct json_text *t)
+{
+    const char *at = t->at;
+
+    do {
+        at = number_end(at, t->end);
+        if (!at || at == t->end)
+            return false;
+    } while (*at++ == ',');
+    if (at[-1] != ']')
+        return false;
+    t->at = at;
+    t->is_first = false;
+    return true;
 }
 
 static bool
@@ -210,7 +245,11 @@ nest_open(struct nest *n, struct json_text *t)
     else
         n->bits[n->depth / 64] &= ~bit;
     n->depth++;
-    return json_text_enter(t, next(t));
+    if (!json_text_enter(t, next(t)))
+        return false;
+    if (!nest_is_object(n) && take_vector(t))
+        n->depth--;
+    return true;
 }
 
 /* To the next value inside what is open, leaving what ends. False when nothing is open any more, or wrong. */

@@ -19,6 +19,7 @@ import tempfile
 import time
 
 import peers
+import replication
 
 HTTP_PEERS = ("sextant", "haproxy", "nginx")
 HEAD = ("{method} {target} HTTP/1.1\r\nHost: qdrant.example.com:6333\r\nAccept: */*\r\nAccept-Encoding: gzip, deflate\r\n"
@@ -216,7 +217,7 @@ class Bench:
                 self.keep(workload, name, figure, got[key])
 
     def run_decisions(self):
-        for program, *arguments in (("geo_bench", f"{self.directory}/networks.mmdb"), ("plan_bench",)):
+        for program, *arguments in (("geo_bench", f"{self.directory}/networks.mmdb"), ("plan_bench",), ("marks_bench",)):
             done = subprocess.run([f"{peers.BUILD}/bench/{program}", *arguments], stdout=subprocess.PIPE, text=True, cwd=peers.ROOT,
                                   preexec_fn=self.pin, check=True, timeout=120)
             for line in done.stdout.splitlines():
@@ -236,6 +237,9 @@ class Bench:
                 if workload == "decisions":
                     if turn % 2 == 0:
                         self.run_decisions()
+                elif workload == "r":
+                    if turn % 2 == 0:
+                        replication.run(self, lambda figure, value: self.keep("r", "sextant", figure, value))
                 elif workload in WORKLOADS:
                     self.run_load(workload, turn)
                 elif workload[0] == "j":
@@ -301,6 +305,9 @@ def goals(bench):
         add(what, max((spread(v) for name, v in figures.items() if re.fullmatch(names, name)), default=None), "<=", limit, "ns")
     for what, (name, limit, unit) in MOMENTS.items():
         add(what, spread(figures.get(name)), "<=", limit, unit)
+    for what, sign, limit, unit in replication.goals():
+        add(f"(r) {what}", spread(bench.values("r", "sextant", what)), sign, limit, unit)
+    add("(r) memory of a mark, numeric ids", spread(figures.get("marks.bytes, B")), "<=", 40, "B")
     add("two workers against one: CPU per request", ratio(bench, "w2", CPU, "sextant-2", "sextant", "a"), "<=", 1.05)
     return rows
 
@@ -308,7 +315,7 @@ def goals(bench):
 def print_report(bench, rows):
     print("\nmedians (least to greatest)")
     for workload, by_proxy in bench.results.items():
-        title = {**WORKLOADS, **HANDSHAKES}.get(workload, ({"g": "idle connections", "decisions": "single decisions", **{f"j{n}": f"{n} records of 4 KiB a commit, on {bench.disk}" for n in LOG_RECORDS}}.get(workload, f"open loop at {workload[1:]} %"),))[0]
+        title = {**WORKLOADS, **HANDSHAKES}.get(workload, ({"g": "idle connections", "decisions": "single decisions", "r": "copies kept by fan-out", **{f"j{n}": f"{n} records of 4 KiB a commit, on {bench.disk}" for n in LOG_RECORDS}}.get(workload, f"open loop at {workload[1:]} %"),))[0]
         print(f"({workload}) {title}")
         for figure in dict.fromkeys(f for figures in by_proxy.values() for f in figures):
             line = "  ".join(f"{name} {statistics.median(v):.5g} ({min(v):.5g} to {max(v):.5g})"
@@ -327,7 +334,7 @@ def machine():
 
 
 def main():
-    every = [*WORKLOADS, *HANDSHAKES, "g", "i50", "i80", "decisions", *(f"j{n}" for n in LOG_RECORDS)]
+    every = [*WORKLOADS, *HANDSHAKES, "g", "i50", "i80", "decisions", "r", *(f"j{n}" for n in LOG_RECORDS)]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="counted time of each run")

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What keeping copies costs: three clusters that keep their points, an edge in front of them that fans out, and the same work
+done past it. `make bench` runs it, with its workload `r`."""
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import peers
+
+ONE_WAY_MS, BATCH, CONNECTIONS = 50, 64, 8
+LIVE_RATE, AWAY_POINTS = 200, 20_000
+KEY = "bench"
+
+
+class Cluster:
+    """`points` for points, a stand-in for all else, on the load's core."""
+
+    def __init__(self, name, bench, stack, directory, one_way_ms=0):
+        self.name = name
+        standin = self.spawn(bench, stack, sys.executable, f"{peers.ROOT}/test/lib/qdrant_standin.py", "--port", (rest := peers.free_port()),
+                             "--state-dir", f"{directory}/{name}")
+        peers.wait_for(lambda: answers(rest) or standin.poll() is not None, 20, "the start of a stand-in")
+        self.points = self.spawn(bench, stack, f"{peers.BUILD}/bench/points", rest)
+        self.port = self.outer_port = int(self.points.stdout.readline())
+        if one_way_ms:
+            self.outer_port = peers.free_port()
+            self.spawn(bench, stack, sys.executable, f"{peers.ROOT}/scripts/wan_link.py", "--listen", self.outer_port, "--to", self.port,
+                       "--rtt-ms", 2 * one_way_ms)
+            peers.wait_for(lambda: answers(self.outer_port), 20, "the opening of a link")
+
+    @staticmethod
+    def spawn(bench, stack, *command):
+        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=bench.pin)
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        return process
+
+    def order(self, what):
+        self.points.stdin.write(what + "\n")
+        self.points.stdin.flush()
+        return self.points.stdout.readline()
+
+    def ages(self):
+        return json.loads(self.order("ages"))
+
+
+def answers(port, path="/readyz"):
+    try:
+        return http(port, "GET", path)[0] == 200
+    except OSError:
+        return False
+
+
+def http(port, method, path, body=None):
+    from http.client import HTTPConnection
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request(method, path, json.dumps(body) if body else None, {"content-type": "application/json", "api-key": KEY})
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+class Edge(peers.Sextant):
+    def __init__(self, bench, clusters, journal):
+        self.clusters, self.journal = clusters, journal
+        super().__init__("fanout", bench)
+
+    def environment(self):
+        own = {"SEXTANT_CLUSTERS": "; ".join(f"{c.name} http://127.0.0.1:{c.outer_port} at={peers.CLUSTERS[c.name]}" for c in self.clusters),
+               "SEXTANT_PARTITION_MAP": "* *=eu,us,ap fanout=async", "SEXTANT_OWNS": "eu", "SEXTANT_JOURNAL_DIR": self.journal,
+               "SEXTANT_JOURNAL_QUOTA": "1GiB", "SEXTANT_API_KEY": KEY, **{f"SEXTANT_CLUSTER_{c.name.upper()}_API_KEY": KEY for c in self.clusters}}
+        return {**super().environment(), **own}
+
+    def lanes(self):
+        return json.loads(http(self.admin_port, "GET", "/status")[1])["lanes"]
+
+    def waiting(self):
+        return sum(lane["points_waiting"] for lane in self.lanes())
+
+
+@contextlib.contextmanager
+def world(bench, one_way_ms=0):
+    """(edge, clusters), with the collection made and the lanes at work. The journal is on the disk that the build is on."""
+    with contextlib.ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="fanout-", dir=f"{peers.BUILD}/bench"))
+        os.mkdir(f"{directory}/journal")
+        clusters = [Cluster(name, bench, stack, directory, one_way_ms if name != "eu" else 0) for name in peers.CLUSTERS]
+        edge = Edge(bench, clusters, f"{directory}/journal")
+        stack.callback(edge.stop)
+        create = {"vectors": {"size": 96, "distance": "Dot"}}
+        peers.wait_for(lambda: http(edge.port, "PUT", "/collections/bench", create)[0] == 200, 30, "a collection in all regions")
+        write(bench, [edge.port], points=100)
+        drained(edge)
+        yield edge, clusters
+
+
+def write(bench, ports, **options):
+    got = bench.tool("write_load", *(a for p in ports for a in ("--port", p)), *(a for k, v in options.items() for a in (f"--{k}", v)))
+    if got["errors"]:
+        raise SystemExit(f"bench: writes to {ports}: {got}")
+    return got
+
+
+def drained(edge, seconds=60):
+    peers.wait_for(lambda: edge.waiting() == 0, seconds, "the copies have all")
+
+
+def disk_sync(directory, times=200):
+    """(p50, p99) in microseconds of one write of 4 KiB and its fdatasync, into a file whose blocks are all there."""
+    took, block = [], b"x" * 4096
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.write(block * times)
+        file.flush()
+        os.fsync(file.fileno())
+        for i in range(times):
+            begin = time.perf_counter_ns()
+            os.pwrite(file.fileno(), block, i * 4096)
+            os.fdatasync(file.fileno())
+            took.append((time.perf_counter_ns() - begin) / 1000)
+    took.sort()
+    return took[times // 2], took[times * 99 // 100]
+
+
+ADDED = {p: f"{p} added to an async write, of what is allowed: 2 x fdatasync + 0.3 ms" for p in ("p50", "p99")}
+RATE = f"points/s written and shipped, {BATCH} a request, against a client of all three"
+CAUGHT_UP = "catch-up of a copy against an upsert of the same points"
+MEANWHILE = "p99 of writes while a copy catches up against before"
+LAG = {p: f"lag at 1,000 points/s, {ONE_WAY_MS} ms one way, {p}" for p in ("p50", "p99")}
+
+
+def goals():
+    """(figure, sign, limit, unit)"""
+    return [(ADDED["p50"], "<=", 1, "x"), (ADDED["p99"], "<=", 1, "x"), (RATE, ">=", 0.8, "x"), (LAG["p50"], "<=", 2 * ONE_WAY_MS + 50, "ms"),
+            (LAG["p99"], "<=", 2 * ONE_WAY_MS + 250, "ms"), (CAUGHT_UP, "<=", 1.3, "x"), (MEANWHILE, "<=", 1.2, "x")]
+
+
+def latency(bench, edge, clusters, keep):
+    """At the same rate through the edge and to home directly."""
+    options = {"rate": LIVE_RATE, "connections": 4, "seconds": bench.options.seconds}
+    direct = write(bench, [clusters[0].port], first=1_000_000, **options)
+    disk = disk_sync(f"{peers.BUILD}/bench")
+    through = write(bench, [edge.port], **options)
+    for p, sync in zip(("p50", "p99"), disk):
+        added = max(through[f"{p}_us"] - direct[f"{p}_us"], 0)
+        keep(f"{p} of the disk's fdatasync, us", sync)
+        keep(f"{p} added to a write, us", added)
+        keep(ADDED[p], added / (2 * sync + 300))
+
+
+def throughput(bench, edge, clusters, keep):
+    """Through the edge: until the last copy has the last point."""
+    options = {"batch": BATCH, "connections": CONNECTIONS, "seconds": bench.options.seconds}
+    direct = write(bench, [c.port for c in clusters], first=2_000_000, **options)
+    begin = time.monotonic()
+    through = write(bench, [edge.port], first=200_000, **options)
+    drained(edge)
+    rates = through["points"] / (time.monotonic() - begin), direct["points"] / direct["seconds"]
+    keep("points per second, shipped to two copies", rates[0])
+    keep("points per second, a client of all three", rates[1])
+    keep(RATE, rates[0] / rates[1])
+
+
+class Writer(threading.Thread):
+    """Writes at LIVE_RATE until it is told to stop."""
+
+    def __init__(self, bench, port):
+        super().__init__(daemon=True)
+        self.bench, self.port, self.is_over, self.p99s = bench, port, False, []
+
+    def run(self):
+        while not self.is_over:
+            self.p99s.append(write(self.bench, [self.port], first=900_000, rate=LIVE_RATE, connections=4, seconds=0.5)["p99_us"])
+
+    def stop(self):
+        self.is_over = True
+        self.join()
+        return statistics.median(self.p99s)
+
+
+def catch_up(bench, edge, clusters, keep):
+    """From the first point that comes until only live ones wait, against an upsert of the same points; a client writes meanwhile."""
+    copy, points = clusters[2], AWAY_POINTS if bench.options.seconds >= 1 else AWAY_POINTS // 10
+
+    def waiting(name):
+        return next(lane["points_waiting"] for lane in edge.lanes() if lane["copy"] == name)
+
+    copy.order("away")
+    write(bench, [edge.port], first=500_000, points=points, batch=BATCH, connections=CONNECTIONS)
+    peers.wait_for(lambda: waiting("us") == 0, 60, "the other copy has all")
+    before = write(bench, [edge.port], first=900_000, rate=LIVE_RATE, connections=4, seconds=max(bench.options.seconds, 0.5))["p99_us"]
+    writer = Writer(bench, edge.port)
+    writer.start()
+    back = time.monotonic()
+    copy.order("back")
+    most = waiting("ap")
+    peers.wait_for(lambda: waiting("ap") < most - BATCH, 60, "the copy that was away is noticed")
+    begin = time.monotonic()
+    peers.wait_for(lambda: waiting("ap") < BATCH, 60, "catching up")
+    took = time.monotonic() - begin
+    meanwhile = writer.stop()
+    direct = write(bench, [copy.port], first=3_000_000, points=points, batch=256, connections=1)
+    keep("a copy that is back is noticed after, s", begin - back)
+    keep("catch-up, s", took)
+    keep("upsert of the same points, s", direct["seconds"])
+    keep(CAUGHT_UP, took / direct["seconds"])
+    keep(MEANWHILE, meanwhile / before)
+
+
+def lag(bench, keep):
+    """How old points are when a copy takes them, by the time at which they were sent; the farther copy counts."""
+    with world(bench, ONE_WAY_MS) as (edge, clusters):
+        for c in clusters:
+            c.ages()
+        write(bench, [edge.port], rate=100, batch=10, connections=4, seconds=max(bench.options.seconds, 1), first=10_000)
+        drained(edge)
+        found = [c.ages() for c in clusters[1:]]
+        for p in ("p50", "p99"):
+            keep(LAG[p], max(f[f"{p}_us"] for f in found) / 1000)
+
+
+def run(bench, keep):
+    with world(bench) as (edge, clusters):
+        latency(bench, edge, clusters, keep)
+        throughput(bench, edge, clusters, keep)
+        catch_up(bench, edge, clusters, keep)
+    lag(bench, keep)
