@@ -121,6 +121,12 @@ lane_may_ship(struct lane *l, uint32_t collection, struct quiet_collection *ret_
     return false;
 }
 
+bool
+lane_has_turn(const struct lane *l)
+{
+    return l->check == LANE_SHIPS && l->n_flights < FLIGHTS_MAX && !timer_is_set(&l->rest);
+}
+
 void
 lane_run(struct lane *l)
 {
@@ -128,8 +134,7 @@ lane_run(struct lane *l)
     bool may_start = !h->owner->is_ending && LIST_EMPTY(&h->gates) && home_may_send(h);
 
     lane_begin_check(l);
-    may_start = may_start && l->check == LANE_SHIPS;
-    while (may_start && l->n_flights < FLIGHTS_MAX && !timer_is_set(&l->rest))
+    while (may_start && lane_has_turn(l))
         may_start = flight_start(l);
     lane_publish(l);
 }
@@ -169,19 +174,25 @@ lane_promote(struct lane *l, const struct mark_key *points, unsigned n)
         marks_promote(l->marks, &points[i]);
 }
 
-bool
-lane_is_reachable(const struct lane *l)
+static bool
+is_up(const struct lane *l)
 {
     const struct fleet *f = l->home->owner->up->fleet;
     int at = topology_find(f->world->topology, str_from(l->copy));
 
-    if (at < 0 || l->n_failures >= FAILURES_AWAY)
+    if (at < 0)
         return false;
     for (unsigned i = 0; i < f->clusters[at].n_backends; i++) {
         if (health_is_usable(backend_state(f->clusters[at].backends[i].backend)))
             return true;
     }
     return false;
+}
+
+bool
+lane_is_reachable(const struct lane *l)
+{
+    return l->n_failures < FAILURES_AWAY && is_up(l);
 }
 
 bool
@@ -274,6 +285,17 @@ lane_retry(struct lane *l)
     lane_run(l);
 }
 
+/* Probes have found it again: what rests since it was away need not rest longer. */
+static void
+look_whether_back(struct lane *l)
+{
+    bool was_up = l->was_up;
+
+    l->was_up = is_up(l);
+    if (l->was_up && !was_up && l->n_failures >= FAILURES_AWAY)
+        timer_clear(&l->rest);
+}
+
 void
 lane_tick(struct lane *l)
 {
@@ -283,6 +305,7 @@ lane_tick(struct lane *l)
         marks_settle(l->marks, now_us);
     if (now_us - l->unparked_us >= PARKED_RETRY_US)
         unpark(l);
+    look_whether_back(l);
     lane_ask_process(l);
     lane_run(l);
 }

@@ -7,7 +7,9 @@
  *                             ▲────── halves of a refused part ──────┘
  *
  * 1. What was pending on a point is asked before the read begins, never later (rule 2, Gate).
- * 2. A part that may land later is quarantined and marked again after that, whatever else came of it (rule 5, Again).
+ * 2. One reading serves every lane of the home that has marked the points: their flights take off together, with one state, and land
+ *    each by itself.
+ * 3. A part that may land later is quarantined and marked again after that, whatever else came of it (rule 5, Again).
  */
 #include <stdio.h>
 
@@ -27,15 +29,22 @@ struct landing { /* one ship_write() of a flight */
     struct ship_write *write;
 };
 
+struct reading {
+    struct ship_read *read; /* NULL: it has come */
+    LIST_HEAD(, flight) flights;
+};
+
 struct flight {
-    LIST_ENTRY(flight) entry;
+    LIST_ENTRY(flight) entry, beside; /* of its lane; of its reading */
     struct lane *lane;
+    uint32_t collection;
+    bool is_in[STATE_POINTS_MAX];              /* which rows are its own */
     struct mark_pick picks[STATE_POINTS_MAX];  /* the rows of `state`, in the same order */
     struct mark_age pending[STATE_POINTS_MAX]; /* lsn 0: none */
     unsigned n;
     int64_t timeout_us;
     struct quiet_collection copy; /* its limits there */
-    struct ship_read *read;
+    struct reading *reading;
     struct state *state;
     LIST_HEAD(, landing) landings;
 };
@@ -58,7 +67,7 @@ flight_end(struct flight *f)
 {
     struct lane *l = f->lane;
 
-    if (f->read || !LIST_EMPTY(&f->landings))
+    if (f->reading || !LIST_EMPTY(&f->landings))
         return;
     LIST_REMOVE(f, entry);
     l->n_flights--;
@@ -189,7 +198,7 @@ write_rows(struct flight *f, const unsigned *rows, unsigned n)
     bool payload_only[STATE_POINTS_MAX];
     struct ship_write_spec spec = {
         .cluster = str_from(f->lane->copy),
-        .collection = lexicon_name(o->collections, f->picks[0].key.collection),
+        .collection = lexicon_name(o->collections, f->collection),
         .state = f->state,
         .rows = rows,
         .n = n,
@@ -209,17 +218,16 @@ write_rows(struct flight *f, const unsigned *rows, unsigned n)
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
 static void
-on_read(void *arg, struct state *state, const struct outcome *why)
+take_state(struct flight *f, struct state *state, const struct outcome *why)
 {
-    struct flight *f = arg;
     unsigned read[STATE_POINTS_MAX], unread[STATE_POINTS_MAX] = { 0 }, n_read = 0, n_unread = 0;
 
-    f->read = NULL;
-    f->state = state;
+    f->reading = NULL;
+    f->state = state_ref(state);
     for (unsigned i = 0; i < f->n; i++) {
-        if (state->rows[i].kind == STATE_UNREAD)
+        if (f->is_in[i] && state->rows[i].kind == STATE_UNREAD)
             unread[n_unread++] = i;
-        else
+        else if (f->is_in[i])
             read[n_read++] = i;
     }
     if (!home_may_send(f->lane->home)) { /* somebody else may write by now: what was read may be old */
@@ -238,13 +246,28 @@ on_read(void *arg, struct state *state, const struct outcome *why)
 }
 
 static void
-read_points(struct flight *f)
+on_read(void *arg, struct state *state, const struct outcome *why)
+{
+    struct reading *r = arg;
+    struct flight *f;
+
+    r->read = NULL;
+    while ((f = LIST_FIRST(&r->flights))) {
+        LIST_REMOVE(f, beside);
+        take_state(f, state, why);
+    }
+    state_unref(state);
+    mem_free(r);
+}
+
+static void
+read_points(const struct flight *f, struct reading *r)
 {
     struct owner *o = f->lane->home->owner;
     struct state_point points[STATE_POINTS_MAX];
     struct ship_read_spec spec = {
         .cluster = str_from(f->lane->home->name),
-        .collection = lexicon_name(o->collections, f->picks[0].key.collection),
+        .collection = lexicon_name(o->collections, f->collection),
         .points = points,
         .n = f->n,
         .timeout_us = f->timeout_us,
@@ -254,32 +277,86 @@ read_points(struct flight *f)
         points[i].id = f->picks[i].key.point;
         points[i].shard_key = lexicon_name(o->shard_keys, f->picks[i].key.shard_key);
     }
-    f->read = ship_read_start(o->up, &spec, on_read, f);
+    r->read = ship_read_start(o->up, &spec, on_read, r);
 }
 
 /* --- taking off -------------------------------------------------------------------------------------------------- */
 
-bool
-flight_start(struct lane *l)
+static struct flight *
+flight_new(struct lane *l)
 {
     struct flight *f = MEM_NEW(struct flight);
 
     f->lane = l;
     f->timeout_us = timeout_us(l);
     LIST_INIT(&f->landings);
-    f->n = marks_pick(l->marks, STATE_POINTS_MAX, f->picks);
-    if (f->n == 0) {
-        mem_free(f);
-        return false;
-    }
     LIST_INSERT_HEAD(&l->flights, f, entry);
     l->n_flights++;
-    if (!lane_may_ship(l, f->picks[0].key.collection, &f->copy)) {
-        for (unsigned i = 0; i < f->n; i++)
-            marks_failed(l->marks, &f->picks[i].key, f->picks[i].number, false);
-        LIST_REMOVE(f, entry);
-        l->n_flights--;
-        mem_free(f);
+    return f;
+}
+
+static void
+give_back(struct flight *f)
+{
+    for (unsigned i = 0; i < f->n; i++) {
+        if (f->is_in[i])
+            marks_failed(f->lane->marks, &f->picks[i].key, f->picks[i].number, false);
+    }
+    LIST_REMOVE(f, entry);
+    f->lane->n_flights--;
+    mem_free(f);
+}
+
+static void
+add_to_reading(struct flight *f, struct reading *r)
+{
+    f->reading = r;
+    LIST_INSERT_HEAD(&r->flights, f, beside);
+}
+
+/* A lane that is far behind has fuller flights of its own to make. */
+static bool
+is_far_behind(const struct lane *l, unsigned n)
+{
+    return n < STATE_POINTS_MAX && marks_count(l->marks, MARK_READY) > n + STATE_POINTS_MAX;
+}
+
+/* What has `l` to ship of the points that are about to be read? Not worth a flight when that is less than half of them. */
+static void
+join(struct lane *l, const struct flight *first, struct reading *r)
+{
+    struct flight *f = flight_new(l);
+    unsigned n = 0;
+
+    f->collection = first->collection;
+    f->n = first->n;
+    memcpy(f->pending, first->pending, sizeof(f->pending));
+    for (unsigned i = 0; i < f->n; i++) {
+        f->is_in[i] = marks_take(l->marks, &first->picks[i].key, &f->picks[i]);
+        n += f->is_in[i];
+    }
+    if (n * 2 >= f->n && lane_may_ship(l, f->collection, &f->copy))
+        add_to_reading(f, r);
+    else
+        give_back(f);
+}
+
+bool
+flight_start(struct lane *l)
+{
+    struct flight *f = flight_new(l);
+    struct reading *r;
+    struct lane *other;
+
+    f->n = marks_pick(l->marks, STATE_POINTS_MAX, f->picks);
+    memset(f->is_in, true, f->n);
+    if (f->n == 0) {
+        give_back(f);
+        return false;
+    }
+    f->collection = f->picks[0].key.collection;
+    if (!lane_may_ship(l, f->collection, &f->copy)) {
+        give_back(f);
         return true;
     }
     for (unsigned i = 0; i < f->n; i++) {
@@ -288,7 +365,14 @@ flight_start(struct lane *l)
         if (pending)
             f->pending[i] = pending->age;
     }
-    read_points(f);
+    r = MEM_NEW(struct reading);
+    LIST_INIT(&r->flights);
+    add_to_reading(f, r);
+    LIST_FOREACH (other, &l->home->lanes, entry) {
+        if (other != l && lane_has_turn(other) && !is_far_behind(other, f->n))
+            join(other, f, r);
+    }
+    read_points(f, r);
     return true;
 }
 
@@ -302,7 +386,13 @@ flight_cancel(struct flight *f)
         ship_write_cancel(&landing->write);
         mem_free(landing);
     }
-    ship_read_cancel(&f->read);
+    if (f->reading) {
+        LIST_REMOVE(f, beside);
+        if (LIST_EMPTY(&f->reading->flights) && f->reading->read) {
+            ship_read_cancel(&f->reading->read);
+            mem_free(f->reading);
+        }
+    }
     state_unref(f->state);
     LIST_REMOVE(f, entry);
     mem_free(f);

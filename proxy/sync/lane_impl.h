@@ -13,6 +13,8 @@ void lane_rest(struct lane *l, int64_t least_us);   /* something failed: nothing
 bool lane_may_ship(struct lane *l, uint32_t collection,
     struct quiet_collection *ret_copy); /* false: it was blocked, until that is known */
 
+bool lane_has_turn(const struct lane *l); /* it may start another flight, as far as it is concerned */
+
 /* lane_check.c */
 void lane_begin_check(struct lane *l); /* unless it is under way, or done */
 void lane_check_fini(struct lane *l);

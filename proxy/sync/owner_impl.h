@@ -44,6 +44,7 @@ struct lane { /* one copy of one home */
     unsigned n_flights;
     struct timer rest;   /* set: nothing is started until it fires */
     unsigned n_failures; /* in a row */
+    bool was_up;         /* by its probes, at the last tick */
     unsigned index;      /* its bit in masks of the home's lanes */
     unsigned n_taints;   /* quarantines of what an earlier process may have sent it */
     int64_t unparked_us; /* when the refused ones were last let try again */

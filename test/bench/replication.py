@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What keeping copies costs: three clusters that keep their points, an edge in front of them that fans out, and the same work
-done past it. `make bench` runs it, with its workload `r`."""
+done past it. `make bench` runs it, with its workload `r`. QDRANT_BIN: a real server for each cluster instead (no lag then)."""
 import contextlib
 import json
 import os
@@ -18,6 +18,36 @@ LIVE_RATE, AWAY_POINTS = 200, 20_000
 KEY = "bench"
 
 
+class RealCluster:
+    """The server that QDRANT_BIN names, on the load's core, behind a link that can be cut: one that is killed would be sent its last minute again."""
+
+    def __init__(self, name, bench, stack, directory, one_way_ms=0):
+        self.name, self.bench, self.stack = name, bench, stack
+        self.port, self.outer_port = peers.free_port(), peers.free_port()
+        os.makedirs(f"{directory}/{name}")
+        environment = {"QDRANT__SERVICE__HTTP_PORT": self.port, "QDRANT__SERVICE__GRPC_PORT": peers.free_port(), "QDRANT__SERVICE__HOST": "127.0.0.1",
+                       "QDRANT__TELEMETRY_DISABLED": "true", "QDRANT__LOG_LEVEL": "ERROR"}
+        Cluster.spawn(bench, stack, os.environ["QDRANT_BIN"], cwd=f"{directory}/{name}", env={k: str(v) for k, v in environment.items()})
+        peers.wait_for(lambda: answers(self.port), 60, "the start of a Qdrant")
+        self.rtt_ms = 2 * one_way_ms
+        self.order("back")
+
+    def order(self, what):
+        if what == "away":
+            self.link.kill()
+            self.link.wait()
+        elif what == "back":
+            self.link = Cluster.spawn(self.bench, self.stack, *link(self, self.rtt_ms))
+            peers.wait_for(lambda: answers(self.outer_port), 20, "the opening of a link")
+
+    def ages(self):
+        return None
+
+
+def link(cluster, rtt_ms):
+    return sys.executable, f"{peers.ROOT}/scripts/wan_link.py", "--listen", cluster.outer_port, "--to", cluster.port, "--rtt-ms", rtt_ms
+
+
 class Cluster:
     """`points` for points, a stand-in for all else, on the load's core."""
 
@@ -30,13 +60,13 @@ class Cluster:
         self.port = self.outer_port = int(self.points.stdout.readline())
         if one_way_ms:
             self.outer_port = peers.free_port()
-            self.spawn(bench, stack, sys.executable, f"{peers.ROOT}/scripts/wan_link.py", "--listen", self.outer_port, "--to", self.port,
-                       "--rtt-ms", 2 * one_way_ms)
+            self.spawn(bench, stack, *link(self, 2 * one_way_ms))
             peers.wait_for(lambda: answers(self.outer_port), 20, "the opening of a link")
 
     @staticmethod
-    def spawn(bench, stack, *command):
-        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=bench.pin)
+    def spawn(bench, stack, *command, **options):
+        process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=bench.pin,
+                                   **options)
         stack.callback(process.wait)
         stack.callback(process.kill)
         return process
@@ -92,7 +122,8 @@ def world(bench, one_way_ms=0):
     with contextlib.ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="fanout-", dir=f"{peers.BUILD}/bench"))
         os.mkdir(f"{directory}/journal")
-        clusters = [Cluster(name, bench, stack, directory, one_way_ms if name != "eu" else 0) for name in peers.CLUSTERS]
+        make = RealCluster if os.environ.get("QDRANT_BIN") else Cluster
+        clusters = [make(name, bench, stack, directory, one_way_ms if name != "eu" else 0) for name in peers.CLUSTERS]
         edge = Edge(bench, clusters, f"{directory}/journal")
         stack.callback(edge.stop)
         create = {"vectors": {"size": 96, "distance": "Dot"}}
@@ -145,7 +176,7 @@ def goals():
 def latency(bench, edge, clusters, keep):
     """At the same rate through the edge and to home directly."""
     options = {"rate": LIVE_RATE, "connections": 4, "seconds": bench.options.seconds}
-    direct = write(bench, [clusters[0].port], first=1_000_000, **options)
+    direct = write(bench, [clusters[0].outer_port], first=1_000_000, **options)
     disk = disk_sync(f"{peers.BUILD}/bench")
     through = write(bench, [edge.port], **options)
     for p, sync in zip(("p50", "p99"), disk):
@@ -158,7 +189,7 @@ def latency(bench, edge, clusters, keep):
 def throughput(bench, edge, clusters, keep):
     """Through the edge: until the last copy has the last point."""
     options = {"batch": BATCH, "connections": CONNECTIONS, "seconds": bench.options.seconds}
-    direct = write(bench, [c.port for c in clusters], first=2_000_000, **options)
+    direct = write(bench, [c.outer_port for c in clusters], first=2_000_000, **options)
     begin = time.monotonic()
     through = write(bench, [edge.port], first=200_000, **options)
     drained(edge)
@@ -206,7 +237,7 @@ def catch_up(bench, edge, clusters, keep):
     peers.wait_for(lambda: waiting("ap") < BATCH, 60, "catching up")
     took = time.monotonic() - begin
     meanwhile = writer.stop()
-    direct = write(bench, [copy.port], first=3_000_000, points=points, batch=256, connections=1)
+    direct = write(bench, [copy.outer_port], first=3_000_000, points=points, batch=256, connections=1)
     keep("a copy that is back is noticed after, s", begin - back)
     keep("catch-up, s", took)
     keep("upsert of the same points, s", direct["seconds"])
@@ -221,8 +252,8 @@ def lag(bench, keep):
             c.ages()
         write(bench, [edge.port], rate=100, batch=10, connections=4, seconds=max(bench.options.seconds, 1), first=10_000)
         drained(edge)
-        found = [c.ages() for c in clusters[1:]]
-        for p in ("p50", "p99"):
+        found = list(filter(None, (c.ages() for c in clusters[1:])))
+        for p in ("p50", "p99") if found else ():
             keep(LAG[p], max(f[f"{p}_us"] for f in found) / 1000)
 
 
