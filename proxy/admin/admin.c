@@ -435,7 +435,7 @@ on_sample(void *arg)
     struct admin *a = arg;
 
     /* The workers' sets: the control thread's, the last, counts what polling sends. */
-    traffic_sample(a->view.rates, a->view.metrics, a->view.n_residency, loop_now_us(a->loop));
+    traffic_sample(a->view.rates, a->view.metrics, a->view.n_workers, loop_now_us(a->loop));
     timer_set(&a->sample, RATES_STEP_S * USEC_PER_SEC);
 }
 

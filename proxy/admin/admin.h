@@ -65,7 +65,7 @@ struct admin_view {
     struct fleet **fleet;         /* the current one */
     struct metrics **metrics;     /* all sets */
     struct residency **residency; /* all tables */
-    unsigned n_metrics, n_residency;
+    unsigned n_metrics, n_residency, n_workers;
     const struct names *names;
     struct edge_shared *shared;
     uint64_t *reloads_failed;

@@ -258,7 +258,7 @@ print_process(const struct admin_view *view, struct buf *out)
 
     print_one(METRIC_BUILD, "version=\"" SEXTANT_VERSION "\"", 1, out);
     print_one(METRIC_READY, "", is_ready, out);
-    print_one(METRIC_WORKERS, "", view->n_residency, out);
+    print_one(METRIC_WORKERS, "", view->n_workers, out);
     if (!process_stat_read(&stat))
         return;
     print_one(METRIC_CPU, "", stat.cpu_seconds, out);

@@ -50,7 +50,7 @@ put_edge(const struct admin_view *view, const struct status_moment *at, struct j
     if (world->topology->has_region)
         put_place(w, "lat", "lon", &world->topology->region);
     json_member_str(w, "local_cluster", world->conf->local_cluster);
-    json_member_u64(w, "workers", view->n_residency);
+    json_member_u64(w, "workers", view->n_workers);
     json_member_u64(w, "generation", world->generation);
     json_member_u64(w, "reloads_failed", *view->reloads_failed);
     json_member_str(w, "last_reload_error", *view->last_reload_error);

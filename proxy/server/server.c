@@ -172,8 +172,10 @@ make_workers(struct server *s)
         s->residencies[i] = s->workers[i]->residency;
     }
     s->metric_sets[s->n_workers] = s->metrics;
-    if (s->shared.owner)
+    if (s->shared.owner) {
         s->metric_sets[s->n_workers + 1] = owner_metrics(s->shared.owner);
+        s->residencies[s->n_workers] = owner_residency(s->shared.owner);
+    }
 }
 
 static int

@@ -46,8 +46,8 @@ struct server {
     struct worker *workers[WORKERS_MAX];
     unsigned n_workers, n_started;
     struct admin *admin;
-    struct metrics *metric_sets[WORKERS_MAX + 2]; /* of the workers, of this thread, of the owner */
-    struct residency *residencies[WORKERS_MAX];
+    struct metrics *metric_sets[WORKERS_MAX + 2];   /* of the workers, of this thread, of the owner */
+    struct residency *residencies[WORKERS_MAX + 1]; /* of the workers, of the owner */
     uint64_t generation, reloads_failed;
     int64_t reloaded_wall_us;
     struct str last_reload_error;

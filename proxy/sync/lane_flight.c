@@ -136,11 +136,28 @@ refuse_rows(struct flight *f, const struct ship_part *part)
     tell(l, l->copy, &part->outcome);
 }
 
+/* What goes from cluster to cluster stands beside what callers send. */
+static void
+count_residency(const struct lane *l, size_t bytes)
+{
+    const struct owner *o = l->home->owner;
+    const struct topology *t = o->up->fleet->world->topology;
+    int home = topology_find(t, str_from(l->home->name)), copy = topology_find(t, str_from(l->copy));
+    struct residency_key key;
+
+    if (bytes == 0)
+        return;
+    key = residency_key(STR("fan-out"), str_from(l->home->name), home < 0 ? "" : t->clusters[home].country,
+        str_from(l->copy), copy < 0 ? "" : t->clusters[copy].country);
+    residency_count(o->residency, &key, bytes, 0);
+}
+
 static void
 land_part(struct flight *f, const struct ship_part *part)
 {
     struct lane *l = f->lane;
 
+    count_residency(l, part->bytes);
     switch (part->outcome.kind) {
     case OUTCOME_OK:
         if (part->outcome.may_land_later)

@@ -236,6 +236,12 @@ owner_metrics(struct owner *o)
     return o->metrics;
 }
 
+struct residency *
+owner_residency(struct owner *o)
+{
+    return o->residency;
+}
+
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
 /* Claims are given back last: then nothing more is sent. A home that does not answer is not waited for. */
@@ -288,6 +294,7 @@ owner_new(struct fleet *fleet, uint64_t seed, bool may_wait, struct owner **ret_
     hash_key_draw(&o->hash_key);
     o->loop = loop_new();
     o->metrics = metrics_new();
+    o->residency = residency_new();
     o->up = upstream_new(o->loop, o->metrics, fleet, seed);
     o->collections = lexicon_new();
     o->shard_keys = lexicon_new();
@@ -353,6 +360,7 @@ owner_free(struct owner *o)
     lexicon_free(o->collections);
     lexicon_free(o->shard_keys);
     metrics_free(o->metrics);
+    residency_free(o->residency);
     loop_free(o->loop);
     pthread_mutex_destroy(&o->shared.lock);
     mem_free(o);

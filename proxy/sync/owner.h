@@ -6,6 +6,7 @@
  * brings what came of them to the copies. It is told of new fleets and fallen backends as workers are. */
 
 #include "proxy/obs/metrics.h"
+#include "proxy/obs/residency.h"
 #include "proxy/sync/order.h"
 #include "proxy/upstream/upstream.h"
 
@@ -50,5 +51,7 @@ void owner_post_fallen(struct owner *o, struct backend *b);
 unsigned owner_lanes(struct owner *o, struct lane_view *ret_views, unsigned max); /* gives how many there are */
 void owner_look(struct owner *o, struct owner_view *ret_view);
 struct metrics *owner_metrics(struct owner *o);
+struct residency *owner_residency(
+    struct owner *o); /* what went to copies: rule "fan-out", the home as partition and caller */
 
 #endif

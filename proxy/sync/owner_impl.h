@@ -100,6 +100,7 @@ struct owner {
     bool is_started, is_ending, is_stopping;
     struct loop *loop;
     struct metrics *metrics;
+    struct residency *residency;
     struct upstream *up;
     struct journal *journal;
     struct lexicon *collections, *shard_keys;

@@ -58,6 +58,7 @@ struct ship_part {
     struct outcome outcome;
     const unsigned *rows;
     unsigned n;
+    size_t bytes; /* bodies that may have reached the target */
 };
 
 /* Parts live during the call. */

@@ -17,6 +17,7 @@ struct step { /* a part under way */
     unsigned at, n;      /* rows of it in `order` */
     bool may_land_later; /* of what was sent for it before */
     struct ask *ask;
+    size_t body_bytes, bytes; /* of the request under way; of all that may have reached the target */
     struct outcome outcome;
 };
 
@@ -64,7 +65,7 @@ finish(struct ship_write *w)
     for (unsigned i = 0; i < w->n_steps; i++) {
         const struct step *s = &w->steps[i];
 
-        parts[i] = (struct ship_part){ .outcome = s->outcome, .rows = &w->order[s->at], .n = s->n };
+        parts[i] = (struct ship_part){ .outcome = s->outcome, .rows = &w->order[s->at], .n = s->n, .bytes = s->bytes };
         parts[i].outcome.may_land_later |= s->may_land_later;
     }
     task_schedule(w->up->loop, &w->release, release, w);
@@ -98,6 +99,7 @@ send_step(struct step *s)
     };
 
     state_put_write(w->state, s->kind, &w->order[s->at], s->n, &body);
+    s->body_bytes = buf_len(&body);
     s->ask = ask_start(w->up, &spec, on_answer, s);
     w->pending++;
 }
@@ -141,7 +143,9 @@ send_whole(struct step *s)
     bool may_land_later = s->may_land_later || s->outcome.may_land_later;
 
     outcome_fini(&s->outcome);
-    *s = (struct step){ .write = w, .kind = STATE_UPSERT, .at = at, .may_land_later = may_land_later };
+    *s = (struct step){
+        .write = w, .kind = STATE_UPSERT, .at = at, .may_land_later = may_land_later, .bytes = s->bytes
+    };
     s->n = fitting(w, STATE_UPSERT, at, n);
     send_step(s);
     send_rows(w, STATE_UPSERT, at + s->n, n - s->n, may_land_later);
@@ -157,6 +161,8 @@ on_answer(void *arg, const struct ask_answer *answer)
     };
 
     s->ask = NULL;
+    if (!answer->sent_nothing)
+        s->bytes += s->body_bytes;
     if (answer->fail == FAIL_NONE) {
         facts.body = answer->body;
         facts.retry_after = message_value(answer->head, FIELD_RETRY_AFTER);

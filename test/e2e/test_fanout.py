@@ -77,6 +77,8 @@ def test_a_write_reaches_every_region(fan):
     assert headers["x-sextant-done"] == "eu"
     assert set(converged(one)) == {1, 2, 3}
     line = wait_for(lambda: [r for r in one.log() if r["operation"] == "upsert_points"], 5, "the log")[-1]
+    sent = {r["cluster"]: r for r in json.loads(one.admin("/residency"))["rows"] if r["rule"] == "fan-out"}
+    assert set(sent) == set(COPIES) and all(r["partition"] == "eu" and r["bytes_to_cluster"] > 50 for r in sent.values())
     assert (line["outcome"], line["done"]) == ("committed", "eu") and line["lsn"] > 0
 
 

@@ -137,6 +137,7 @@ test_status_is_as_in_the_golden_file(void **state)
         .residency = &residency,
         .n_metrics = 1,
         .n_residency = 1,
+        .n_workers = 1,
         .shared = &shared,
         .reloads_failed = &reloads_failed,
         .last_reload_error = &error,
