@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # The tour: three regions on loopback behind links with the delays of a WAN, one Sextant that stands in the European one, and
-# what it does with callers from three countries when all is well, when the nearest region dies and when it comes back.
+# what it does with callers from three countries when all is well, when the nearest region dies and when it comes back; then
+# writes that fan out (tour_fanout.sh).
 # run.sh prepares everything and starts it. A region is a stand-in for Qdrant, or a real one when QDRANT_BIN names its binary.
 #
 # Whatever ends the tour ends all that it started: by process id, never by name; if the tour is killed outright, they are too.
@@ -17,7 +18,7 @@ home=$build/tour
 regions=(eu us ap)
 declare -A rtt_ms=([eu]=5 [us]=90 [ap]=160) at=([eu]=aws:eu-central-1 [us]=aws:us-east-1 [ap]=aws:ap-northeast-1)
 declare -A city=([eu]=Frankfurt [us]=Virginia [ap]=Tokyo) server_pid=() link_pid=() server_port=() link_port=() grpc_port=()
-sextant_pid='' wait_for_enter=1 stay=1
+sextant_pid='' fanout_pid='' key='' wait_for_enter=1 stay=1
 for option in "$@"; do
     case $option in
     --no-wait) wait_for_enter= ;;
@@ -47,6 +48,7 @@ stop() { # stop SIGNAL PID: and wait until it is gone
 end() {
     trap '' INT TERM HUP
     stop TERM "$sextant_pid"
+    stop TERM "$fanout_pid"
     for region in "${regions[@]}"; do
         stop KILL "${link_pid[$region]:-}"
         stop KILL "${server_pid[$region]:-}"
@@ -139,6 +141,7 @@ heading() {
 ask() { # ask ADDRESS METHOD PATH [BODY]
     local words=(curl -sS -i -X "$2" "http://$listen$3") word line=''
     [ -z "$1" ] || words+=(-H "X-Forwarded-For: $1")
+    [ -z "$key" ] || words+=(-H "api-key: $key")
     [ -z "${4:-}" ] || words+=(-H 'content-type: application/json' -d "$4")
     for word in "${words[@]}"; do
         [[ $word =~ ^[A-Za-z0-9:/._=-]+$ ]] && line+=" $word" || line+=" '$word'"
@@ -266,6 +269,9 @@ note "Traffic was back $((SECONDS - started)) s after eu was: Sextant waits for 
 ask "$de" POST /collections/catalog/points/query "$search"
 ask "$de" GET /collections/users/points/1
 
+# shellcheck source=scripts/tour_fanout.sh
+. scripts/tour_fanout.sh
+
 heading "To play with"
 hint() { printf '  %-64s %s\n' "$@"; }
 hint "http://$listen" "for any Qdrant client"
@@ -275,6 +281,7 @@ hint "curl -s http://$admin/metrics" "the same for Prometheus"
 hint "curl -s http://$admin/residency" "whose data went where"
 hint "tail -f $home/access.log" "one line a request"
 hint "edit $home/partition.map" "read again when saved"
+hint "SEXTANT_ENV_FILE=$home/fanout.env $build/sextant ctl lanes" "the copies of the second Sextant"
 for region in "${regions[@]}"; do
     hint "kill -9 ${server_pid[$region]} ${link_pid[$region]}" "$region dies"
 done

@@ -6,6 +6,8 @@
  *   UNCHECKED ─▶ asked ─▶ known, or fresh and its identity durable in the journal: SHIPS
  *       ▲                  └▶ another cluster, or one that stands here under two names: FOREIGN, nothing is sent to it
  *       └── could not be asked, or the configuration changed
+ *
+ * 1. While its identity or its note is on the way, it is not asked: it would be known, and its note missing.
  */
 #include <stdio.h>
 
@@ -28,8 +30,11 @@ ships(struct lane *l)
 static void
 on_recorded(uint64_t lsn, int error, void *arg)
 {
+    struct lane *l = arg;
+
+    l->is_recording = false;
     if (error == 0)
-        ships(arg);
+        ships(l);
 }
 
 static void
@@ -76,10 +81,12 @@ on_checked(void *arg, const struct copy_result *r)
         return;
     }
     twin = identities_add(&o->known, str_from(l->copy), r->identity);
-    if (twin.len)
+    if (twin.len) {
         refuse(l, STR("two clusters of the configuration are one and the same"));
-    else
-        owner_record_identity(o, l->copy, r->identity, on_recorded, l);
+        return;
+    }
+    l->is_recording = true;
+    owner_record_identity(o, l->copy, r->identity, on_recorded, l);
 }
 
 void
@@ -95,7 +102,8 @@ lane_begin_check(struct lane *l)
         .identity = owner_identity(o, l->copy),
     };
 
-    if (l->checking || l->check != LANE_UNCHECKED || timer_is_set(&l->rest) || !home_may_send(l->home))
+    if (l->checking || l->is_recording || l->noting || l->check != LANE_UNCHECKED || timer_is_set(&l->rest) ||
+        !home_may_send(l->home))
         return;
     journal_stats(o->journal, &stats);
     journal_uuid_print(&stats.uuid, uuid);

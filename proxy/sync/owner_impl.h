@@ -49,6 +49,7 @@ struct lane { /* one copy of one home */
     unsigned n_taints;   /* quarantines of what an earlier process may have sent it */
     int64_t unparked_us; /* when the refused ones were last let try again */
     enum { LANE_UNCHECKED, LANE_SHIPS, LANE_FOREIGN } check;
+    bool is_recording; /* its identity, in the journal */
     struct copy_check *checking;
     struct copy_mark *noting;
     struct quiet *asking; /* which process is it now? */

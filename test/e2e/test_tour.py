@@ -83,7 +83,11 @@ def tour():
     assert process.returncode == 0, transcript
     assert_all_gone(process.pid)
     steps = steps_of(transcript)
-    return lambda words: next(shown for heading, shown in steps.items() if words in heading)
+
+    def find(words):
+        return next(shown for heading, shown in steps.items() if words in heading)
+    find.transcript = transcript
+    return find
 
 
 def test_schema_reaches_every_region(tour):
@@ -126,6 +130,31 @@ def test_traffic_comes_back(tour):
     catalog, user = tour("It comes back")
     assert catalog.went() == (200, "eu", "nearest")
     assert user.went()[:2] == (200, "eu") and "Anke" in user.body
+
+
+def lanes_shown(transcript):
+    """Of each time that lanes were shown: lane → (points waiting, trouble)."""
+    shown = re.findall(r"^    LANE .*\n((?:    eu/.*\n)+)", transcript, re.M)
+    return [{m[0]: (int(m[1]), m[2].strip()) for m in re.findall(r"^    (eu/\w+) +\S+ s +(\d+) +\d+ +\d+ *(.*)$", rows, re.M)} for rows in shown]
+
+
+def test_a_write_reaches_every_region(tour):
+    written, = tour("reaches every region: fan-out")
+    assert written.went()[:2] == (200, "eu")
+    assert written.headers["x-sextant-outcome"] == "committed" and "eu" in written.headers["x-sextant-done"]
+    assert re.search(r"us\s+had\s+the\s+point\s+within\s+\d+\s+ms", tour.transcript)
+
+
+def test_a_region_that_was_away_catches_up(tour):
+    away, = tour("is away, and catches up")
+    assert (away.status, away.headers["x-sextant-outcome"]) == (200, "committed")
+    before, during, after = lanes_shown(tour.transcript)
+    assert before == {"eu/us": (0, ""), "eu/ap": (0, "")}
+    assert during["eu/us"][0] == 201 and "unreachable" in during["eu/us"][1]
+    assert after == {"eu/us": (0, ""), "eu/ap": (0, "")}
+    digests = re.findall(r"^    (eu|us|ap)  (\d+ points, sha256 \w+)$", tour.transcript, re.M)
+    assert [region for region, _ in digests] == ["eu", "us", "ap"]
+    assert {digest.split(" ")[0] for _, digest in digests} == {"203"} and len({digest for _, digest in digests}) == 1
 
 
 def test_port_in_use_is_said_before_anything_else():
