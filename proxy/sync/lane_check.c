@@ -11,6 +11,7 @@
  */
 #include <stdio.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/obs/events.h"
 #include "proxy/store/identity.h"
 #include "proxy/sync/copy_check.h"
@@ -32,6 +33,7 @@ on_recorded(uint64_t lsn, int error, void *arg)
 {
     struct lane *l = arg;
 
+    crash_point(CRASH_AT_LANE_IDENTITY_DURABLE);
     l->is_recording = false;
     if (error == 0)
         ships(l);
@@ -60,6 +62,7 @@ on_checked(void *arg, const struct copy_result *r)
     struct owner *o = l->home->owner;
     struct str twin;
 
+    crash_point(CRASH_AT_LANE_CHECKED);
     l->checking = NULL;
     if (r->trouble.len) {
         lane_trouble(l, r->trouble);
@@ -125,6 +128,7 @@ on_noted(void *arg, struct str trouble)
 {
     struct lane *l = arg;
 
+    crash_point(CRASH_AT_LANE_NOTED);
     l->noting = NULL;
     if (trouble.len)
         l->noted_lsn = LANE_NOT_NOTED;
@@ -155,6 +159,7 @@ lane_leave_note(struct lane *l)
         return;
     journal_stats(o->journal, &stats);
     journal_uuid_print(&stats.uuid, note.journal);
+    crash_point(CRASH_AT_LANE_BEFORE_NOTE);
     l->noted_lsn = note.position;
     l->noting = copy_mark_start(
         o->up, str_from(l->copy), owner_identity(o, l->home->name), &note, CHECK_US, on_noted, l);

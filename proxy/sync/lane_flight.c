@@ -13,6 +13,7 @@
  */
 #include <stdio.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/sync/lane_impl.h"
 #include "proxy/sync/ship.h"
@@ -86,8 +87,10 @@ fail_rows(struct flight *f, const unsigned *rows, unsigned n, bool may_land_late
         keys[i] = f->picks[rows[i]].key;
         marks_failed(f->lane->marks, &keys[i], f->picks[rows[i]].number, may_land_later);
     }
-    if (may_land_later && n)
+    if (may_land_later && n) {
         lane_quarantine(f->lane, keys, n, f->timeout_us);
+        crash_point(CRASH_AT_LANE_QUARANTINED);
+    }
 }
 
 static void
@@ -99,6 +102,7 @@ land_rows(struct flight *f, const unsigned *rows, unsigned n)
         marks_shipped(f->lane->marks, &f->picks[rows[i]].key, f->picks[rows[i]].number, pending->lsn ? pending : NULL,
             owner_now_us(f->lane->home->owner));
     }
+    crash_point(CRASH_AT_LANE_CLEARED);
     f->lane->n_failures = 0;
     lane_trouble(f->lane, STR_NONE);
 }
@@ -127,11 +131,13 @@ refuse_rows(struct flight *f, const struct ship_part *part)
         fail_rows(f, rows, part->n, false);
         lane_rest(l, 0);
     } else if (part->n > 1) {
+        crash_point(CRASH_AT_LANE_HALVES);
         write_rows(f, rows, part->n / 2);
         write_rows(f, rows + part->n / 2, part->n - part->n / 2);
         return;
     } else {
         marks_park(l->marks, &f->picks[rows[0]].key, f->picks[rows[0]].number, REFUSED);
+        crash_point(CRASH_AT_LANE_PARKED);
     }
     tell(l, l->copy, &part->outcome);
 }
@@ -185,6 +191,7 @@ on_written(void *arg, const struct ship_part *parts, unsigned n_parts)
     struct landing *landing = arg;
     struct flight *f = landing->flight;
 
+    crash_point(CRASH_AT_LANE_ANSWERED);
     LIST_REMOVE(landing, entry);
     mem_free(landing);
     for (unsigned i = 0; i < n_parts; i++)
@@ -229,7 +236,9 @@ write_rows(struct flight *f, const unsigned *rows, unsigned n)
         payload_only[i] = f->picks[rows[i]].payload_only;
     landing->flight = f;
     LIST_INSERT_HEAD(&f->landings, landing, entry);
+    crash_point(CRASH_AT_LANE_BEFORE_WRITE);
     landing->write = ship_write_start(o->up, &spec, on_written, landing);
+    crash_point(CRASH_AT_LANE_WRITES);
 }
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
@@ -239,6 +248,7 @@ take_state(struct flight *f, struct state *state, const struct outcome *why)
 {
     unsigned read[STATE_POINTS_MAX], unread[STATE_POINTS_MAX] = { 0 }, n_read = 0, n_unread = 0;
 
+    crash_point(CRASH_AT_LANE_READ);
     f->reading = NULL;
     f->state = state_ref(state);
     for (unsigned i = 0; i < f->n; i++) {
@@ -295,6 +305,7 @@ read_points(const struct flight *f, struct reading *r)
         points[i].shard_key = lexicon_name(o->shard_keys, f->picks[i].key.shard_key);
     }
     r->read = ship_read_start(o->up, &spec, on_read, r);
+    crash_point(CRASH_AT_LANE_READS);
 }
 
 /* --- taking off -------------------------------------------------------------------------------------------------- */
@@ -372,6 +383,7 @@ flight_start(struct lane *l)
         return false;
     }
     f->collection = f->picks[0].key.collection;
+    crash_point(CRASH_AT_LANE_PICKED);
     if (!lane_may_ship(l, f->collection, &f->copy)) {
         give_back(f);
         return true;

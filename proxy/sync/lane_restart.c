@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/obs/log.h"
 #include "proxy/sync/lane_impl.h"
 
@@ -42,6 +43,7 @@ on_node(void *arg, const struct outcome *why, const struct quiet_node *node)
     if (l->n_processes > 0) {
         log_info("lane %s to %s: the copy was started anew, the last minute is shipped again", l->home->name, l->copy);
         marks_revive(l->marks);
+        crash_point(CRASH_AT_LANE_REVIVED);
     }
     memcpy(l->processes[l->n_processes++ % LANE_PROCESSES], node->id, sizeof(node->id));
     lane_run(l);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/thread.h"
 #include "proxy/sync/owner_impl.h"
@@ -252,8 +253,10 @@ owner_end(void *arg)
     struct home *h;
     bool is_over = true;
 
-    if (!o->is_ending)
+    if (!o->is_ending) {
+        crash_point(CRASH_AT_OWNER_ENDS);
         o->end_by_us = owner_now_us(o) + END_US;
+    }
     o->is_ending = true;
     owner_end_errands(o);
     owner_end_opening(o);
@@ -267,6 +270,8 @@ owner_end(void *arg)
         timer_set(&o->ending, END_POLL_US);
         return;
     }
+    if (is_over)
+        crash_point(CRASH_AT_OWNER_ENDED);
     if (o->succession.is_retiring && !owner_has_retired(o))
         owner_close_journal(o);
     if (o->is_stopping)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "proxy/base/clock.h"
+#include "proxy/base/crash_point.h"
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/store/identity.h"
@@ -22,6 +23,7 @@ on_recorded(uint64_t lsn, int error, void *arg)
 {
     struct home *h = arg;
 
+    crash_point(CRASH_AT_OWNER_IDENTITY_DURABLE);
     h->is_recorded = error == 0;
     home_run(h);
 }
@@ -68,6 +70,7 @@ on_change(void *arg)
 
     if (claim_state(h->claim) == TENURE_HELD && !h->has_held) {
         h->has_held = true;
+        crash_point(CRASH_AT_OWNER_CLAIM_HELD);
         if (owner_identity(h->owner, h->name)[0])
             h->is_recorded = true;
         else
@@ -142,7 +145,9 @@ home_release(struct home *h)
 
     if (state == TENURE_RELEASED || state == TENURE_FROZEN)
         return true;
-    if (state != TENURE_RELEASING)
+    if (state != TENURE_RELEASING) {
+        crash_point(CRASH_AT_OWNER_BEFORE_RELEASE);
         claim_release(h->claim);
+    }
     return claim_state(h->claim) == TENURE_RELEASED;
 }

@@ -3,6 +3,7 @@
  * fanout=quorum and fanout=all: home has done the write, and its answer waits until so many copies have the state that came of
  * it. See owner_job.h.
  */
+#include "proxy/base/crash_point.h"
 #include "proxy/sync/owner_job.h"
 
 /* What is there stays there, so that each point is looked at until it is, and never again. */
@@ -59,6 +60,7 @@ job_await_copies(struct job *job, void (*then)(struct job *job))
         job->n_there[i] = 0;
         lane_promote(job->lanes[i], job->points, job->n_points);
     }
+    crash_point(CRASH_AT_OWNER_AWAITS_COPIES);
 }
 
 void
@@ -71,6 +73,7 @@ home_look_at_copies(struct home *h)
         if (job->state != JOB_COPIES || count_copies(job) < job->order->n_needed)
             continue;
         timer_clear(&job->deadline);
+        crash_point(CRASH_AT_OWNER_COPIES_HAVE_IT);
         job->then(job);
     }
 }

@@ -6,6 +6,7 @@
  */
 #include "proxy/sync/gate.h"
 
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/sync/owner_impl.h"
 
@@ -77,6 +78,7 @@ home_look_at_gates(struct home *h)
         if (p->is_ready || !is_at_rest(h, p->turn.collection))
             continue;
         p->is_ready = true;
+        crash_point(CRASH_AT_OWNER_GATE_OPEN);
         if (++p->gate->n_ready == p->gate->n_parts)
             tell(p->gate, FAIL_NONE);
     }
@@ -89,6 +91,7 @@ gate_has_turn(struct ledger_gate *turn)
 
     p->has_turn = true;
     LIST_INSERT_HEAD(&p->home->gates, p, entry);
+    crash_point(CRASH_AT_OWNER_GATE_HAS_TURN);
     home_look_at_gates(p->home);
 }
 
@@ -142,6 +145,7 @@ owner_take_gate(void *arg)
         p->turn.is_schema = true;
         ledger_gate(p->home->ledger, &p->turn);
     }
+    crash_point(CRASH_AT_OWNER_GATE_BEGUN);
     if (is_ending || g->n_parts == 0)
         tell(g, is_ending ? FAIL_OWNER_ENDING : FAIL_NONE);
     for (unsigned i = 0; i < g->n_parts; i++)
@@ -155,6 +159,7 @@ end_gate(void *arg)
     struct owner *o = g->owner;
     struct home *h;
 
+    crash_point(CRASH_AT_OWNER_GATE_ENDS);
     timer_fini(&g->deadline);
     for (unsigned i = 0; i < g->n_parts; i++)
         end_part(&g->parts[i]);
@@ -163,6 +168,7 @@ end_gate(void *arg)
     mem_free(g->parts);
     arena_fini(&g->arena);
     mem_free(g);
+    crash_point(CRASH_AT_OWNER_GATE_ENDED);
     LIST_FOREACH (h, &o->homes, entry)
         home_run(h);
 }

@@ -7,6 +7,7 @@
  *   until_us ─▶ quiet? ─▶ yes, or the collection is gone: over
  *      ▲─────────┘ no, or it cannot be told
  */
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/sync/owner_impl.h"
 #include "proxy/sync/quiet.h"
@@ -86,11 +87,14 @@ end_of_write(struct quarantine *q)
 {
     struct lane *l;
 
+    crash_point(CRASH_AT_OWNER_HOLD_OVER);
     LIST_FOREACH (l, &q->home->lanes, entry) {
         if (q->lanes >> l->index & 1)
             lane_mark(l, q->hold->points, q->hold->n_points, q->hold->age, false);
     }
+    crash_point(CRASH_AT_OWNER_HOLD_MARKED);
     ledger_release(q->home->ledger, q->hold);
+    crash_point(CRASH_AT_OWNER_HOLD_RELEASED);
 }
 
 static void
@@ -98,10 +102,15 @@ end_of_ship(struct quarantine *q)
 {
     struct lane *l = q->lane;
 
-    for (unsigned i = 0; i < q->n_points; i++)
-        marks_again(l->marks, &q->points[i]);
-    if (q->n_points == 0 && --l->n_taints == 0)
+    if (q->n_points) {
+        crash_point(CRASH_AT_LANE_QUARANTINE_OVER);
+        for (unsigned i = 0; i < q->n_points; i++)
+            marks_again(l->marks, &q->points[i]);
+        crash_point(CRASH_AT_LANE_MARKED_AGAIN);
+    } else if (--l->n_taints == 0) {
         marks_again_all(l->marks);
+        crash_point(CRASH_AT_LANE_TAINT_OVER);
+    }
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proxy/base/clock.h"
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/route/path.h"
 #include "proxy/sync/outcome.h"
@@ -22,6 +23,7 @@ settle(struct job *job)
     ledger_leave(job->home->ledger, &job->write);
     for (unsigned i = 0; i < job->n_lanes; i++)
         lane_outcome(job->lanes[i], job->points, job->n_points);
+    crash_point(CRASH_AT_OWNER_SETTLED);
 }
 
 /* False: it cannot be recorded, and `done` will not be called. */
@@ -43,6 +45,7 @@ record_verdict(struct job *job, enum verdict verdict, journal_done_fn *done)
     part = buf_str(&bytes);
     lsn = journal_append(journal, RECORD_OUTCOME, job->write.age.lsn, done == NULL, &part, 1, done, job);
     buf_fini(&bytes);
+    crash_point(CRASH_AT_OWNER_OUTCOME_APPENDED);
     return lsn != 0;
 }
 
@@ -53,6 +56,7 @@ on_rejection_durable(uint64_t lsn, int error, void *arg)
     struct job *job = arg;
     struct home *h = job->home;
 
+    crash_point(CRASH_AT_OWNER_REJECTION_DURABLE);
     job_answer(job);
     home_run(h);
 }
@@ -144,6 +148,7 @@ lose(struct job *job, const struct outcome *outcome)
             h, hold, job_lanes(job), job->points[0].collection, (int64_t)job->order->query.timeout_s * USEC_PER_SEC);
         for (unsigned i = 0; i < job->n_lanes; i++)
             lane_outcome(job->lanes[i], job->points, job->n_points);
+        crash_point(CRASH_AT_OWNER_HOLD_BEGUN);
     }
     job_refuse(job, FAIL_WRITE_INDEFINITE, buf_str(&outcome->text));
 }
@@ -173,6 +178,7 @@ on_home(void *arg, const struct ask_answer *answer)
     };
     struct outcome outcome;
 
+    crash_point(CRASH_AT_OWNER_HOME_ANSWERED);
     job->ask = NULL;
     if (answer->fail == FAIL_NONE)
         h->answered_us = owner_now_us(h->owner);
@@ -230,7 +236,9 @@ job_send(struct job *job)
     timer_clear(&job->deadline);
     order->tries++;
     order->sent_us = owner_now_us(o);
+    crash_point(CRASH_AT_OWNER_BEFORE_SEND);
     job->ask = ask_start(o->up, &spec, on_home, job);
+    crash_point(CRASH_AT_OWNER_SENT);
 }
 
 /* --- into the journal -------------------------------------------------------------------------------------------- */
@@ -246,9 +254,11 @@ on_durable(uint64_t lsn, int error, void *arg)
         home_run(h);
         return;
     }
+    crash_point(CRASH_AT_OWNER_DURABLE);
     for (unsigned i = 0; i < job->n_lanes; i++)
         lane_mark(job->lanes[i], job->points, job->n_points, job->write.age, job->touch->flags & TOUCH_PAYLOAD_ONLY);
     h->owner->marked_lsn = lsn;
+    crash_point(CRASH_AT_OWNER_MARKED);
     job_move(job, JOB_QUEUE);
     if (job->is_late || h->owner->is_ending)
         job_withdraw(job, job->is_late ? FAIL_POINT_HELD : FAIL_OWNER_ENDING);
@@ -293,6 +303,7 @@ job_append(struct job *job)
     parts[1] = buf_str(&job->body);
     job_move(job, JOB_JOURNAL);
     job->write.age.wall_us = clock_wall_us();
+    crash_point(CRASH_AT_OWNER_BEFORE_APPEND);
     lsn = journal_append(job->home->owner->journal, RECORD_WRITE, 0, false, parts, 2, on_durable, job);
     buf_fini(&head);
     if (lsn == 0) {
@@ -301,4 +312,5 @@ job_append(struct job *job)
     }
     job->order->lsn = job->write.age.lsn = lsn;
     ledger_enter(job->home->ledger, &job->write);
+    crash_point(CRASH_AT_OWNER_APPENDED);
 }

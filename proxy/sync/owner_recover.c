@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/varint.h"
 #include "proxy/obs/log.h"
@@ -176,6 +177,7 @@ on_saved(int error, void *arg)
     struct owner *o = arg;
 
     o->is_saving = false;
+    crash_point(CRASH_AT_OWNER_SAVED);
     if (error)
         log_error("journal: a checkpoint could not be written: %s", strerrordesc_np(-error));
     else if (o->journal) /* not from within its closing */
@@ -191,6 +193,7 @@ owner_save(struct owner *o)
 
     if (o->is_saving || o->marked_lsn == o->saved_lsn || o->is_ending)
         return;
+    crash_point(CRASH_AT_OWNER_SAVE_BEGUN);
     varint_put(&bytes, CHECKPOINT_FORMAT);
     lexicon_encode(o->collections, &bytes);
     lexicon_encode(o->shard_keys, &bytes);
@@ -209,6 +212,7 @@ owner_save(struct owner *o)
     o->saved_lsn = o->marked_lsn;
     owner_each_lane(o, lane_leave_note);
     journal_checkpoint(o->journal, o->saved_lsn, buf_str(&bytes), on_saved, o);
+    crash_point(CRASH_AT_OWNER_SAVE_HANDED_OVER);
     buf_fini(&bytes);
 }
 
@@ -425,15 +429,18 @@ finish(struct recovery *r)
     struct home *h;
     unsigned n = HASH_COUNT(r->opens);
 
+    crash_point(CRASH_AT_OWNER_JOURNAL_READ);
     HASH_ITER (hh, r->opens, open, next) {
         struct ledger_hold *hold = ledger_hold_points(open->home->ledger, open->points, open->n_points, open->age);
 
         if (open->n_points)
             home_quarantine(open->home, hold, open->lanes, open->points[0].collection, open->timeout_us);
         open_remove(r, open);
+        crash_point(CRASH_AT_OWNER_HELD_AGAIN);
     }
     LIST_FOREACH (h, &r->owner->homes, entry)
         taint(h);
+    crash_point(CRASH_AT_OWNER_TAINTED);
     if (r->records || n)
         log_info("journal: %llu records read again, %u writes without an outcome are held",
             (unsigned long long)r->records, n);

@@ -4,6 +4,7 @@
  * can be recorded and sent by ids. A batch with a filter is done operation by operation, as the second may select what the first
  * has changed; it stops at the first error, and what came before stays, as at Qdrant. See owner_job.h.
  */
+#include "proxy/base/crash_point.h"
 #include "proxy/base/json.h"
 #include "proxy/base/mem.h"
 #include "proxy/route/path.h"
@@ -80,6 +81,7 @@ finish_scan(struct job *job)
     if (touch_with_ids(job->op, buf_str(&job->body), TOUCH_FORM_EXISTING, ids, n, &by_ids)) {
         buf_fini(&job->body);
         job->body = by_ids;
+        crash_point(CRASH_AT_OWNER_SCANNED);
         do_step(job);
     } else {
         buf_fini(&by_ids);
@@ -211,6 +213,7 @@ job_keep_result(struct job *job, struct str body)
         buf_putc(&job->results, ',');
     json_put_value(&w, json_get(json_root(doc), "result"));
     json_free(doc);
+    crash_point(CRASH_AT_OWNER_PART_DONE);
 }
 
 static void

@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/sync/owner_job.h"
 #include "proxy/sync/record.h"
@@ -66,8 +67,10 @@ job_answer(struct job *job)
 {
     struct order *order = job->order;
 
+    crash_point(CRASH_AT_OWNER_BEFORE_ANSWER);
     job_free(job);
     loop_post(order->loop, deliver, order);
+    crash_point(CRASH_AT_OWNER_AFTER_ANSWER);
 }
 
 void

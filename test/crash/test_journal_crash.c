@@ -146,6 +146,12 @@ end_at(const char *name, unsigned times)
     return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 }
 
+static bool
+is_of_journal(struct str name)
+{
+    return !str_starts(name, STR("claim.")) && !str_starts(name, STR("owner.")) && !str_starts(name, STR("lane."));
+}
+
 static void
 test_each_point(void **state)
 {
@@ -157,8 +163,8 @@ test_each_point(void **state)
     for (unsigned p = CRASH_NONE + 1; p < CRASH_POINTS; p++) {
         const char *name = crash_point_name(p);
 
-        if (str_starts(str_from(name), STR("claim.")))
-            continue; /* not of the journal */
+        if (!is_of_journal(str_from(name)))
+            continue;
         memset(told, 0, sizeof(*told));
         remove_files(f.dir);
         /* There is a tail to be written again after a batch that nobody was told of. */

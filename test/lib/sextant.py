@@ -25,7 +25,7 @@ OVERRIDES = "192.0.2.0/25=DE,198.51.100.0/24=US,203.0.113.0/24=JP"
 CALLERS = {"DE": "192.0.2.7", "US": "198.51.100.7", "JP": "203.0.113.7", "nowhere": "192.0.2.200"}
 
 
-def wait_for(condition, seconds=10.0, what="it"):
+def wait_for(condition, seconds=10.0, what="it", every=0.01):
     """Poll until the condition gives something true; that is returned."""
     end = time.monotonic() + seconds
     while True:
@@ -34,7 +34,7 @@ def wait_for(condition, seconds=10.0, what="it"):
             return found
         if time.monotonic() > end:
             raise AssertionError(f"{what} did not happen within {seconds} s")
-        time.sleep(0.01)
+        time.sleep(every)
 
 
 def free_port():

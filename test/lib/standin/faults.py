@@ -23,8 +23,15 @@ DEFAULTS = {"latency": 0.0, "delay": 0.0, "match": "", "method": "", "status": 0
 
 class Faults:
     def __init__(self):
-        self.held = []
+        self.held, self.running = [], asyncio.Event()
+        self.running.set()
         self.clear()
+
+    def pause(self, is_paused):
+        if is_paused:
+            self.running.clear()
+        else:
+            self.running.set()
 
     def clear(self):
         self.values = dict(DEFAULTS)
@@ -33,6 +40,10 @@ class Faults:
         event = asyncio.Event()
         self.held.append(event)
         await event.wait()
+
+    def forget(self):
+        """Those that are held are never handled."""
+        self.held.clear()
 
     def release(self):
         for event in self.held:

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import hashlib
 import json
+import pickle
 import re
 import socket
 import ssl
@@ -128,6 +129,7 @@ class Connection:
                           .encode())
 
     async def serve(self, head):
+        await self.faults.running.wait()
         faulty = self.faults.hits(head.method, head.path)
         if faulty and self.faults.linger:
             return await self.linger(head)
@@ -165,8 +167,7 @@ class Connection:
         reply = self.made_up(*told) if told else None
         body = await self.read_body(head)
         self.server.note(head, body, self.peer)
-        self.server.api.lingering += bool(reply)
-        asyncio.get_running_loop().call_later(seconds, self.server.carry_out, head, body, bool(reply))
+        self.server.carry_out_later(seconds, head, body, bool(reply))
         if reply:
             await self.send(head, reply, False)
             return head.keep_alive
@@ -347,6 +348,7 @@ class Server:
         self.api = Api(state_dir, keys, has_tokens, is_distributed)
         self.api.faults = self.faults
         self.log, self.long_bodies, self.n_requests = [], 0, 0
+        self.later, self.connections, self.memory = set(), set(), None
         self.listener = self.tls = self.tls_files = None
         self.port = 0
 
@@ -371,6 +373,8 @@ class Server:
         if head.method == "OPTIONS":
             return Reply(200, b"", None, preflight(head))
         handler, args = self.api.find(head.method, head.path)
+        if head.method != "GET":
+            self.remember()
         try:
             access = self.api.keys.authorise(head.method, head.path, head.headers, body, args)
             shard = SHARD_SNAPSHOTS.fullmatch(head.path)
@@ -391,12 +395,52 @@ class Server:
             return result
         return Reply(body=dump({"result": result, "status": "ok", "time": time.perf_counter() - started}))
 
-    def carry_out(self, head, body, is_queued):
-        self.api.lingering -= is_queued
-        self.handle(head, body)
+    def carry_out_later(self, seconds, head, body, is_queued):
+        task = asyncio.ensure_future(self.carry_out(seconds, head, body, is_queued))
+        self.later.add(task)
+        task.add_done_callback(self.later.discard)
+
+    async def carry_out(self, seconds, head, body, is_queued):
+        self.api.lingering += is_queued
+        try:
+            await asyncio.sleep(seconds)
+            await self.faults.running.wait()
+            self.handle(head, body)
+        finally:
+            self.api.lingering -= is_queued
+
+    # --- loss of power ----------------------------------------------------------------------------------------------------
+
+    def remember(self):
+        """What there is now, for the moment at which the power goes."""
+        if self.memory is not None:
+            storage = self.api.storage
+            self.memory.append((time.monotonic(), pickle.dumps((storage.collections, storage.aliases))))
+
+    def lose(self, seconds):
+        """All of the last seconds is gone, and what was under way; the next process knows nothing of it."""
+        moment = time.monotonic() - seconds
+        kept = [then for then in self.memory if then[0] >= moment]
+        if kept:
+            self.api.storage.collections, self.api.storage.aliases = pickle.loads(kept[0][1])
+        self.memory.clear()
+        self.remember()
+        self.cut()
+
+    def cut(self):
+        """Whatever has not been carried out never will be, and nobody is answered any more."""
+        for task in list(self.later):
+            task.cancel()
+        for connection in list(self.connections):
+            connection.abort()
+        self.faults.forget()
+        self.api.snapshots.identity = str(uuid.uuid4())
 
     async def connected(self, reader, writer):
-        await Connection(self, reader, writer).run()
+        connection = Connection(self, reader, writer)
+        self.connections.add(connection)
+        await connection.run()
+        self.connections.discard(connection)
 
     async def open(self, port):
         self.listener = await asyncio.start_server(self.connected, "127.0.0.1", port, limit=HEAD_MAX + 2, backlog=1024,
@@ -430,6 +474,12 @@ class Server:
             await self.open(self.port)
         if c.get("release"):
             self.faults.release()
+        if "pause" in c:
+            self.faults.pause(c["pause"])
+        if c.get("remember"):
+            self.memory = []
+        if "lose" in c:
+            self.lose(c["lose"])
         if c.get("new_process"):  # as after a restart that lost nothing, or what the test has taken away itself
             self.api.snapshots.identity = str(uuid.uuid4())
         if c.get("clear_log"):

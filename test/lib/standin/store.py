@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Collections and their points."""
 import copy
-import itertools
 import random
 
 from .errors import ApiError, bad_json, invalid, no_collection, no_point, not_found, wrong_input
@@ -11,6 +10,15 @@ from .values import (as_stored, delete_path, dump, is_dense, is_multi, is_sparse
 DISTANCES = ("Dot", "Cosine", "Euclid", "Manhattan")
 FORBIDDEN = '<>:"/\\|?*\0\x1f'
 CHUNK = 32
+
+
+class Counter:  # one of itertools cannot be kept for a loss of power
+    def __init__(self):
+        self.n = 0
+
+    def __next__(self):
+        self.n += 1
+        return self.n
 
 
 class Point:
@@ -39,7 +47,7 @@ class Collection:
         self.name = name
         self.points = {}
         self.indexes = {}
-        self.operations = itertools.count(1)
+        self.operations = Counter()
         self.metadata = merge({}, body.get("metadata") or {})
         vectors = body.get("vectors", {})
         if "size" in vectors or "distance" in vectors:

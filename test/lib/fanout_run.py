@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes to a fanned-out collection through an edge, noted with what their clients were told; and whether what the regions hold
+at the end is explained by that, and the same everywhere."""
+import os
+import time
+
+from histories import COMMITTED, REJECTED, UNKNOWN, Write, state_of, unexplained
+from local_regions import LocalRegion
+from sextant import QDRANT, Edge, Region, call, wait_for
+
+KEY, POINTS = "client-key", "/collections/notes/points"
+HOT, COLD, GROUPS = (1, 2, 3), tuple(range(10, 40)), 4
+QUOTA = "16MiB"  # what is written to the disk at the start is an eighth of it
+VECTORS = {"size": 2, "distance": "Dot"}
+ROUTES = {"upsert": ("PUT", ""), "delete": ("POST", "/delete"), "set": ("POST", "/payload"), "overwrite": ("PUT", "/payload"),
+          "unset": ("POST", "/payload/delete"), "clear": ("POST", "/payload/clear"), "vector": ("PUT", "/vectors")}
+BATCH_NAMES = {"set": "set_payload", "overwrite": "overwrite_payload", "unset": "delete_payload", "clear": "clear_payload",
+               "vector": "update_vectors"}
+FILTERED = ("set", "overwrite", "unset", "clear", "delete")
+
+
+def steps_and_body(kind, ids, value, group=None):
+    """One operation: its steps of each point, and its body."""
+    if kind == "upsert":
+        vector, payload = (float(value), 1.0), {"a": value, "g": value % GROUPS}
+        return {i: [(kind, (vector, payload), None)] for i in ids}, {
+            "points": [{"id": i, "vector": list(vector), "payload": payload} for i in ids]}
+    if kind == "vector":
+        return {i: [(kind, (float(value), 2.0), None)] for i in ids}, {"points": [{"id": i, "vector": [value, 2]} for i in ids]}
+    body = {"filter": {"must": [{"key": "g", "match": {"value": group}}]}} if group is not None else {"points": list(ids)}
+    argument = {"set": {"abc"[value % 3]: value}, "overwrite": {"b": value, "g": value % GROUPS}, "unset": ["abc"[value % 3]]}
+    if kind in argument:
+        body["keys" if kind == "unset" else "payload"] = argument[kind]
+    points = ids if group is None else HOT + COLD
+    return {i: [(kind, argument.get(kind), group)] for i in points}, body
+
+
+def batch_of(parts):
+    """Parts are (kind, steps, body): steps and body of all."""
+    steps, operations = {}, []
+    for kind, some, body in parts:
+        operations.append({BATCH_NAMES.get(kind, kind): body})
+        for point, more in some.items():
+            steps.setdefault(point, []).extend(more)
+    return steps, {"operations": operations}
+
+
+class Run:
+    """Regions, the edges before them, and all that was written."""
+
+    def __init__(self, directory, policy="async", names=("eu", "us", "ap"), quarantine=2.0):
+        self.directory, self.policy, self.quarantine = directory, policy, quarantine
+        make = Region if QDRANT else LocalRegion
+        self.regions = {n: make(n, directory / n, keys={"rw": "key-" + n}) for n in names}
+        self.writes, self.edges = [], []
+
+    # --- processes ------------------------------------------------------------------------------------------------------
+
+    def start_regions(self):
+        for region in self.regions.values():
+            region.start()
+        return self
+
+    def add_edge(self, **options):
+        """One that owns home, with a journal of its own."""
+        number = len(self.edges)
+        journal = self.directory / f"journal{number}"
+        journal.mkdir()
+        values = {"owns": next(iter(self.regions)), "journal_dir": journal, "journal_quota": QUOTA, "api_key": KEY,
+                  "default_timeout": "3s", "workers": 1, "quarantine": f"{int(self.quarantine * 1000)}ms",
+                  **{f"cluster_{n}_api_key": "key-" + n for n in self.regions}, **options}
+        self.edges.append(Edge(self.directory / f"edge{number}", list(self.regions.values()),
+                               f"* *={','.join(self.regions)} fanout={self.policy}", **values))
+        return self.edges[-1]
+
+    @property
+    def edge(self):
+        return self.edges[0]
+
+    def stop(self):
+        for edge in self.edges:
+            edge.kill()
+        for region in self.regions.values():
+            region.kill()
+
+    def make_collection(self):
+        made = self.edge.call("PUT", "/collections/notes", {"vectors": VECTORS}, headers={"api-key": KEY}, timeout=60)
+        assert made[0] == 200, made
+
+    # --- writes ---------------------------------------------------------------------------------------------------------
+
+    def send(self, method, route, body, steps, query="?wait=true", edge=None):
+        """One write, with what came of it."""
+        target = POINTS + route + query
+        write = Write(f"{method} {target} {body}", steps, time.monotonic())
+        self.writes.append(write)
+        try:
+            status, headers, got = call((edge or self.edge).port, method, target, body, "DE", {"api-key": KEY}, 60)
+        except ConnectionRefusedError:
+            write.answer(REJECTED, "not sent", time.monotonic())
+        except TimeoutError:
+            raise
+        except Exception as error:  # cut, or half an answer
+            write.answer(UNKNOWN, repr(error), time.monotonic())
+        else:
+            self.judge(write, status, headers, got)
+        return write
+
+    def write(self, kind, ids, value, group=None, **options):
+        steps, body = steps_and_body(kind, ids, value, group)
+        return self.send(*ROUTES[kind], body, steps, **options)
+
+    def batch(self, *parts):
+        steps, body = batch_of([(part[0], *steps_and_body(*part)) for part in parts])
+        return self.send("POST", "/batch", body, steps)
+
+    @staticmethod
+    def judge(write, status, headers, got):
+        outcome, fail = headers.get("x-sextant-outcome"), headers.get("x-sextant-error", "")
+        expected = COMMITTED if status == 200 else UNKNOWN if status == 504 else REJECTED
+        write.answer(expected, f"{status} {fail}", time.monotonic())
+        assert outcome == expected, (str(write), outcome, got)
+        if fail == "COPIES_LATE" and write.is_single:  # home has it
+            write.outcome = COMMITTED
+
+    # --- the end --------------------------------------------------------------------------------------------------------
+
+    def is_idle(self, edge=None):
+        status = (edge or self.edge).status()
+        journal = status["journal"]
+        return status["lanes"] and all(lane["points_waiting"] == lane["points_again"] == 0 for lane in status["lanes"]) and (
+            journal["writes_open"] == journal["writes_held"] == 0)
+
+    def heal(self):
+        """All that may land late has landed, and been shipped again: the longest quarantine is over, nothing is left to do."""
+        for region in self.regions.values():
+            if not region.is_real:
+                region.control(clear=True, release=True)
+        healed = time.monotonic()
+        wait_for(lambda: self.is_idle() and time.monotonic() > healed + 2 * self.quarantine, 60, "idle lanes")
+
+    def read(self, name):
+        status, _, got = call(self.regions[name].port, "POST", POINTS + "/scroll",
+                              {"limit": 1000, "with_payload": True, "with_vector": True}, headers={"api-key": "key-" + name})
+        if status == 404:
+            return {}
+        assert status == 200, got
+        return {p["id"]: state_of(p["vector"], p["payload"]) for p in got["result"]["points"]}
+
+    def history(self, point):
+        return [f"  {w}" for w in self.writes if point in w.steps]
+
+    def findings(self):
+        held = {name: self.read(name) for name in self.regions}
+        home, *copies = held
+        found = []
+        for point in HOT + COLD:
+            there = held[home].get(point)
+            why = unexplained(point, self.writes, there)
+            found += [why] if why else []
+            found += [f"point {point}: at home {there}, at {copy} {held[copy].get(point)}\n" + "\n".join(self.history(point)[-8:])
+                      for copy in copies if held[copy].get(point) != there]
+        return found
+
+
+def cores():
+    return len(os.sched_getaffinity(0))
