@@ -133,4 +133,8 @@ void marks_save_cancel(struct marks *m);
 enum marks_load { MARKS_LOADED, MARKS_DAMAGED, MARKS_TOO_MANY /* for the budget: the lane must become a walk */ };
 enum marks_load marks_load(struct marks *m, struct str *io, int64_t mono_us);
 
+/* One point for files of others. */
+void mark_key_put(struct buf *out, const struct mark_key *key);
+bool mark_key_take(struct str *in, struct mark_key *ret_key);
+
 #endif

@@ -220,3 +220,39 @@ marks_load(struct marks *m, struct str *io, int64_t mono_us)
             return MARKS_TOO_MANY;
     }
 }
+
+/* --- one point as bytes --------------------------------------------------------------------------------------------- */
+
+void
+mark_key_put(struct buf *out, const struct mark_key *key)
+{
+    char bytes[16];
+
+    varint_put(out, key->collection);
+    varint_put(out, key->shard_key);
+    varint_put(out, key->point.is_uuid);
+    if (!key->point.is_uuid) {
+        varint_put(out, key->point.lo);
+        return;
+    }
+    point_put_bytes(&key->point, bytes);
+    buf_append(out, bytes, sizeof(bytes));
+}
+
+bool
+mark_key_take(struct str *in, struct mark_key *ret_key)
+{
+    uint64_t collection, shard_key, is_uuid;
+
+    if (!varint_take(in, UINT32_MAX, &collection) || !varint_take(in, UINT32_MAX, &shard_key) ||
+        !varint_take(in, 1, &is_uuid))
+        return false;
+    *ret_key = (struct mark_key){ .collection = (uint32_t)collection, .shard_key = (uint32_t)shard_key };
+    if (!is_uuid)
+        return varint_take(in, UINT64_MAX, &ret_key->point.lo);
+    if (in->len < 16)
+        return false;
+    ret_key->point = point_of_bytes(in->p);
+    *in = str_skip(*in, 16);
+    return true;
+}

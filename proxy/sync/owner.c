@@ -53,6 +53,8 @@ home_free(struct home *h)
     struct lane *l;
 
     home_drop_quarantines(h);
+    rewind_free(h);
+    watch_fini(h);
     claim_free(h->claim);
     while ((l = LIST_FIRST(&h->lanes)))
         lane_free(l);
@@ -127,6 +129,7 @@ on_tick(void *arg)
 
     LIST_FOREACH (h, &o->homes, entry) {
         home_renew(h, owner_now_us(o));
+        watch_tick(h);
         home_check_quarantines(h);
         LIST_FOREACH (l, &h->lanes, entry)
             lane_tick(l);

@@ -109,13 +109,30 @@ home_claim(struct home *h)
 bool
 home_may_send(const struct home *h)
 {
-    return h->claim && h->is_recorded && claim_may_send(h->claim, clock_boot_us());
+    return h->claim && h->is_recorded && h->watch.is_sure && !h->rewind && claim_may_send(h->claim, clock_boot_us());
+}
+
+enum fail
+home_fail(const struct home *h)
+{
+    if (h->rewind)
+        return FAIL_HOME_REWINDS;
+    return h->watch.is_away ? FAIL_NO_HEALTHY_CLUSTER : FAIL_CLAIM_LOST;
 }
 
 bool
 home_is_frozen(const struct home *h)
 {
     return h->claim && claim_state(h->claim) == TENURE_FROZEN;
+}
+
+/* All up to it have their outcome. */
+static uint64_t
+settled_lsn(const struct home *h)
+{
+    uint64_t durable = journal_durable(h->owner->journal), open = ledger_oldest_lsn(h->ledger);
+
+    return open && open <= durable ? open - 1 : durable;
 }
 
 /* The floor is the LSN that the newest claim had a minute before home's last answer: no loss of power takes home back
@@ -128,7 +145,7 @@ home_renew(struct home *h, int64_t now_us)
     if (!h->claim)
         return;
     if (h->n_floors == 0 || now_us - h->floors[(h->n_floors - 1) % FLOOR_SAMPLES].at_us >= SAMPLE_US) {
-        *newest = (struct floor_sample){ now_us, journal_durable(h->owner->journal) };
+        *newest = (struct floor_sample){ now_us, settled_lsn(h) };
         h->n_floors++;
     }
     for (unsigned i = 0; i < FLOOR_SAMPLES && i < h->n_floors; i++) {

@@ -101,6 +101,8 @@ end_part(struct gate_part *p)
     struct home *h = p->home;
     struct lane *l;
 
+    if (p->gate->outcome == GATE_GONE)
+        rewind_void(h, p->gate->collection);
     if (p->has_turn)
         LIST_REMOVE(p, entry);
     ledger_gate_end(h->ledger, &p->turn);

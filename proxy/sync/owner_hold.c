@@ -11,6 +11,7 @@
 #include "proxy/base/mem.h"
 #include "proxy/sync/owner_impl.h"
 #include "proxy/sync/quiet.h"
+#include "proxy/sync/readback.h"
 
 enum { QUIET_US = 5 * 1000 * 1000, AGAIN_US = 1000 * 1000 };
 
@@ -67,6 +68,7 @@ drop(struct quarantine *q)
 {
     TAILQ_REMOVE(&q->home->quarantines, q, entry);
     quiet_cancel(&q->quiet);
+    readback_cancel(&q->readback);
     mem_free(q->points);
     mem_free(q);
 }
@@ -113,6 +115,23 @@ end_of_ship(struct quarantine *q)
     }
 }
 
+/* What came of it is known now, and must be after home's power failed as well. */
+static void
+on_read_back(void *arg, bool is_done)
+{
+    struct quarantine *q = arg;
+    struct home *h = q->home;
+
+    q->readback = NULL;
+    if (!is_done) {
+        q->until_us = owner_now_us(h->owner) + AGAIN_US;
+        return;
+    }
+    end_of_write(q);
+    drop(q);
+    home_run(h);
+}
+
 static void
 on_quiet(void *arg, const struct outcome *why, const struct quiet_collection *c)
 {
@@ -123,6 +142,10 @@ on_quiet(void *arg, const struct outcome *why, const struct quiet_collection *c)
     q->quiet = NULL;
     if (!is_gone && (why->kind != OUTCOME_OK || !c->is_quiet)) {
         q->until_us = owner_now_us(h->owner) + AGAIN_US;
+        return;
+    }
+    if (q->hold && !is_gone) {
+        q->readback = readback_start(h, q->hold->age.lsn, q->hold->points, q->hold->n_points, on_read_back, q);
         return;
     }
     if (q->hold)
@@ -140,7 +163,7 @@ home_check_quarantines(struct home *h)
     struct quarantine *q;
 
     TAILQ_FOREACH (q, &h->quarantines, entry) {
-        if (q->quiet || owner_now_us(o) < q->until_us)
+        if (q->quiet || q->readback || (q->hold && !home_may_send(h)) || owner_now_us(o) < q->until_us)
             continue;
         q->quiet = quiet_ask_collection(o->up, str_from(q->lane ? q->lane->copy : h->name),
             lexicon_name(o->collections, q->collection), QUIET_US, on_quiet, q);

@@ -9,6 +9,7 @@
 struct home;
 struct lane;
 struct quiet;
+struct readback;
 
 /* What a client may ask home to try for is taken for a day at most. */
 enum { TIMEOUT_MOST_S = 24 * 3600 };
@@ -31,7 +32,8 @@ struct quarantine {
     unsigned n_points;
     uint32_t collection;
     int64_t until_us;
-    struct quiet *quiet; /* is the collection quiet? Asked once the time has passed */
+    struct readback *readback; /* of a write: what came of it, before it is over */
+    struct quiet *quiet;       /* is the collection quiet? Asked once the time has passed */
 };
 TAILQ_HEAD(quarantines, quarantine);
 

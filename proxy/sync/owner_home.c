@@ -10,6 +10,7 @@
 #include "proxy/route/path.h"
 #include "proxy/sync/outcome.h"
 #include "proxy/sync/owner_job.h"
+#include "proxy/sync/readback.h"
 #include "proxy/sync/record.h"
 
 enum { HOME_LEAST_US = 1000 * 1000, ANSWER_BYTES = 16 << 20 };
@@ -121,7 +122,7 @@ go_on(struct job *job)
 }
 
 static void
-commit(struct job *job, const struct ask_answer *answer)
+commit(struct job *job)
 {
     bool was_recorded = job->write.is_inside;
 
@@ -129,7 +130,7 @@ commit(struct job *job, const struct ask_answer *answer)
         record_verdict(job, VERDICT_COMMITTED, NULL);
         settle(job);
     }
-    job_keep_result(job, answer->body);
+    job_keep_result(job, buf_str(&job->order->answer_body));
     if (was_recorded && job->order->n_needed)
         job_await_copies(job, go_on);
     else
@@ -151,6 +152,34 @@ lose(struct job *job, const struct outcome *outcome)
         crash_point(CRASH_AT_OWNER_HOLD_BEGUN);
     }
     job_refuse(job, FAIL_WRITE_INDEFINITE, buf_str(&outcome->text));
+}
+
+static void
+on_read_back(void *arg, bool is_done)
+{
+    struct job *job = arg;
+    struct home *h = job->home;
+    struct outcome outcome = { .kind = OUTCOME_UNKNOWN };
+
+    job->readback = NULL;
+    if (is_done) {
+        commit(job);
+    } else {
+        buf_add(&outcome.text, STR("home did it, and then could not be asked what came of it"));
+        lose(job, &outcome);
+    }
+    outcome_fini(&outcome);
+    home_run(h);
+}
+
+/* What came of it depends on what was there: it could not be done once more. */
+static void
+read_back_or_commit(struct job *job)
+{
+    if (job->write.is_inside && job->touch->flags & TOUCH_STATE)
+        job->readback = readback_start(job->home, job->write.age.lsn, job->points, job->n_points, on_read_back, job);
+    else
+        commit(job);
 }
 
 /* Several results are due to a batch. */
@@ -180,8 +209,8 @@ on_home(void *arg, const struct ask_answer *answer)
 
     crash_point(CRASH_AT_OWNER_HOME_ANSWERED);
     job->ask = NULL;
-    if (answer->fail == FAIL_NONE)
-        h->answered_us = owner_now_us(h->owner);
+    if (answer->fail != FAIL_NONE)
+        watch_doubt(h);
     facts.body = answer->body;
     outcome_of_write(&facts, results_due(job), job->is_spread, &outcome);
     if (answer->fail == FAIL_NONE && !outcome.may_land_later)
@@ -189,7 +218,7 @@ on_home(void *arg, const struct ask_answer *answer)
     if (outcome.may_land_later)
         lose(job, &outcome);
     else if (outcome.kind == OUTCOME_OK)
-        commit(job, answer);
+        read_back_or_commit(job);
     else if (answer->fail == FAIL_NONE)
         reject(job);
     else
@@ -229,7 +258,7 @@ job_send(struct job *job)
     };
 
     if (!home_may_send(job->home)) {
-        job_withdraw(job, FAIL_CLAIM_LOST);
+        job_withdraw(job, home_fail(job->home));
         return;
     }
     job_move(job, JOB_HOME);

@@ -16,15 +16,14 @@
 #include "proxy/sync/lexicon.h"
 #include "proxy/sync/owner.h"
 #include "proxy/sync/owner_hold.h"
+#include "proxy/sync/rewind.h"
 #include "proxy/sync/succession.h"
 
-enum { LANES_MAX = CLUSTERS_MAX, FLOOR_SAMPLES = 14, LANE_PROCESSES = 32 };
+enum { LANES_MAX = CLUSTERS_MAX, FLOOR_SAMPLES = 14, LANE_PROCESSES = 32, MARK_BYTES_MOST = 48 };
 
 struct flight;
 struct gate_part;
 struct job;
-
-enum { MARK_BYTES_MOST = 48 };
 
 struct collection_wait { /* is a collection there? It is blocked meanwhile */
     LIST_ENTRY(collection_wait) entry;
@@ -78,14 +77,16 @@ struct floor_sample {
 struct home {
     LIST_ENTRY(home) entry;
     struct owner *owner;
-    char *name;          /* the cluster's */
-    struct claim *claim; /* NULL: not owned any more, or not yet */
-    bool has_held, is_recorded;
-    char trouble[160]; /* with its claim */
+    char *name;                             /* the cluster's */
+    struct claim *claim;                    /* NULL: not owned any more, or not yet */
+    bool has_held, is_recorded, is_running; /* the last: home_run() is at work */
+    char trouble[160];                      /* with its claim */
     struct floor_sample floors[FLOOR_SAMPLES];
     unsigned n_floors;
     uint64_t floor_lsn;
-    int64_t answered_us; /* when home last answered a write */
+    int64_t answered_us; /* when home last answered as a process that is known */
+    struct watch watch;
+    struct rewind *rewind; /* under way */
     struct ledger *ledger;
     struct catalog *catalog;
     LIST_HEAD(, lane) lanes;
@@ -93,7 +94,6 @@ struct home {
     TAILQ_HEAD(, job) waiting, running; /* those that may not enter yet; all others */
     unsigned n_lanes;
     struct quarantines quarantines; /* its own and those of its lanes */
-    bool is_running;                /* home_run() is at work */
 };
 
 struct owner {
@@ -113,8 +113,8 @@ struct owner {
     struct timer tick, ending;
     int64_t end_by_us;
     struct succession succession;
-    bool is_saving; /* a checkpoint is being written */
-    uint64_t saved_lsn;
+    bool is_saving, is_save_due; /* a checkpoint is being written, or is to be whatever was marked */
+    uint64_t saved_lsn, n_saves;
     int64_t saved_us;
     struct {
         pthread_mutex_t lock;
@@ -165,6 +165,7 @@ bool owner_can_learn(const struct owner *o, struct str cluster);        /* is th
 void owner_record_identity(
     struct owner *o, const char *cluster, const char *identity, journal_done_fn *done, void *arg);
 void home_claim(struct home *h);                 /* from now on, once */
+enum fail home_fail(const struct home *h);       /* why not */
 bool home_may_send(const struct home *h);        /* a write to it, or a ship from it, right now */
 bool home_is_frozen(const struct home *h);       /* it will not be before the next start */
 void home_renew(struct home *h, int64_t now_us); /* tell the claim how far the journal is */

@@ -33,7 +33,8 @@ struct job {
     unsigned n_lanes;
     struct catalog_wait catalog;
     struct timer deadline;
-    struct ask *ask; /* of SCAN and HOME */
+    struct ask *ask;           /* of SCAN and HOME */
+    struct readback *readback; /* of HOME, after its answer */
     struct ledger_gate gate;
 
     /* What is done now: all of it, or of a batch with filters one operation after the other. */

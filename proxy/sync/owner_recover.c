@@ -6,7 +6,7 @@
  * 2. A write without a definite outcome is held, as one whose answer was lost.
  * 3. Every mark may have been in the air: lanes are tainted until the end of a quarantine, then all of them are sent again.
  *
- * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks}, open writes {lsn, time, lanes, timeout, points}}
+ * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks}, open writes {lsn, time, lanes, timeout, points}, processes}
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@
 #define uthash_free(p, size) mem_free(p)
 #include <uthash.h>
 
-enum { CHECKPOINT_FORMAT = 1, MARKS_AT_ONCE = 4096 };
+enum { CHECKPOINT_FORMAT = 2, MARKS_AT_ONCE = 4096 };
 
 struct open { /* a write whose outcome was not read yet */
     uint64_t lsn;
@@ -71,42 +71,6 @@ open_remove(struct recovery *r, struct open *open)
     mem_free(open);
 }
 
-/* --- points as bytes --------------------------------------------------------------------------------------------- */
-
-static void
-put_point(struct buf *out, const struct mark_key *key)
-{
-    char bytes[16];
-
-    varint_put(out, key->collection);
-    varint_put(out, key->shard_key);
-    varint_put(out, key->point.is_uuid);
-    if (!key->point.is_uuid) {
-        varint_put(out, key->point.lo);
-        return;
-    }
-    point_put_bytes(&key->point, bytes);
-    buf_append(out, bytes, sizeof(bytes));
-}
-
-static bool
-take_point(struct str *in, struct mark_key *ret_key)
-{
-    uint64_t collection, shard_key, is_uuid;
-
-    if (!varint_take(in, UINT32_MAX, &collection) || !varint_take(in, UINT32_MAX, &shard_key) ||
-        !varint_take(in, 1, &is_uuid))
-        return false;
-    *ret_key = (struct mark_key){ .collection = (uint32_t)collection, .shard_key = (uint32_t)shard_key };
-    if (!is_uuid)
-        return varint_take(in, UINT64_MAX, &ret_key->point.lo);
-    if (in->len < 16)
-        return false;
-    ret_key->point = point_of_bytes(in->p);
-    *in = str_skip(*in, 16);
-    return true;
-}
-
 /* --- writing a checkpoint ---------------------------------------------------------------------------------------- */
 
 struct open_writer {
@@ -126,7 +90,7 @@ put_open(void *arg, const struct open_write *open)
     varint_put(&w->bytes, (uint64_t)open->timeout_us);
     varint_put(&w->bytes, open->n_points);
     for (unsigned i = 0; i < open->n_points; i++)
-        put_point(&w->bytes, &open->points[i]);
+        mark_key_put(&w->bytes, &open->points[i]);
 }
 
 static void
@@ -169,6 +133,7 @@ put_home(struct home *h, struct buf *out)
     varint_put(out, opens.n);
     buf_add(out, buf_str(&opens.bytes));
     buf_fini(&opens.bytes);
+    watch_put(h, out);
 }
 
 static void
@@ -177,11 +142,12 @@ on_saved(int error, void *arg)
     struct owner *o = arg;
 
     o->is_saving = false;
+    o->n_saves += error == 0;
     crash_point(CRASH_AT_OWNER_SAVED);
     if (error)
         log_error("journal: a checkpoint could not be written: %s", strerrordesc_np(-error));
     else if (o->journal) /* not from within its closing */
-        journal_trim(o->journal, o->saved_lsn);
+        journal_trim(o->journal, owner_needed_lsn(o));
 }
 
 void
@@ -191,7 +157,7 @@ owner_save(struct owner *o)
     struct home *h;
     uint32_t n = 0;
 
-    if (o->is_saving || o->marked_lsn == o->saved_lsn || o->is_ending)
+    if (o->is_saving || (o->marked_lsn == o->saved_lsn && !o->is_save_due) || o->is_ending)
         return;
     crash_point(CRASH_AT_OWNER_SAVE_BEGUN);
     varint_put(&bytes, CHECKPOINT_FORMAT);
@@ -208,6 +174,7 @@ owner_save(struct owner *o)
     LIST_FOREACH (h, &o->homes, entry)
         put_home(h, &bytes);
     o->is_saving = true;
+    o->is_save_due = false;
     o->saved_us = owner_now_us(o);
     o->saved_lsn = o->marked_lsn;
     owner_each_lane(o, lane_leave_note);
@@ -255,7 +222,7 @@ take_open(struct recovery *r, struct home *h, struct str *in)
     open.n_points = (unsigned)n;
     open.points = mem_array(n ? n : 1, sizeof(*open.points));
     for (unsigned i = 0; i < open.n_points; i++) {
-        if (!take_point(in, &open.points[i])) {
+        if (!mark_key_take(in, &open.points[i])) {
             mem_free(open.points);
             return false;
         }
@@ -285,7 +252,7 @@ take_home(struct recovery *r, struct str *in)
         if (!take_open(r, h, in))
             return false;
     }
-    return true;
+    return watch_take(h, in);
 }
 
 static bool
@@ -366,6 +333,7 @@ replay(struct recovery *r, const struct journal_record *record)
     struct record_write write;
     struct record_outcome outcome;
     struct record_identity identity;
+    struct record_process process;
     struct open *open;
 
     switch (record->kind) {
@@ -381,6 +349,15 @@ replay(struct recovery *r, const struct journal_record *record)
         if (open && outcome.result != RECORD_UNKNOWN)
             open_remove(r, open);
         return true;
+    case RECORD_PROCESS:
+        if (!record_take_process(record->payload, &process))
+            return false;
+        if (process.text.len)
+            watch_learn(owner_add_home(r->owner, process.home), process.text);
+        return true;
+    case RECORD_STATE:
+    case RECORD_VOID:
+        return true; /* of use to a rewind only */
     case RECORD_IDENTITY:
         if (!record_take_identity(record->payload, &identity))
             return false;

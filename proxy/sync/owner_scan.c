@@ -161,7 +161,7 @@ do_step(struct job *job)
         job_send(job);
         return;
     }
-    fail = home_may_send(job->home) ? job_may_begin(job) : FAIL_CLAIM_LOST;
+    fail = home_may_send(job->home) ? job_may_begin(job) : home_fail(job->home);
     if (!ledger_may_enter(job->home->ledger, job->points, job->n_points, &job->gate))
         fail = FAIL_POINT_HELD;
     if (fail != FAIL_NONE)

@@ -228,8 +228,11 @@ owner_close_journal(struct owner *o)
 
     timer_clear(&o->tick);
     owner_each_lane(o, lane_halt);
-    LIST_FOREACH (h, &o->homes, entry)
+    LIST_FOREACH (h, &o->homes, entry) {
         home_drop_quarantines(h);
+        rewind_free(h);
+        watch_fini(h);
+    }
     if (o->journal)
         log_info("journal: closed, the next process may have it");
     journal_close(&o->journal);

@@ -7,6 +7,7 @@
 #include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/sync/owner_job.h"
+#include "proxy/sync/readback.h"
 #include "proxy/sync/record.h"
 
 /* A record has no more than these: for each point, and for names and the like. */
@@ -42,6 +43,7 @@ job_free(struct job *job)
         TAILQ_REMOVE(&h->running, job, entry);
     catalog_cancel(&job->catalog);
     ask_cancel(&job->ask);
+    readback_cancel(&job->readback);
     timer_fini(&job->deadline);
     ledger_leave(h->ledger, &job->write);
     ledger_gate_end(h->ledger, &job->gate);
@@ -231,6 +233,8 @@ enter(struct job *job)
     enum fail fail;
 
     fail = job_may_begin(job);
+    if (fail == FAIL_NONE && job->home->watch.is_away)
+        fail = FAIL_NO_HEALTHY_CLUSTER;
     if (fail == FAIL_NONE && !home_may_send(job->home))
         return false; /* until the claim is held, or renewed */
     if (fail == FAIL_NONE && !ledger_may_enter(job->home->ledger, job->points, job->n_points, NULL))
@@ -310,7 +314,7 @@ on_deadline(void *arg)
         break;
     case JOB_WAIT:
     case JOB_GATE:
-        job_refuse(job, home_may_send(h) ? FAIL_POINT_HELD : FAIL_CLAIM_LOST, str_from(h->trouble));
+        job_refuse(job, home_may_send(h) ? FAIL_POINT_HELD : home_fail(h), str_from(h->trouble));
         break;
     case JOB_JOURNAL:
         job->is_late = true;
@@ -372,6 +376,13 @@ let_in(struct home *h)
     }
 }
 
+/* Is it to be known soon whether home still is what it was, or is it being made so? */
+static bool
+is_paused(const struct home *h)
+{
+    return !h->owner->is_ending && (h->rewind || !(h->watch.is_sure || h->watch.is_away));
+}
+
 void
 home_run(struct home *h)
 {
@@ -383,9 +394,9 @@ home_run(struct home *h)
         return;
     h->is_running = true;
     let_in(h);
-    while ((w = ledger_take_ready(h->ledger)))
+    while (!is_paused(h) && (w = ledger_take_ready(h->ledger)))
         job_send(job_of_write(w));
-    while ((gate = ledger_take_gate(h->ledger))) {
+    while (!is_paused(h) && (gate = ledger_take_gate(h->ledger))) {
         if (gate->is_schema)
             gate_has_turn(gate);
         else

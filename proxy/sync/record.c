@@ -311,3 +311,48 @@ record_take_identity(struct str payload, struct record_identity *ret_identity)
     *ret_identity = i;
     return true;
 }
+
+void
+record_put_process(const struct record_process *p, struct buf *out)
+{
+    varint_put(out, VERSION);
+    varint_put_str(out, p->home);
+    varint_put_str(out, p->text);
+}
+
+bool
+record_take_process(struct str payload, struct record_process *ret_process)
+{
+    struct record_process p = { .home = STR_NONE };
+
+    if (!take_version(&payload) || !varint_take_str(&payload, &p.home) || !varint_take_str(&payload, &p.text) ||
+        payload.len)
+        return false;
+    *ret_process = p;
+    return true;
+}
+
+void
+record_begin_state(struct buf *out)
+{
+    varint_put(out, VERSION);
+}
+
+void
+record_put_state(enum op_id op, struct str body, struct buf *out)
+{
+    varint_put_str(out, str_from(op_info(op)->name));
+    varint_put_str(out, body);
+}
+
+bool
+record_enter_state(struct str *io)
+{
+    return take_version(io);
+}
+
+bool
+record_take_state(struct str *io, enum op_id *ret_op, struct str *ret_body)
+{
+    return take_op(io, ret_op) && varint_take_str(io, ret_body);
+}

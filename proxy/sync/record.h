@@ -10,7 +10,16 @@
 
 enum { RECORD_COPIES_MAX = 64 };
 
-enum record_kind { RECORD_WRITE = 1, RECORD_OUTCOME, RECORD_SCHEMA, RECORD_FREEZE, RECORD_IDENTITY };
+enum record_kind {
+    RECORD_WRITE = 1,
+    RECORD_OUTCOME,
+    RECORD_SCHEMA,
+    RECORD_FREEZE,
+    RECORD_IDENTITY,
+    RECORD_PROCESS = 16, /* a home's process is known from now on; without a text: it is not, and a rewind begins */
+    RECORD_STATE,        /* what the points of the record that it is about were at home afterwards */
+    RECORD_VOID          /* this collection was deleted: no earlier write to it is sent again */
+};
 
 /* A write of points at home, recorded before it is sent. */
 struct record_write {
@@ -54,6 +63,10 @@ struct record_identity {
     struct str cluster, identity;
 };
 
+struct record_process { /* also of RECORD_VOID */
+    struct str home, text;
+};
+
 /* Appended to `head`; the payload is `head` and then the body, which isn't copied. */
 void record_put_write(const struct record_write *w, struct buf *head);
 void record_put_schema(const struct record_schema *s, struct buf *head);
@@ -61,6 +74,10 @@ void record_put_schema(const struct record_schema *s, struct buf *head);
 void record_put_outcome(const struct record_outcome *o, struct buf *out);
 void record_put_freeze(const struct record_freeze *f, struct buf *out);
 void record_put_identity(const struct record_identity *i, struct buf *out);
+void record_put_process(const struct record_process *p, struct buf *out);
+/* Begin, then so many requests as it takes. */
+void record_begin_state(struct buf *out);
+void record_put_state(enum op_id op, struct str body, struct buf *out);
 
 /* Slices of the payload and what lies in the arena. False: damaged, or of another version. */
 bool record_take_write(struct str payload, struct arena *arena, struct record_write *ret_write);
@@ -68,5 +85,9 @@ bool record_take_schema(struct str payload, struct record_schema *ret_schema);
 bool record_take_outcome(struct str payload, struct record_outcome *ret_outcome);
 bool record_take_freeze(struct str payload, struct record_freeze *ret_freeze);
 bool record_take_identity(struct str payload, struct record_identity *ret_identity);
+bool record_take_process(struct str payload, struct record_process *ret_process);
+bool record_enter_state(struct str *io);
+bool record_take_state(
+    struct str *io, enum op_id *ret_op, struct str *ret_body); /* one after the other, until *io is empty */
 
 #endif

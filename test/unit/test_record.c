@@ -225,6 +225,39 @@ test_freeze_and_identity(void **state)
     buf_fini(&payload);
 }
 
+static void
+test_states(void **state)
+{
+    struct buf payload = { 0 };
+    struct str io, body;
+    enum op_id op;
+
+    record_begin_state(&payload);
+    record_put_state(OP_UPSERT_POINTS, STR("{}"), &payload);
+    record_put_state(OP_DELETE_POINTS, STR("{1}"), &payload);
+    io = buf_str(&payload);
+    assert_true(record_enter_state(&io));
+    assert_true(record_take_state(&io, &op, &body) && op == OP_UPSERT_POINTS && str_eq(body, STR("{}")));
+    assert_true(record_take_state(&io, &op, &body) && op == OP_DELETE_POINTS && str_eq(body, STR("{1}")));
+    assert_int_equal(io.len, 0);
+    io = str_make(buf_str(&payload).p, buf_len(&payload) - 1);
+    assert_true(record_enter_state(&io) && record_take_state(&io, &op, &body));
+    assert_false(record_take_state(&io, &op, &body));
+    buf_fini(&payload);
+}
+
+static void
+test_processes(void **state)
+{
+    struct record_process want = { STR("eu"), STR("550e8400") }, got;
+    struct buf payload = { 0 };
+
+    record_put_process(&want, &payload);
+    EVERY_CUT(payload, record_take_process);
+    assert_true(str_eq(got.home, want.home) && str_eq(got.text, want.text));
+    buf_fini(&payload);
+}
+
 int
 main(void)
 {
@@ -237,6 +270,8 @@ main(void)
         cmocka_unit_test(test_outcome),
         cmocka_unit_test(test_schema),
         cmocka_unit_test(test_freeze_and_identity),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_processes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -345,6 +345,7 @@ def error_reply(status, text, headers=None):
 class Server:
     def __init__(self, state_dir, keys=None, has_tokens=False, is_distributed=False):
         self.faults = Faults()
+        self.kept = None
         self.api = Api(state_dir, keys, has_tokens, is_distributed)
         self.api.faults = self.faults
         self.log, self.long_bodies, self.n_requests = [], 0, 0
@@ -482,6 +483,11 @@ class Server:
             self.lose(c["lose"])
         if c.get("new_process"):  # as after a restart that lost nothing, or what the test has taken away itself
             self.api.snapshots.identity = str(uuid.uuid4())
+        if c.get("keep"):  # what a power cut leaves: all that is written from now on is lost with it
+            self.kept = pickle.dumps((self.api.storage.collections, self.api.storage.aliases))
+        if c.get("cut"):
+            self.api.storage.collections, self.api.storage.aliases = pickle.loads(self.kept)
+            self.cut()
         if c.get("clear_log"):
             self.log.clear()
         if c.get("tls"):

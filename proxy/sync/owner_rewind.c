@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rewind of one home: see rewind.h.
+ */
+#include <string.h>
+
+#include "proxy/base/mem.h"
+#include "proxy/obs/events.h"
+#include "proxy/obs/log.h"
+#include "proxy/sync/owner_job.h"
+#include "proxy/sync/rewind_impl.h"
+
+enum { READS_AT_ONCE = 512, PAUSE_US = 250 * 1000 };
+
+static void go_on(void *arg);
+
+/* --- the span ---------------------------------------------------------------------------------------------------- */
+
+static struct span_write *
+find_write(struct rewind *r, uint64_t lsn)
+{
+    unsigned low = 0, high = r->n_writes;
+
+    while (low < high) {
+        unsigned mid = (low + high) / 2;
+
+        if (r->writes[mid].lsn < lsn)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < r->n_writes && r->writes[low].lsn == lsn ? &r->writes[low] : NULL;
+}
+
+/* It has not been sent, and will be when this is over. */
+static bool
+is_unsent(const struct home *h, uint64_t lsn)
+{
+    for (const struct ledger_write *w = ledger_writes(h->ledger); w; w = TAILQ_NEXT(w, entry)) {
+        if (w->age.lsn == lsn)
+            return true;
+    }
+    return false;
+}
+
+struct mark_key *
+rewind_points(struct owner *o, const struct record_write *w)
+{
+    struct mark_key *points = mem_array(w->n_points ? w->n_points : 1, sizeof(*points));
+
+    for (unsigned i = 0; i < w->n_points; i++) {
+        points[i].collection = lexicon_number(o->collections, w->collection);
+        points[i].shard_key = lexicon_number(o->shard_keys, w->shard_keys[w->points[i].shard_key]);
+        points[i].point = w->points[i].id;
+    }
+    return points;
+}
+
+static void
+read_write(struct rewind *r, const struct journal_record *record)
+{
+    struct home *h = r->home;
+    struct arena arena = { 0 };
+    struct record_write w;
+
+    if (record_take_write(record->payload, &arena, &w) && str_eq(w.home, str_from(h->name))) {
+        struct mark_key *points = rewind_points(h->owner, &w);
+        struct mark_age age = { record->lsn, record->wall_us };
+
+        for (unsigned i = 0; i < w.n_copies; i++)
+            lane_mark(home_lane(h, w.copies[i]), points, w.n_points, age, false);
+        mem_free(points);
+        if (r->n_writes == r->room_writes) {
+            r->room_writes = r->room_writes ? 2 * r->room_writes : READS_AT_ONCE;
+            r->writes = mem_grow(r->writes, r->room_writes * sizeof(*r->writes));
+        }
+        r->writes[r->n_writes++] = (struct span_write){ .lsn = record->lsn, .is_left_out = is_unsent(h, record->lsn) };
+    }
+    arena_fini(&arena);
+}
+
+static void
+read_outcome(struct rewind *r, const struct journal_record *record)
+{
+    struct span_write *w = find_write(r, record->ref);
+    struct record_outcome outcome;
+
+    if (w && record_take_outcome(record->payload, &outcome) && outcome.result == RECORD_REJECTED)
+        w->is_left_out = true;
+}
+
+static void
+read_state(struct rewind *r, const struct journal_record *record)
+{
+    if (!find_write(r, record->ref))
+        return;
+    if (r->n_states == r->room_states) {
+        r->room_states = r->room_states ? 2 * r->room_states : READS_AT_ONCE;
+        r->states = mem_grow(r->states, r->room_states * sizeof(*r->states));
+    }
+    r->states[r->n_states++] = (struct span_state){ record->ref, record->lsn };
+}
+
+static void
+read_void(struct rewind *r, const struct journal_record *record)
+{
+    struct record_process gone;
+
+    if (!record_take_process(record->payload, &gone) || !str_eq(gone.home, str_from(r->home->name)))
+        return;
+    r->voids = mem_grow(r->voids, (r->n_voids + 1) * sizeof(*r->voids));
+    r->voids[r->n_voids++] = (struct span_void){ record->lsn, mem_dup(gone.text.p, gone.text.len) };
+}
+
+/* False: it cannot be read, which is told; it is tried again. */
+static bool
+read_record(struct rewind *r, uint64_t lsn)
+{
+    struct journal_record record;
+    int error = journal_read(r->home->owner->journal, lsn, &record, &r->bytes);
+
+    if (error) {
+        log_error("home %s: record %llu cannot be read again: %s", r->home->name, (unsigned long long)lsn,
+            strerrordesc_np(-error));
+        return false;
+    }
+    if (record.kind == RECORD_WRITE)
+        read_write(r, &record);
+    else if (record.kind == RECORD_OUTCOME)
+        read_outcome(r, &record);
+    else if (record.kind == RECORD_STATE)
+        read_state(r, &record);
+    else if (record.kind == RECORD_VOID)
+        read_void(r, &record);
+    return true;
+}
+
+static void
+read_span(struct rewind *r)
+{
+    for (unsigned i = 0; i < READS_AT_ONCE && r->at <= r->upto; i++, r->at++) {
+        if (!read_record(r, r->at)) {
+            timer_set(&r->step, PAUSE_US * 8);
+            return;
+        }
+    }
+    if (r->at > r->upto) {
+        r->stage = SENDING;
+        log_info("home %s: %u writes of its last minute are sent again", r->home->name, r->n_writes);
+    }
+    timer_set(&r->step, 0);
+}
+
+/* --- its end ----------------------------------------------------------------------------------------------------- */
+
+/* The marks of the span must outlive a crash before the process counts as known. */
+static void
+save(struct rewind *r)
+{
+    struct owner *o = r->home->owner;
+
+    if (r->saves && o->n_saves >= r->saves) {
+        r->stage = NOTING;
+        watch_record(r->home, r->process);
+        timer_set(&r->step, 0);
+        return;
+    }
+    if (!o->is_saving) {
+        o->is_save_due = true;
+        r->saves = o->n_saves + 1;
+        owner_save(o);
+    }
+    timer_set(&r->step, PAUSE_US / 50);
+}
+
+static void
+finish(struct rewind *r)
+{
+    struct home *h = r->home;
+    long long ms = (long long)((owner_now_us(h->owner) - r->began_us) / USEC_PER_MSEC);
+    const struct fleet *f = h->owner->up->fleet;
+    int at = topology_find(f->world->topology, str_from(h->name));
+
+    if (h->watch.is_recording) {
+        timer_set(&r->step, PAUSE_US / 50);
+        return;
+    }
+    if (!watch_knows(h, r->process)) { /* the disk did not take it */
+        r->stage = SAVING;
+        timer_set(&r->step, PAUSE_US * 4);
+        return;
+    }
+    if (at >= 0) {
+        metrics_add(h->owner->metrics, METRIC_REWINDS, f->clusters[at].cluster->slot, 1);
+        metrics_add(h->owner->metrics, METRIC_REWIND_WRITES, f->clusters[at].cluster->slot, r->n_sent);
+        metrics_add(h->owner->metrics, METRIC_REWIND_REFUSED, f->clusters[at].cluster->slot, r->n_refused);
+    }
+    log_info("home %s: %u writes were sent again in %lld ms, %u were refused", h->name, r->n_sent, ms, r->n_refused);
+    events_add(EVENT_HOME_REWOUND, str_from(h->name),
+        "%u writes of its last minute were sent again in %lld ms, %u were refused", r->n_sent, ms, r->n_refused);
+    rewind_free(h);
+    watch_soon(h);
+}
+
+/* --- its life ---------------------------------------------------------------------------------------------------- */
+
+static bool
+is_home_at_rest(const struct home *h)
+{
+    const struct job *job;
+
+    TAILQ_FOREACH (job, &h->running, entry) {
+        if (job->ask || job->readback)
+            return false;
+    }
+    return true;
+}
+
+static void
+on_recorded(uint64_t lsn, int error, void *arg)
+{
+    struct home *h = arg;
+    struct rewind *r = h->rewind;
+
+    if (!r || r->stage != RECORDING || lsn != r->beginning || error)
+        return;
+    r->upto = lsn;
+    r->stage = READING;
+    timer_set(&r->step, 0);
+}
+
+/* Everything before it is durable once it is. */
+static void
+record_beginning(struct rewind *r)
+{
+    struct record_process record = { str_from(r->home->name), STR_NONE };
+    struct journal *journal = r->home->owner->journal;
+    struct journal_stats stats;
+    struct buf bytes = { 0 };
+    struct str part;
+
+    record_put_process(&record, &bytes);
+    part = buf_str(&bytes);
+    journal_stats(journal, &stats);
+    r->from = r->home->floor_lsn + 1;
+    if (r->from < stats.first_lsn)
+        r->from = stats.first_lsn;
+    r->at = r->from;
+    r->stage = RECORDING;
+    r->beginning = journal_append(journal, RECORD_PROCESS, 0, false, &part, 1, on_recorded, r->home);
+    buf_fini(&bytes);
+}
+
+static void
+go_on(void *arg)
+{
+    struct rewind *r = arg;
+
+    if (r->home->owner->is_ending || !r->home->owner->journal)
+        return;
+    switch (r->stage) {
+    case SETTLING:
+        if (is_home_at_rest(r->home))
+            record_beginning(r);
+        else
+            timer_set(&r->step, PAUSE_US / 50);
+        return;
+    case RECORDING:
+        return;
+    case READING:
+        read_span(r);
+        return;
+    case SENDING:
+        if (rewind_send(r)) {
+            r->stage = SAVING;
+            r->saves = 0;
+            timer_set(&r->step, 0);
+        }
+        return;
+    case SAVING:
+        save(r);
+        return;
+    case NOTING:
+        finish(r);
+        return;
+    }
+}
+
+void
+rewind_free(struct home *h)
+{
+    struct rewind *r = h->rewind;
+
+    h->rewind = NULL;
+    if (!r)
+        return;
+    rewind_stop_sending(r);
+    for (unsigned i = 0; i < r->n_voids; i++)
+        mem_free(r->voids[i].collection);
+    timer_fini(&r->step);
+    ledger_free(r->ledger);
+    buf_fini(&r->bytes);
+    mem_free(r->voids);
+    mem_free(r->writes);
+    mem_free(r->states);
+    mem_free(r);
+}
+
+void
+rewind_begin(struct home *h, const char *process)
+{
+    struct rewind *r = h->rewind;
+
+    if (h->owner->is_ending || (r && strcmp(r->process, process) == 0))
+        return;
+    rewind_free(h);
+    r = MEM_NEW(struct rewind);
+    h->rewind = r;
+    r->home = h;
+    r->began_us = owner_now_us(h->owner);
+    memcpy(r->process, process, strlen(process) + 1);
+    r->ledger = ledger_new();
+    TAILQ_INIT(&r->redos);
+    timer_init(&r->step, h->owner->loop, go_on, r);
+    log_warning("home %s: it was started anew, and may have lost its last seconds: they are sent again", h->name);
+    go_on(r);
+}
+
+bool
+home_is_rewinding(const struct home *h)
+{
+    return h->rewind != NULL;
+}
+
+void
+rewind_void(struct home *h, struct str collection)
+{
+    struct record_process record = { str_from(h->name), collection };
+    struct buf bytes = { 0 };
+    struct str part;
+
+    if (!h->owner->journal)
+        return;
+    record_put_process(&record, &bytes);
+    part = buf_str(&bytes);
+    journal_append(h->owner->journal, RECORD_VOID, 0, false, &part, 1, NULL, NULL);
+    buf_fini(&bytes);
+}
