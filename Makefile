@@ -77,9 +77,21 @@ $(BUILD)/test/%: test/%.c $(LIB) $$(call libs_beside,$$*)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -Wno-missing-prototypes $(LDFLAGS) -MMD -MP -MF $@.d -o $@ $< \
 	    $(call libs_beside,$*) $(LIB) $(shell pkg-config --libs cmocka) $(LIBS)
 
+# The program once more, for tests that turn a rule of write fan-out off: what can do without one is compiled for it.
+RULED        := $(shell grep -l rule_off.h $(SOURCES))
+RULE_OBJECTS := $(RULED:%.c=$(BUILD)/obj-rules/%.o)
+
+$(BUILD)/obj-rules/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -DSEXTANT_RULES_CAN_BE_OFF $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/test/sextant-rules: $(BUILD)/obj/proxy/main.o $(RULE_OBJECTS) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -rdynamic $(LDFLAGS) -o $@ $^ $(LIBS)
+
 unit-build: $(UNITS) test-tools
-# Programs that end-to-end tests run beside the edge.
-test-tools: $(TESTERS)
+# Programs that end-to-end tests run beside the edge, or instead of it.
+test-tools: $(TESTERS) $(BUILD)/test/sextant-rules
 .PHONY: test-tools
 unit: $(UNITS)
 	BUILD=$(BUILD) scripts/unit.sh $(UNITS)
@@ -200,4 +212,4 @@ clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-tsan $(BUILD)-cov
 
 .PHONY: options metrics-doc dashboard all unit unit-build asan fuzz fuzz-build bench check format soak geo install help clean
--include $(OBJECTS:.o=.d) $(TEST_LIBS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TESTERS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(LOADS:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)
+-include $(OBJECTS:.o=.d) $(RULE_OBJECTS:.o=.d) $(TEST_LIBS:.o=.d) $(BUILD)/obj/proxy/main.d $(UNITS:=.d) $(TESTERS:=.d) $(TOOLS:%=%.d) $(BENCHES:=.d) $(LOADS:=.d) $(FUZZERS:=.d) $(SOURCES:%.c=$(BUILD)/obj-fuzz/%.d)

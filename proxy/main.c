@@ -13,6 +13,7 @@
 #include "proxy/ctl/ctl.h"
 #include "proxy/base/crash.h"
 #include "proxy/base/crash_point.h"
+#include "proxy/base/rule_off.h"
 #include "proxy/server/server.h"
 #include "proxy/store/tool.h"
 
@@ -222,6 +223,10 @@ main(int argc, char **argv)
     crash_init(SEXTANT_VERSION);
     if (!crash_point_arm_from(environ)) {
         fprintf(stderr, "sextant: SEXTANT_TEST_CRASH_POINT names no point\n");
+        return 2;
+    }
+    if (!rule_off_from(environ)) {
+        fprintf(stderr, "sextant: SEXTANT_TEST_WITHOUT_RULE: no rule of that name can be turned off in this build\n");
         return 2;
     }
     program_name = argc ? argv[0] : "";

@@ -15,6 +15,7 @@
 
 #include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/rule_off.h"
 #include "proxy/sync/lane_impl.h"
 #include "proxy/sync/ship.h"
 
@@ -85,9 +86,9 @@ fail_rows(struct flight *f, const unsigned *rows, unsigned n, bool may_land_late
 
     for (unsigned i = 0; i < n; i++) {
         keys[i] = f->picks[rows[i]].key;
-        marks_failed(f->lane->marks, &keys[i], f->picks[rows[i]].number, may_land_later);
+        marks_failed(f->lane->marks, &keys[i], f->picks[rows[i]].number, may_land_later && !rule_is_off(RULE_AGAIN));
     }
-    if (may_land_later && n) {
+    if (may_land_later && n && !rule_is_off(RULE_AGAIN)) {
         lane_quarantine(f->lane, keys, n, f->timeout_us);
         crash_point(CRASH_AT_LANE_QUARANTINED);
     }
@@ -391,7 +392,7 @@ flight_start(struct lane *l)
     for (unsigned i = 0; i < f->n; i++) {
         const struct ledger_write *pending = ledger_pending(l->home->ledger, &f->picks[i].key);
 
-        if (pending)
+        if (pending && !rule_is_off(RULE_GATE))
             f->pending[i] = pending->age;
     }
     r = MEM_NEW(struct reading);

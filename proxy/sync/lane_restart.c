@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proxy/base/crash_point.h"
+#include "proxy/base/rule_off.h"
 #include "proxy/obs/log.h"
 #include "proxy/sync/lane_impl.h"
 
@@ -40,7 +41,7 @@ on_node(void *arg, const struct outcome *why, const struct quiet_node *node)
     l->asking = NULL;
     if (why->kind != OUTCOME_OK || is_seen(l, node->id))
         return;
-    if (l->n_processes > 0) {
+    if (l->n_processes > 0 && !rule_is_off(RULE_SETTLE)) {
         log_info("lane %s to %s: the copy was started anew, the last minute is shipped again", l->home->name, l->copy);
         marks_revive(l->marks);
         crash_point(CRASH_AT_LANE_REVIVED);

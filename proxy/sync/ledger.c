@@ -14,6 +14,7 @@
 
 #include "proxy/base/hash.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/rule_off.h"
 
 #define uthash_malloc(size) mem_alloc(size)
 #define uthash_free(p, size) mem_free(p)
@@ -282,7 +283,8 @@ ledger_hold_points(struct ledger *l, const struct mark_key *points, unsigned n, 
     hold->age = age;
     for (unsigned i = 0; i < n; i++) {
         hold->points[i] = points[i];
-        spot_hold(l, &points[i]);
+        if (!rule_is_off(RULE_HOLD))
+            spot_hold(l, &points[i]);
     }
     LIST_INSERT_HEAD(&l->holds, hold, entry);
     return hold;
@@ -303,7 +305,7 @@ ledger_hold(struct ledger *l, struct ledger_write *w)
 void
 ledger_release(struct ledger *l, struct ledger_hold *hold)
 {
-    for (unsigned i = 0; i < hold->n_points; i++) {
+    for (unsigned i = 0; i < hold->n_points && !rule_is_off(RULE_HOLD); i++) {
         struct spot *spot = spot_find(l, &hold->points[i]);
         struct ledger_turn *first;
 

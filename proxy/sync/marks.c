@@ -8,6 +8,8 @@
 
 #include <assert.h>
 
+#include "proxy/base/rule_off.h"
+
 struct marks *
 marks_new(size_t budget_bytes, const struct hash_key *key)
 {
@@ -191,7 +193,7 @@ marks_shipped(
     if (at == NO_SLOT)
         return false;
     flight = m->flights[m->slots[at].pos];
-    if (flight.is_changed || pending)
+    if ((flight.is_changed && !rule_is_off(RULE_FRESH)) || pending)
         land_changed(m, at, &flight, pending);
     else
         land_clean(m, at, mono_us);

@@ -8,6 +8,7 @@
 
 #include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/rule_off.h"
 #include "proxy/sync/owner_impl.h"
 
 struct gate_part {               /* of one home */
@@ -148,7 +149,7 @@ owner_take_gate(void *arg)
         ledger_gate(p->home->ledger, &p->turn);
     }
     crash_point(CRASH_AT_OWNER_GATE_BEGUN);
-    if (is_ending || g->n_parts == 0)
+    if (is_ending || g->n_parts == 0 || rule_is_off(RULE_SCHEMA))
         tell(g, is_ending ? FAIL_OWNER_ENDING : FAIL_NONE);
     for (unsigned i = 0; i < g->n_parts; i++)
         home_run(g->parts[i].home);

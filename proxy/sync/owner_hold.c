@@ -9,6 +9,7 @@
  */
 #include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/rule_off.h"
 #include "proxy/sync/owner_impl.h"
 #include "proxy/sync/quiet.h"
 #include "proxy/sync/readback.h"
@@ -91,7 +92,7 @@ end_of_write(struct quarantine *q)
 
     crash_point(CRASH_AT_OWNER_HOLD_OVER);
     LIST_FOREACH (l, &q->home->lanes, entry) {
-        if (q->lanes >> l->index & 1)
+        if (q->lanes >> l->index & 1 && !rule_is_off(RULE_AGAIN))
             lane_mark(l, q->hold->points, q->hold->n_points, q->hold->age, false);
     }
     crash_point(CRASH_AT_OWNER_HOLD_MARKED);

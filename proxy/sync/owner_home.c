@@ -7,6 +7,7 @@
 #include "proxy/base/clock.h"
 #include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/rule_off.h"
 #include "proxy/route/path.h"
 #include "proxy/sync/outcome.h"
 #include "proxy/sync/owner_job.h"
@@ -286,7 +287,8 @@ on_durable(uint64_t lsn, int error, void *arg)
     crash_point(CRASH_AT_OWNER_DURABLE);
     for (unsigned i = 0; i < job->n_lanes; i++)
         lane_mark(job->lanes[i], job->points, job->n_points, job->write.age, job->touch->flags & TOUCH_PAYLOAD_ONLY);
-    h->owner->marked_lsn = lsn;
+    if (!rule_is_off(RULE_FIRST)) /* a checkpoint covers what is on the disk */
+        h->owner->marked_lsn = lsn;
     crash_point(CRASH_AT_OWNER_MARKED);
     job_move(job, JOB_QUEUE);
     if (job->is_late || h->owner->is_ending)
@@ -325,6 +327,7 @@ job_append(struct job *job)
 {
     struct buf head = { 0 };
     struct str parts[2];
+    bool is_first_off = rule_is_off(RULE_FIRST);
     uint64_t lsn;
 
     encode(job, &head);
@@ -333,7 +336,8 @@ job_append(struct job *job)
     job_move(job, JOB_JOURNAL);
     job->write.age.wall_us = clock_wall_us();
     crash_point(CRASH_AT_OWNER_BEFORE_APPEND);
-    lsn = journal_append(job->home->owner->journal, RECORD_WRITE, 0, false, parts, 2, on_durable, job);
+    lsn = journal_append(
+        job->home->owner->journal, RECORD_WRITE, 0, is_first_off, parts, 2, is_first_off ? NULL : on_durable, job);
     buf_fini(&head);
     if (lsn == 0) {
         job_refuse(job, FAIL_JOURNAL_FAILED, STR_NONE);
@@ -342,4 +346,6 @@ job_append(struct job *job)
     job->order->lsn = job->write.age.lsn = lsn;
     ledger_enter(job->home->ledger, &job->write);
     crash_point(CRASH_AT_OWNER_APPENDED);
+    if (is_first_off)
+        on_durable(lsn, 0, job);
 }

@@ -14,6 +14,7 @@
 
 #include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/rule_off.h"
 #include "proxy/base/varint.h"
 #include "proxy/obs/log.h"
 #include "proxy/sync/owner_impl.h"
@@ -407,6 +408,8 @@ finish(struct recovery *r)
     unsigned n = HASH_COUNT(r->opens);
 
     crash_point(CRASH_AT_OWNER_JOURNAL_READ);
+    if (rule_is_off(RULE_TAINT))
+        return;
     HASH_ITER (hh, r->opens, open, next) {
         struct ledger_hold *hold = ledger_hold_points(open->home->ledger, open->points, open->n_points, open->age);
 

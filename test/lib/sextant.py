@@ -185,6 +185,7 @@ class Region(Process):
 
 class Edge(Process):
     """One running Sextant. `nearest` names the cluster that is so whatever the round trips of a busy machine say."""
+    binary = SEXTANT
 
     def __init__(self, directory, regions, partition_map=None, descriptors=None, nearest=None, **options):
         super().__init__(directory)
@@ -214,7 +215,7 @@ class Edge(Process):
         file = os.path.join(self.directory, "ports.json")
         if os.path.exists(file):
             os.remove(file)
-        self.spawn([SEXTANT], self.env)
+        self.spawn([self.binary], self.env)
         wait_for(lambda: os.path.exists(file) or self.process.poll() is not None, 20, "the start of the edge")
         assert self.process.poll() is None, self.output()
         with open(file, encoding="utf-8") as ports:

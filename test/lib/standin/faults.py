@@ -9,7 +9,7 @@ black_hole  true: requests are read and never answered
 hold        true: requests are read, and handled when the control port says {"release": true}, whether the client is still there or not
 drip        bytes a second of answer bodies
 late        seconds between accepting a write with wait=false and applying it
-linger      with reset, black_hole or status: so many seconds later the request is carried out after all
+linger      with reset, black_hole or status: so many seconds later the request is carried out after all; below 0: when it is released
 body        answer with this text (status 200 unless `status` says otherwise); fields: more header fields of such an answer
 write_status  what writes that were applied call themselves instead of "completed"
 queue, color  what collections say of the length of their update queue and their status

@@ -404,7 +404,7 @@ class Server:
     async def carry_out(self, seconds, head, body, is_queued):
         self.api.lingering += is_queued
         try:
-            await asyncio.sleep(seconds)
+            await (asyncio.sleep(seconds) if seconds >= 0 else self.faults.wait_for_release())
             await self.faults.running.wait()
             self.handle(head, body)
         finally:
