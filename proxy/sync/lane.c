@@ -151,6 +151,15 @@ lane_mark(struct lane *l, const struct mark_key *points, unsigned n, struct mark
 }
 
 void
+lane_expect(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (!marks_expect(l->marks, &points[i], age, payload_only))
+            l->has_overflowed = true;
+    }
+}
+
+void
 lane_outcome(struct lane *l, const struct mark_key *points, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)

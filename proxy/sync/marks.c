@@ -80,8 +80,9 @@ mark_anew(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms, bool pay
     table_set_age(m, at, lsn, time_ms);
 }
 
+/* `fresh`: where it goes if the copy lacked nothing so far. */
 static void
-set_known(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms, bool payload_only)
+set_known(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms, bool payload_only, enum mark_state fresh)
 {
     struct slot *s = &m->slots[at];
 
@@ -92,10 +93,11 @@ set_known(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms, bool pay
     if (s->state == MARK_SETTLED) {
         s->was_shipped = true;
         mark_anew(m, at, lsn, time_ms, payload_only);
-    } else {
-        s->payload_only &= payload_only;
-        keep_oldest(m, at, lsn, time_ms);
+        table_move(m, at, fresh);
+        return;
     }
+    s->payload_only &= payload_only;
+    keep_oldest(m, at, lsn, time_ms);
     if (s->state != MARK_READY)
         table_move(m, at, MARK_READY);
 }
@@ -111,21 +113,35 @@ note_age(struct marks *m, struct mark_age age)
     m->has_floor = true;
 }
 
-bool
-marks_set(struct marks *m, const struct mark_key *key, struct mark_age age, bool payload_only)
+static bool
+set(struct marks *m, const struct mark_key *key, struct mark_age age, bool payload_only, enum mark_state fresh)
 {
     uint32_t at = table_find(m, key);
 
     note_age(m, age);
     if (at != NO_SLOT) {
-        set_known(m, at, age.lsn, mark_ms(age.wall_us), payload_only);
+        set_known(m, at, age.lsn, mark_ms(age.wall_us), payload_only, fresh);
         return true;
     }
     at = table_add(m, key);
     if (at == NO_SLOT)
         return false;
     mark_anew(m, at, age.lsn, mark_ms(age.wall_us), payload_only);
+    if (fresh != MARK_READY)
+        table_move(m, at, fresh);
     return true;
+}
+
+bool
+marks_set(struct marks *m, const struct mark_key *key, struct mark_age age, bool payload_only)
+{
+    return set(m, key, age, payload_only, MARK_READY);
+}
+
+bool
+marks_expect(struct marks *m, const struct mark_key *key, struct mark_age age, bool payload_only)
+{
+    return set(m, key, age, payload_only, MARK_DELAYED);
 }
 
 void

@@ -18,7 +18,8 @@
  *  2. A flight has a number of its own that no other ever had. What is set while it is in the air is kept apart: landing
  *     clears what was marked when it took off, never what came later.
  *  3. At most one flight of a point is in the air.
- *  4. set() on a mark in any state leads back to READY (or, from FLYING, will once it has landed).
+ *  4. set() on a mark in any state leads back to READY (or, from FLYING, will once it has landed); expect() too, but from no mark
+ *     and from SETTLED to DELAYED.
  */
 
 #include "proxy/base/buf.h"
@@ -67,6 +68,9 @@ void marks_clear(struct marks *m); /* forgets all of them, flights too: for a la
 
 /* False: over the budget, nothing was marked. The lane must become a walk before the write goes on. */
 bool marks_set(struct marks *m, const struct mark_key *key, struct mark_age age, bool payload_only);
+/* The same for a write that is about to be sent and has no outcome yet: a point of which the copy lacks nothing else waits for
+ * that, as a ship before it would have to be made again. marks_ready() must follow. */
+bool marks_expect(struct marks *m, const struct mark_key *key, struct mark_age age, bool payload_only);
 /* Somebody waits for it: it goes before others from now on, until it is shipped. */
 void marks_promote(struct marks *m, const struct mark_key *key);
 

@@ -286,7 +286,7 @@ on_durable(uint64_t lsn, int error, void *arg)
     }
     crash_point(CRASH_AT_OWNER_DURABLE);
     for (unsigned i = 0; i < job->n_lanes; i++)
-        lane_mark(job->lanes[i], job->points, job->n_points, job->write.age, job->touch->flags & TOUCH_PAYLOAD_ONLY);
+        lane_expect(job->lanes[i], job->points, job->n_points, job->write.age, job->touch->flags & TOUCH_PAYLOAD_ONLY);
     if (!rule_is_off(RULE_FIRST)) /* a checkpoint covers what is on the disk */
         h->owner->marked_lsn = lsn;
     crash_point(CRASH_AT_OWNER_MARKED);

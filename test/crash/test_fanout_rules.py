@@ -105,10 +105,14 @@ def first(c):
 
 
 def gate(c):
-    """The point is read for the copy while a write of it is on its way."""
+    """The point, of which the copy lacks a change, is read for it while another write of it is on its way."""
+    c.copy.faults(match="/notes/points", method="PUT", status=429)
+    assert c.write().outcome == COMMITTED
     c.home.faults(**HELD)
     write = c.later(c.write)
-    c.soon(lambda: c.home.control()["held"] and c.lane()["points_waiting"] == 0)
+    wait_for(lambda: c.home.control()["held"], 20, "the write", 0.02)
+    c.copy.control(clear=True)
+    c.soon(lambda: c.lane()["points_waiting"] == 0)
     c.home.control(release=True)
     assert write.result().outcome == COMMITTED
 

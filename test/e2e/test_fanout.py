@@ -104,6 +104,23 @@ def test_every_kind_by_ids(fan):
     assert 9 not in home and 11 not in home and 50 in home and home[3][1] == {"only": True}
 
 
+def reads_of(region):
+    log = region.control(log=True)["log"]
+    return [e for e in log if (e["method"], e["target"].split("?")[0]) == ("POST", "/collections/notes/points")]
+
+
+def test_what_both_copies_want_is_read_once(fan):
+    """And not before the write has its outcome. A lane may be busy with something else, so the best of some counts."""
+    one, found = fan(), []
+    for first in range(0, 500, 100):
+        one.regions["eu"].control(clear_log=True)
+        assert upsert(one, *range(first, first + 50))[0] == 200
+        converged(one)
+        wait_for(lambda: all(lane["points_waiting"] == 0 for lane in lanes(one)), 20, "lanes at rest")
+        found.append(len(reads_of(one.regions["eu"])))
+    assert min(found) == 1, found
+
+
 def test_by_filter(fan):
     one = fan()
     path = "/collections/notes/points"

@@ -117,6 +117,35 @@ test_a_pending_write_keeps_it(void **state)
     marks_free(m);
 }
 
+/* A write without its outcome: what nothing else is lacking of waits for it; what more is lacking of does not. */
+static void
+test_an_expected_outcome_is_waited_for(void **state)
+{
+    struct marks *m = marks();
+    struct mark_pick pick;
+    struct mark_key key = key_of(7);
+
+    assert_true(marks_expect(m, &key, age_of(10), true));
+    expect(m, 7, MARK_DELAYED, 10, true);
+    expect_oldest(m, MARKS_UNSHIPPED, 10);
+    assert_int_equal(marks_pick(m, 1, &pick), 0);
+    marks_ready(m, &key);
+    pick = pick_one(m, 7);
+    assert_true(land(m, &pick, 0));
+    expect(m, 7, MARK_SETTLED, 10, true);
+
+    assert_true(marks_expect(m, &key, age_of(20), false)); /* from what has settled */
+    expect(m, 7, MARK_DELAYED, 20, false);
+    assert_true(
+        marks_expect(m, &key, age_of(21), false)); /* another one in line: the first is what the copy will lack */
+    expect(m, 7, MARK_READY, 20, false);
+    pick = pick_one(m, 7);
+    assert_true(marks_expect(m, &key, age_of(22), false));
+    assert_true(land(m, &pick, 21));
+    expect(m, 7, MARK_READY, 21, false);
+    marks_free(m);
+}
+
 static void
 test_a_hot_point_moves_on(void **state)
 {
@@ -406,6 +435,7 @@ main(void)
         cmocka_unit_test(test_a_mark_comes_and_goes),
         cmocka_unit_test(test_what_came_meanwhile_stays),
         cmocka_unit_test(test_a_pending_write_keeps_it),
+        cmocka_unit_test(test_an_expected_outcome_is_waited_for),
         cmocka_unit_test(test_a_hot_point_moves_on),
         cmocka_unit_test(test_unknown_is_shipped_again),
         cmocka_unit_test(test_taint),
