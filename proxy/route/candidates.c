@@ -83,3 +83,18 @@ candidates_all(const struct world *w, const struct cluster_view *views, struct c
         all[i] = (uint8_t)i;
     candidates_by_cost(views, all, w->topology->n_clusters, UINT64_MAX, ret_candidates);
 }
+
+void
+candidates_behind_last(const struct cluster_view *views, struct candidates *c)
+{
+    unsigned i = 0;
+    uint8_t behind;
+
+    while (i < c->n_up && !views[c->list[i]].is_behind)
+        i++;
+    if (i == c->n_up || c->n_up < 2)
+        return;
+    behind = c->list[i];
+    memmove(&c->list[i], &c->list[i + 1], c->n_up - i - 1);
+    c->list[--c->n_up] = behind;
+}

@@ -19,6 +19,8 @@ void candidates_by_cost(const struct cluster_view *views, const uint8_t *from, u
 /* The same with the first of `from` in front as long as it is usable. */
 void candidates_home_first(const struct cluster_view *views, const uint8_t *from, unsigned n, uint64_t mask,
     struct candidates *ret_candidates);
+/* One that is behind comes after all others that are up. */
+void candidates_behind_last(const struct cluster_view *views, struct candidates *c);
 /* All clusters of the topology. */
 void candidates_all(const struct world *w, const struct cluster_view *views, struct candidates *ret_candidates);
 /* How many at the front of an ordered list are as well as its first; none when that is down. */

@@ -258,6 +258,8 @@ order_partition(const struct plan_input *in, struct plan *p, uint64_t mask)
         candidates_by_cost(in->views, part->clusters, part->n_clusters, mask, &c);
     else
         candidates_home_first(in->views, part->clusters, part->n_clusters, mask, &c);
+    if (is_read && !p->is_pinned && partition_fans_out(p->rule, part))
+        candidates_behind_last(in->views, &c);
     p->held = mask & in->held;
     if (c.n == 0) {
         refuse_held(in, p, mask);

@@ -15,6 +15,7 @@ struct ask {
     struct body body;
     struct str key;
     uint8_t candidate;
+    int64_t connection_us;
     enum fail start_fail; /* failed inside ask_start(): told from the loop */
     struct task task;     /* tells start_fail, then frees */
     ask_done_fn *on_done;
@@ -76,6 +77,7 @@ on_group(void *arg, struct group *group)
         .fail = part->fail,
         .sent_nothing = !part->leg.sent_something,
         .is_too_long = part->is_too_long,
+        .connection_us = ask->connection_us,
     };
 
     if (part->fail == FAIL_NONE) {
@@ -90,6 +92,9 @@ on_group(void *arg, struct group *group)
 static void
 on_try(void *arg, const struct leg_try *t)
 {
+    struct ask *ask = arg;
+
+    ask->connection_us = t->timing.connection_us;
 }
 
 static void

@@ -33,6 +33,7 @@ struct ask_answer {
     enum fail fail;             /* FAIL_NONE: a whole answer is there, whatever its status */
     bool sent_nothing;          /* certainly no byte of the request left: nothing can have happened, now or later */
     bool is_too_long;           /* FAIL_UPSTREAM_CUT, because of the limit */
+    int64_t connection_us;      /* when the connection that was used last was established; 0: there was none */
     int status;                 /* this and the rest: only with FAIL_NONE */
     const struct message *head; /* this and the body live until on_done returns */
     struct str body;

@@ -198,6 +198,58 @@ refuse_unsent(struct job *job, enum fail fail)
     job_withdraw(job, fail == FAIL_CLUSTER_KEY ? fail : FAIL_NO_HEALTHY_CLUSTER);
 }
 
+/* The answer is a whole one, and the order has it. */
+static void
+judge(struct job *job, const struct outcome *outcome)
+{
+    if (outcome->may_land_later)
+        lose(job, outcome);
+    else if (outcome->kind == OUTCOME_OK)
+        read_back_or_commit(job);
+    else
+        reject(job);
+}
+
+static void
+judge_order(struct job *job, bool is_known)
+{
+    struct outcome_facts facts = { .status = job->order->answer.status, .body = buf_str(&job->order->answer_body) };
+    struct outcome outcome;
+
+    job->is_unverified = false;
+    outcome_of_write(&facts, results_due(job), job->is_spread, &outcome);
+    if (!is_known) {
+        outcome.may_land_later = true;
+        buf_clear(&outcome.text);
+        buf_add(&outcome.text, STR("home was started anew meanwhile"));
+    }
+    judge(job, &outcome);
+    outcome_fini(&outcome);
+}
+
+/* By a connection that was made after home was last asked who it is, the answer may be another process's, which lacks what the
+ * one before has done: it is believed when home has been asked again. */
+void
+home_look_at_answers(struct home *h)
+{
+    bool is_over = h->rewind || h->watch.is_away;
+    struct job *job, *next;
+
+    for (job = TAILQ_FIRST(&h->running); job; job = next) {
+        next = TAILQ_NEXT(job, entry);
+        if (job->is_unverified && (is_over || watch_trusts(h, job->connection_us)))
+            judge_order(job, !is_over);
+    }
+}
+
+static void
+wait_for_watch(struct job *job)
+{
+    job->is_unverified = true;
+    if (!job->home->watch.asking || job->home->watch.asked_us <= job->connection_us)
+        watch_soon(job->home);
+}
+
 static void
 on_home(void *arg, const struct ask_answer *answer)
 {
@@ -214,16 +266,15 @@ on_home(void *arg, const struct ask_answer *answer)
         watch_doubt(h);
     facts.body = answer->body;
     outcome_of_write(&facts, results_due(job), job->is_spread, &outcome);
-    if (answer->fail == FAIL_NONE && !outcome.may_land_later)
+    if (answer->fail == FAIL_NONE)
         job_pass(job, answer);
-    if (outcome.may_land_later)
-        lose(job, &outcome);
-    else if (outcome.kind == OUTCOME_OK)
-        read_back_or_commit(job);
-    else if (answer->fail == FAIL_NONE)
-        reject(job);
-    else
+    job->connection_us = answer->connection_us;
+    if (answer->fail != FAIL_NONE && !outcome.may_land_later)
         refuse_unsent(job, answer->fail);
+    else if (answer->fail != FAIL_NONE || watch_trusts(h, answer->connection_us))
+        judge(job, &outcome);
+    else
+        wait_for_watch(job);
     outcome_fini(&outcome);
     home_run(h);
 }

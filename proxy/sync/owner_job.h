@@ -33,7 +33,9 @@ struct job {
     unsigned n_lanes;
     struct catalog_wait catalog;
     struct timer deadline;
-    struct ask *ask;           /* of SCAN and HOME */
+    struct ask *ask;    /* of SCAN and HOME */
+    bool is_unverified; /* of HOME: its answer is there; was it a process that is known that gave it? */
+    int64_t connection_us;
     struct readback *readback; /* of HOME, after its answer */
     struct ledger_gate gate;
 
@@ -67,6 +69,7 @@ enum fail job_may_begin(const struct job *job);
 /* owner_home.c */
 void job_append(struct job *job);                   /* into the journal, and on */
 void job_send(struct job *job);                     /* to home */
+void home_look_at_answers(struct home *h);          /* is it known by now who gave them? */
 void job_withdraw(struct job *job, enum fail fail); /* it is in the journal, and will never be sent */
 
 /* owner_scan.c */

@@ -85,8 +85,10 @@ read_outcome(struct rewind *r, const struct journal_record *record)
     struct span_write *w = find_write(r, record->ref);
     struct record_outcome outcome;
 
-    if (w && record_take_outcome(record->payload, &outcome) && outcome.result == RECORD_REJECTED)
-        w->is_left_out = true;
+    if (!w || !record_take_outcome(record->payload, &outcome))
+        return;
+    w->is_left_out |= outcome.result == RECORD_REJECTED;
+    w->is_done |= outcome.result == RECORD_DONE;
 }
 
 static void
@@ -210,7 +212,7 @@ is_home_at_rest(const struct home *h)
     const struct job *job;
 
     TAILQ_FOREACH (job, &h->running, entry) {
-        if (job->ask || job->readback)
+        if (job->ask || job->readback || job->is_unverified)
             return false;
     }
     return true;
@@ -322,6 +324,7 @@ rewind_begin(struct home *h, const char *process)
     r->ledger = ledger_new();
     TAILQ_INIT(&r->redos);
     timer_init(&r->step, h->owner->loop, go_on, r);
+    home_run(h); /* answers that are not believed */
     log_warning("home %s: it was started anew, and may have lost its last seconds: they are sent again", h->name);
     go_on(r);
 }

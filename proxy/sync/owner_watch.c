@@ -79,17 +79,29 @@ watch_record(struct home *h, const char *id)
 
 /* --- asking ------------------------------------------------------------------------------------------------------ */
 
+/* What fans out is read elsewhere, if it can be. */
+static void
+tell_readers(const struct home *h, bool is_behind)
+{
+    const struct fleet *f = h->owner->up->fleet;
+    int at = topology_find(f->world->topology, str_from(h->name));
+
+    if (at >= 0)
+        atomic_store_explicit(&f->clusters[at].cluster->shared.is_behind, is_behind, memory_order_relaxed);
+}
+
 static void
 take_known(struct home *h)
 {
     struct watch *w = &h->watch;
 
-    h->answered_us = w->asked_us;
+    h->answered_us = w->sure_us = w->asked_us;
     if (w->is_doubted)
         watch_soon(h);
-    if (w->is_doubted || w->is_sure || home_is_rewinding(h))
+    if (w->is_doubted || home_is_rewinding(h))
         return;
     w->is_sure = true;
+    tell_readers(h, false);
     home_run(h);
 }
 
@@ -127,6 +139,7 @@ on_node(void *arg, const struct outcome *why, const struct quiet_node *node)
     w->is_away = is_gone(why->fail);
     if (w->is_away) {
         w->is_sure = false;
+        tell_readers(h, true);
         home_run(h);
     } else if (why->kind != OUTCOME_OK) {
         take_silence(h, why);
@@ -136,6 +149,7 @@ on_node(void *arg, const struct outcome *why, const struct quiet_node *node)
         watch_record(h, node->id); /* the first of all: nothing was written before */
     } else if (!w->is_recording) {
         w->is_sure = false;
+        tell_readers(h, true);
         rewind_begin(h, node->id);
     }
 }
@@ -173,6 +187,12 @@ watch_soon(struct home *h)
     watch_tick(h);
 }
 
+bool
+watch_trusts(const struct home *h, int64_t connection_us)
+{
+    return connection_us < h->watch.sure_us && h->watch.is_sure && !h->rewind;
+}
+
 void
 watch_doubt(struct home *h)
 {
@@ -185,6 +205,7 @@ void
 watch_fini(struct home *h)
 {
     quiet_cancel(&h->watch.asking);
+    tell_readers(h, false);
 }
 
 /* --- checkpoints ------------------------------------------------------------------------------------------------- */

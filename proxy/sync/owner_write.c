@@ -393,6 +393,7 @@ home_run(struct home *h)
     if (h->is_running)
         return;
     h->is_running = true;
+    home_look_at_answers(h);
     let_in(h);
     while (!is_paused(h) && (w = ledger_take_ready(h->ledger)))
         job_send(job_of_write(w));

@@ -6,7 +6,7 @@
 #include "proxy/sync/record.h"
 #include "proxy/sync/ship.h"
 
-enum { READ_US = 5 * 1000 * 1000 };
+enum { READ_US = 5 * 1000 * 1000, AGAIN_US = 20 * 1000, TRIES_MAX = 100 };
 
 struct readback {
     struct home *home;
@@ -15,19 +15,22 @@ struct readback {
     unsigned n, at, asked;
     struct ship_read *read;
     bool is_waiting; /* for the disk */
-    bool is_over;    /* nobody waits for it any more */
+    unsigned n_tries;
+    struct timer again;
+    bool is_over; /* nobody waits for it any more */
     struct task release;
     readback_done_fn *on_done;
     void *arg;
 };
 
-static void read_next(struct readback *r);
+static void read_next(void *arg);
 
 static void
 release(void *arg)
 {
     struct readback *r = arg;
 
+    timer_fini(&r->again);
     mem_free(r->points);
     mem_free(r);
 }
@@ -94,9 +97,15 @@ on_read(void *arg, struct state *state, const struct outcome *why)
     unsigned n_read = 0;
 
     r->read = NULL;
+    if (why->kind == OUTCOME_OK && !watch_trusts(r->home, state->connection_us) && r->n_tries++ < TRIES_MAX) {
+        watch_soon(r->home); /* it may be another process, which lacks what is to be read */
+        timer_set(&r->again, AGAIN_US);
+        state_unref(state);
+        return;
+    }
     while (n_read < state->n && state->rows[n_read].kind != STATE_UNREAD)
         n_read++;
-    if (why->kind == OUTCOME_OK && n_read == state->n) {
+    if (why->kind == OUTCOME_OK && n_read == state->n && watch_trusts(r->home, state->connection_us)) {
         record_begin_state(&bytes);
         put_rows(state, STATE_PRESENT, &bytes);
         put_rows(state, STATE_ABSENT, &bytes);
@@ -115,8 +124,9 @@ on_read(void *arg, struct state *state, const struct outcome *why)
 }
 
 static void
-read_next(struct readback *r)
+read_next(void *arg)
 {
+    struct readback *r = arg;
     struct owner *o = r->home->owner;
     struct state_point points[STATE_POINTS_MAX];
     struct ship_read_spec spec = {
@@ -146,6 +156,7 @@ readback_start(
     memcpy(r->points, points, n * sizeof(*points));
     r->n = n;
     r->asked = STATE_POINTS_MAX;
+    timer_init(&r->again, h->owner->loop, read_next, r);
     r->on_done = on_done;
     r->arg = arg;
     read_next(r);
@@ -162,6 +173,7 @@ readback_cancel(struct readback **rp)
     if (!r || r->is_over)
         return;
     ship_read_cancel(&r->read);
+    timer_clear(&r->again);
     r->is_over = true;
     if (!r->is_waiting)
         task_schedule(r->home->owner->loop, &r->release, release, r);

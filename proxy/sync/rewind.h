@@ -29,6 +29,7 @@ struct watch {
     struct quiet *asking;
     unsigned endpoint;
     int64_t asked_us, due_us;
+    int64_t sure_us;   /* connections that were established before lead to a known process */
     bool is_sure;      /* a known process answered after the last failure */
     bool is_blind;     /* it does not tell */
     bool is_doubted;   /* something failed since it was asked */
@@ -41,6 +42,7 @@ void watch_tick(struct home *h);
 void watch_soon(struct home *h);  /* ask now */
 void watch_doubt(struct home *h); /* something failed: its process may be another */
 void watch_learn(struct home *h, struct str id);
+bool watch_trusts(const struct home *h, int64_t connection_us);
 bool watch_knows(const struct home *h, const char *id);
 void watch_record(struct home *h, const char *id); /* it is known once that is durable */
 void watch_fini(struct home *h);

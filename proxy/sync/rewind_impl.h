@@ -13,8 +13,7 @@ enum stage { SETTLING, RECORDING, READING, SENDING, SAVING, NOTING };
 
 struct span_write { /* of one record of the span */
     uint64_t lsn;
-    unsigned first_state, n_states; /* of rewind.states, when it is READ */
-    bool is_left_out;
+    bool is_left_out, is_done; /* refused or not sent; acknowledged */
 };
 
 struct span_state {

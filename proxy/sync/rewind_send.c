@@ -11,7 +11,7 @@
 #include "proxy/sync/redo.h"
 #include "proxy/sync/rewind_impl.h"
 
-enum { REDOS_MAX = 16, SEND_US = 60 * 1000 * 1000, PAUSE_US = 250 * 1000 };
+enum { REDOS_MAX = 16, PAUSE_US = 250 * 1000 };
 
 struct redo { /* one write on its way */
     TAILQ_ENTRY(redo) entry;
@@ -24,7 +24,7 @@ struct redo { /* one write on its way */
     struct ledger_write write;
     struct ask *ask;
     struct timer again;
-    bool is_spread;
+    bool is_spread, is_done;
 };
 
 static void send_piece(struct redo *d);
@@ -59,7 +59,7 @@ note_refusal(struct redo *d, const struct outcome *why)
     struct rewind *r = d->rewind;
     bool is_expected = why->status == 404 && d->pieces[d->at].op == OP_UPDATE_VECTORS;
 
-    if (is_expected)
+    if (is_expected || !d->is_done)
         return;
     if (r->n_refused++ == 0)
         log_error("home %s: record %llu cannot be sent again, home says: %d " STR_FMT, r->home->name,
@@ -103,11 +103,17 @@ on_sent(void *arg, const struct ask_answer *answer)
     outcome_fini(&why);
 }
 
+static int64_t
+timeout_us(const struct rewind *r)
+{
+    return r->home->owner->up->fleet->world->conf->default_timeout * USEC_PER_MSEC;
+}
+
 static void
 send_piece(struct redo *d)
 {
     struct rewind *r = d->rewind;
-    struct ask_spec spec = { .cluster = str_from(r->home->name), .timeout_us = SEND_US };
+    struct ask_spec spec = { .cluster = str_from(r->home->name), .timeout_us = timeout_us(r) };
     struct buf body = { 0 };
     struct str pattern;
 
@@ -207,6 +213,7 @@ start_redo(struct rewind *r, const struct span_write *w)
     struct journal_record record;
 
     d->rewind = r;
+    d->is_done = w->is_done;
     timer_init(&d->again, r->home->owner->loop, on_again, d);
     TAILQ_INSERT_TAIL(&r->redos, d, entry);
     r->n_redos++;

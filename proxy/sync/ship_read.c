@@ -138,6 +138,8 @@ on_answer(void *arg, const struct ask_answer *answer)
         facts.body = answer->body;
         facts.retry_after = message_value(answer->head, FIELD_RETRY_AFTER);
     }
+    if (answer->connection_us > r->state->connection_us)
+        r->state->connection_us = answer->connection_us;
     outcome_of_read(&facts, &why);
     if (why.kind == OUTCOME_OK)
         take_body(r, answer->bytes, &why);

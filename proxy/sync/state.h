@@ -39,7 +39,8 @@ struct state { /* read only for all but state_take_answer() */
     struct state_row **by_point; /* sorted */
     struct buf *answers;         /* where the texts lie */
     unsigned n_answers;
-    size_t bytes; /* of all answers */
+    size_t bytes;          /* of all answers */
+    int64_t connection_us; /* when the newest connection that they came by was established */
     struct arena arena;
 };
 

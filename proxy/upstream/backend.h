@@ -99,6 +99,7 @@ struct cluster {
         atomic_ullong held,
             held_down; /* endpoints that an operator holds, and those of them taken down; bit 0 is number 1 */
         _Atomic double cost_ms, rtt_ms, distance_km;
+        atomic_bool is_behind;      /* as a home: what it lost with its power is not sent again yet */
         atomic_bool is_key_refused; /* it does not take the key that it is shown, or wants one */
     } shared;
 };

@@ -278,6 +278,7 @@ check_connected(struct exchange *x)
     conn_tell_tls(x->conn);
     x->state = SENDING;
     x->timing.connected_us = x->progress_at_us = exchange_now_us(x);
+    x->timing.connection_us = x->conn->since_us = x->timing.connected_us;
     exchange_arm(x);
     return true;
 }
@@ -354,6 +355,7 @@ begin_connection(struct exchange *x)
     if (x->conn) {
         x->timing.was_reused = true;
         x->timing.connected_us = exchange_now_us(x);
+        x->timing.connection_us = x->conn->since_us;
         x->state = SENDING;
         metrics_add(x->up->metrics, METRIC_REUSES, x->p.slot, x->p.is_probe ? 0 : 1);
     } else {

@@ -40,6 +40,7 @@ struct exchange_params {
 
 struct exchange_timing { /* absolute, 0 when not reached */
     int64_t started_us, connected_us, sent_us, first_byte_us;
+    int64_t connection_us; /* when its connection was established, for whichever exchange */
     bool was_reused;
 };
 

@@ -267,6 +267,7 @@ fleet_views(const struct fleet *f, struct cluster_view *ret_views)
 
         view_holds(f, i, v);
         v->is_up = v->is_ejected = false;
+        v->is_behind = atomic_load_explicit(&fc->cluster->shared.is_behind, memory_order_relaxed);
         for (unsigned j = 0; j < fc->n_backends; j++) {
             enum health_state state = backend_state(fc->backends[j].backend);
 

@@ -16,8 +16,9 @@ struct conn {
     struct h1_parser *parser;
     struct exchange *exchange; /* NULL while idle */
     int64_t idle_since_us;
-    unsigned served; /* exchanges finished on it */
-    unsigned slot;   /* of the cluster that it last worked for, for metrics */
+    int64_t since_us; /* it is established */
+    unsigned served;  /* exchanges finished on it */
+    unsigned slot;    /* of the cluster that it last worked for, for metrics */
 };
 
 struct pool {

@@ -112,7 +112,7 @@ class SeededRun(Run):
         self.start_regions()
         self.add_edge().start()
         self.make_collection()
-        for name in ("us", "ap"):
+        for name in self.regions:
             if not QDRANT:
                 self.regions[name].control(remember=True)
 
@@ -122,7 +122,8 @@ class SeededRun(Run):
     def disturb(self, clients):
         """Faults until the clients are done. Of four seeds one kills the edge and one stops it, once."""
         end = {1: "kill", 3: "stop"}.get(self.seed % 4)
-        moment = time.monotonic() + SECONDS * self.random.uniform(0.1, 0.3)
+        began = time.monotonic()
+        moment = began + SECONDS * self.random.uniform(0.1, 0.3)
         while any(c.is_alive() for c in clients):
             name = self.random.choice(("eu", "eu", "us", "ap"))
             dice = self.random.random()
@@ -131,7 +132,7 @@ class SeededRun(Run):
                 end = None
             elif dice < 0.15 or QDRANT:
                 self.pause(name)
-            elif dice < 0.2 and name != "eu":
+            elif dice < 0.2 and (name != "eu" or time.monotonic() > began + 3):  # home has had collection and claim for long
                 self.note(f"{name} loses its power, and two seconds")
                 self.regions[name].control(lose=2)
             else:

@@ -113,6 +113,7 @@ def test_conditions_are_not_asked_again(fan):
     assert 1 not in before and before[101][1] == {"v": 1} and before[102][1] == {"v": 2} and before[103][1] == {"v": 5}
     one.regions["eu"].control(cut=True)
     same_as(one, before)
+    wait_for(lambda: is_rewound(one), 40, "the first")
     one.regions["eu"].control(new_process=True)  # and with all of it there
     wait_for(lambda: is_rewound(one, 2), 40, "the second")
     same_as(one, before)
@@ -188,6 +189,38 @@ def test_home_is_away_for_long(fan):
     same_as(one, before)
     assert upsert(one, 201)[0] == 200
     assert all(lane["points_refused"] == 0 for lane in lanes(one))
+
+
+def test_nobody_is_answered_by_a_home_that_lacks_something(fan):
+    """A write that comes before the new process is noticed: what was acknowledged is not "not found"."""
+    one = start(fan)
+    for turn in range(4):
+        one.regions["eu"].control(keep=True)
+        assert upsert(one, 400 + turn)[0] == 200
+        one.regions["eu"].control(cut=True)
+        status, headers, got = ask(one, "POST", PATH + "/payload?wait=true", {"points": [400 + turn], "payload": {"late": turn}})
+        assert (status, headers["x-sextant-outcome"]) in ((200, "committed"), (504, "indefinite")), (turn, got)
+        wait_for(lambda t=turn: is_rewound(one, t + 1), 40, "the rewind")
+        wait_for(lambda t=turn: points(one, "eu").get(400 + t, (0, {}))[1].get("late") == t, 20, "the write")
+    assert {400, 401, 402, 403} <= set(converged(one, 40))
+
+
+def test_reads_go_to_copies_meanwhile(fan):
+    one = start(fan, nearest="eu")
+    one.regions["eu"].control(keep=True)
+    for i in range(40):
+        assert upsert(one, 400 + i)[0] == 200
+    converged(one)
+    one.regions["eu"].faults(delay=0.3, match="/notes/points", method="PUT")
+    one.regions["eu"].control(cut=True)
+    wait_for(lambda: "of its last minute are sent again" in one.output(), 20, "the beginning")
+    for i in range(39, 20, -1):
+        status, _, got = ask(one, "GET", PATH + f"/{400 + i}")
+        assert status == 200, got
+    assert not is_known_by_now(one)
+    one.regions["eu"].control(clear=True)
+    wait_for(lambda: is_rewound(one), 40, "the rewind")
+    wait_for(lambda: ask(one, "GET", PATH + "/400") and one.log()[-1]["cluster"] == "eu", 20, "reads at home")
 
 
 @pytest.mark.skipif(not QDRANT, reason="of a real Qdrant")

@@ -85,10 +85,27 @@ test_order(void **state)
     }
 }
 
+static void
+test_behind_last(void **state)
+{
+    struct cluster_view views[4] = { { .is_up = true, .is_behind = true }, { .is_up = true }, { .is_up = true },
+        { 0 } };
+    struct candidates c = { .list = { 0, 1, 2, 3 }, .n = 4, .n_up = 3 };
+
+    candidates_behind_last(views, &c);
+    assert_memory_equal(c.list, ((uint8_t[]){ 1, 2, 0, 3 }), 4);
+    assert_int_equal(c.n_up, 2);
+    c = (struct candidates){ .list = { 0, 3 }, .n = 2, .n_up = 1 }; /* nobody else is up */
+    candidates_behind_last(views, &c);
+    assert_memory_equal(c.list, ((uint8_t[]){ 0, 3 }), 2);
+    assert_int_equal(c.n_up, 1);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_behind_last),
         cmocka_unit_test(test_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
