@@ -19,6 +19,29 @@ get_lanes(const struct admin_view *view, struct lane_view *lanes)
 }
 
 static void
+put_walk(const struct walk_view *v, struct json_writer *w)
+{
+    json_key(w, "walk");
+    if (v->state == WALK_NONE) {
+        json_put_null(w);
+        return;
+    }
+    json_begin_object(w);
+    json_member_str(w, "state", str_from(walk_state_name(v->state)));
+    json_member_str(w, "why", str_from(v->why));
+    json_member_str(w, "collection", str_from(v->collection));
+    json_member_u64(w, "collections_left", v->n_left);
+    json_member_u64(w, "points_passed", v->passed);
+    json_member_u64(w, "points", v->total);
+    json_member_u64(w, "missing", v->missing);
+    json_member_u64(w, "unlike", v->unlike);
+    json_member_u64(w, "extra", v->extra);
+    json_member_u64(w, "unsaved", v->unsaved);
+    json_member_str(w, "trouble", str_from(v->trouble));
+    json_end_object(w);
+}
+
+static void
 put_lane(const struct lane_view *lane, struct json_writer *w)
 {
     json_begin_object(w);
@@ -29,6 +52,7 @@ put_lane(const struct lane_view *lane, struct json_writer *w)
     json_member_u64(w, "points_again", lane->again);
     json_member_u64(w, "points_refused", lane->parked);
     json_member_str(w, "trouble", str_from(lane->trouble));
+    put_walk(&lane->walk, w);
     json_end_object(w);
 }
 
@@ -109,6 +133,18 @@ admin_order_retry(const struct admin_view *view, const struct admin_order *order
     return admin_ask_owner(view, order, owner_retry, out);
 }
 
+int
+admin_order_resync(const struct admin_view *view, const struct admin_order *order, struct buf *out)
+{
+    return admin_ask_owner(view, order, owner_resync, out);
+}
+
+int
+admin_order_compare(const struct admin_view *view, const struct admin_order *order, struct buf *out)
+{
+    return admin_ask_owner(view, order, owner_compare, out);
+}
+
 /* --- metrics ----------------------------------------------------------------------------------------------------- */
 
 static double
@@ -119,6 +155,12 @@ value_of(const struct lane_view *lane, enum metric_id id)
         return (double)lane->lag_us / 1e6;
     case METRIC_LANE_WAITING:
         return (double)lane->marks;
+    case METRIC_LANE_WALKS:
+        return lane->walk.state == WALK_MENDS || lane->walk.state == WALK_STOPPED;
+    case METRIC_LANE_WALK_POINTS:
+        return (double)(lane->walk.total > lane->walk.passed ? lane->walk.total - lane->walk.passed : 0);
+    case METRIC_LANE_DIFFERENCES:
+        return (double)(lane->walk.missing + lane->walk.unlike + lane->walk.extra);
     default:
         return (double)lane->parked;
     }
@@ -151,7 +193,8 @@ print_journal(const struct owner_view *v, bool is_there, struct buf *out)
 void
 metrics_print_fanout(const struct admin_view *view, struct buf *out)
 {
-    static const enum metric_id ids[] = { METRIC_LANE_LAG, METRIC_LANE_WAITING, METRIC_LANE_REFUSED };
+    static const enum metric_id ids[] = { METRIC_LANE_LAG, METRIC_LANE_WAITING, METRIC_LANE_REFUSED, METRIC_LANE_WALKS,
+        METRIC_LANE_WALK_POINTS, METRIC_LANE_DIFFERENCES };
     struct lane_view lanes[LANES_SHOWN];
     unsigned n = get_lanes(view, lanes);
     struct buf labels = { 0 };

@@ -39,6 +39,10 @@ static const struct command {
     { "lanes", "", "copies of the homes of this edge: how far behind, what is in their way", 0, 0, "GET", "/lanes",
         ctl_show_lanes, 5 },
     { "retry", "HOME/COPY", "what the copy refused is tried again now", 1, 1, "POST", "/retry", ctl_show_retry, 10 },
+    { "resync", "HOME/COPY [COLLECTION] [--delete]", "compare the copy with home, all points, and mend it", 1, 2,
+        "POST", "/resync", ctl_show_resync, 10 },
+    { "compare", "[HOME/COPY] [--collection NAME] [--repair]", "are copies what home is? Exit code 0: yes, 1: no", 0, 1,
+        "POST", "/compare", NULL, 0 },
     { "reload", "", "read the configuration again, and say what came of it", 0, 0, "POST", "/reload", ctl_show_reload,
         300 },
     { "log-level", "[LEVEL]", "say or change how much is logged", 0, 1, "GET", "/log-level", ctl_show_level, 5 },
@@ -53,7 +57,7 @@ ctl_help(struct buf *out)
                      "                     ask and order a running sextant; its address and token come from the same\n"
                      "                     variables as its own\n"));
     for (unsigned i = 0; i < N_COMMANDS; i++)
-        buf_printf(out, "      %-9s %-37s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
+        buf_printf(out, "      %-9s %-41s %s\n", commands[i].name, commands[i].arguments, commands[i].help);
     buf_add(
         out, STR("                     exit codes: 0 done, 1 refused, 2 not understood, 3 not reached, 4 not ready\n"));
 }
@@ -77,9 +81,15 @@ add_parameter(struct ctl *c, struct str name, struct str value)
 }
 
 static bool
+is_command(const struct ctl *c, const char *name)
+{
+    return c->n_words && str_eq(c->words[0], str_from(name));
+}
+
+static bool
 is_explain(const struct ctl *c)
 {
-    return c->n_words && str_eq(c->words[0], STR("explain"));
+    return is_command(c, "explain");
 }
 
 static bool
@@ -104,6 +114,8 @@ take_option(struct ctl *c, struct str name, struct str value)
         c->token_file = value;
     else if (str_eq(name, STR("--reason")))
         c->reason = value;
+    else if (str_eq(name, STR("--collection")) && is_command(c, "compare"))
+        c->collection = value;
     else if (str_eq(name, STR("--timeout")))
         return take_timeout(c, value);
     else {
@@ -123,6 +135,10 @@ take_flag(struct ctl *c, struct str name)
 {
     if (str_eq(name, STR("--json")))
         return c->is_json = true;
+    if (str_eq(name, STR("--repair")) && is_command(c, "compare"))
+        return c->repairs = true;
+    if (str_eq(name, STR("--delete")) && is_command(c, "resync"))
+        return c->deletes = true;
     if (str_eq(name, STR("--wait")) && c->n_words && !is_explain(c))
         return c->waits = true;
     if (!str_eq(name, STR("--trusted")) || !is_explain(c))
@@ -176,17 +192,17 @@ find_command(struct ctl *c)
         buf_printf(&c->err, "usage: sextant ctl %s %s\n", k->name, k->arguments);
         return NULL;
     }
-    buf_add(
-        &c->err, STR("usage: sextant ctl status|explain|drain|down|up|overrides|lanes|retry|reload|log-level|health "
-                     "[--json] [--admin URL] [--token-file FILE]\n"));
+    buf_add(&c->err, STR("usage: sextant ctl "
+                         "status|explain|drain|down|up|overrides|lanes|retry|resync|compare|reload|log-level|health "
+                         "[--json] [--admin URL] [--token-file FILE]\n"));
     return NULL;
 }
 
 /* --- one request ------------------------------------------------------------------------------------------------- */
 
 /* "anna@desk": for the log; nobody relies on it. */
-static void
-put_by(struct ctl *c, struct json_writer *w)
+void
+ctl_put_by(struct ctl *c, struct json_writer *w)
 {
     char host[HOST_BYTES] = "";
     struct str user = ctl_environ(c, "SUDO_USER");
@@ -210,14 +226,18 @@ put_body(struct ctl *c, const struct command *k, struct buf *out)
         json_member_str(&w, "target", c->words[1]);
     else if (c->n_words > 1)
         json_member_str(&w, "level", c->words[1]);
+    if (c->n_words > 2)
+        json_member_str(&w, "collection", c->words[2]);
+    if (c->deletes)
+        json_member_bool(&w, "delete", true);
     if (c->reason.p)
         json_member_str(&w, "reason", c->reason);
-    put_by(c, &w);
+    ctl_put_by(c, &w);
     json_end_object(&w);
 }
 
-static void
-say_unreached(struct ctl *c, int error)
+void
+ctl_say_unreached(struct ctl *c, int error)
 {
     const char *why = error == -EPROTO ? "what answers there is no sextant" : strerrordesc_np(-error);
 
@@ -225,8 +245,8 @@ say_unreached(struct ctl *c, int error)
         &c->err, "sextant ctl: the admin listener at " STR_FMT " cannot be reached: %s\n", STR_ARG(c->place.host), why);
 }
 
-static int
-refused(struct ctl *c, const struct client_answer *a, struct json root)
+int
+ctl_refused(struct ctl *c, const struct client_answer *a, struct json root)
 {
     struct str sentence = a->is_json ? json_string(json_get(root, "error")) : str_trim(buf_str(&a->body));
 
@@ -256,7 +276,7 @@ show(struct ctl *c, const struct command *k, const struct client_answer *a)
     else if (c->is_json && a->is_json)
         buf_add(&c->out, buf_str(&a->body));
     else if (code != CTL_DONE && !is_reload)
-        code = refused(c, a, root);
+        code = ctl_refused(c, a, root);
     else if (!k->show)
         text_escape(buf_str(&a->body), true, &c->out);
     else if (doc)
@@ -264,7 +284,7 @@ show(struct ctl *c, const struct command *k, const struct client_answer *a)
     else
         code = CTL_UNREACHABLE;
     if (code == CTL_UNREACHABLE)
-        say_unreached(c, -EPROTO);
+        ctl_say_unreached(c, -EPROTO);
     json_free(doc);
     return code;
 }
@@ -293,7 +313,7 @@ ask(struct ctl *c, const struct command *k)
     request.body = buf_str(&body);
     error = client_ask(&c->place, &request, &answer);
     if (error)
-        say_unreached(c, error);
+        ctl_say_unreached(c, error);
     code = error ? CTL_UNREACHABLE : show(c, k, &answer);
     if (code == CTL_DONE && c->waits)
         code = ctl_wait_idle(c, c->timeout_us ? c->timeout_us : WAIT_SECONDS * USEC_PER_SEC);
@@ -337,7 +357,7 @@ ctl_main(int argc, char **argv, char **environ)
     if (take_words(&c, argc, argv))
         k = find_command(&c);
     if (k)
-        code = ctl_find_place(&c) ? ask(&c, k) : CTL_UNREACHABLE;
+        code = !ctl_find_place(&c) ? CTL_UNREACHABLE : is_command(&c, "compare") ? ctl_compare(&c) : ask(&c, k);
     if (!print(stdout, &c.out) && code == CTL_DONE)
         code = CTL_REFUSED;
     print(stderr, &c.err);

@@ -18,7 +18,8 @@ struct ctl {
     struct str words[CTL_WORDS]; /* the command and its arguments */
     unsigned n_words;
     struct str admin, token_file, reason; /* options; .p is NULL when they were not given */
-    bool is_json, waits;
+    struct str collection;
+    bool is_json, waits, repairs, deletes;
     struct buf query; /* of explain: "ip=...&..." */
     int64_t timeout_us;
     struct client_place place;
@@ -53,5 +54,12 @@ struct str ctl_duration(struct ctl *c, double seconds);
 /* lanes.c: of those that concern copies. */
 void ctl_show_lanes(struct ctl *c, struct json root);
 void ctl_show_retry(struct ctl *c, struct json root);
+void ctl_show_resync(struct ctl *c, struct json root);
+int ctl_compare(struct ctl *c); /* an exit code */
+
+/* ctl.c */
+void ctl_put_by(struct ctl *c, struct json_writer *w);
+void ctl_say_unreached(struct ctl *c, int error);
+int ctl_refused(struct ctl *c, const struct client_answer *a, struct json root);
 
 #endif

@@ -2,7 +2,12 @@
  *
  * Answers about lanes, for people.
  */
+#include <poll.h>
+
+#include "proxy/base/clock.h"
 #include "proxy/ctl/ctl_impl.h"
+
+enum { PAUSE_MS = 200, ANSWER_US = 10 * 1000 * 1000, COMPARE_S = 86400 };
 
 static struct cell
 lag_cell(struct ctl *c, struct json lane)
@@ -22,10 +27,34 @@ count_cell(struct json lane, const char *key, enum tint tint)
     return (struct cell){ text, str_eq(text, STR("0")) ? TINT_NONE : tint };
 }
 
+/* "mends notes 37 %" */
+static struct cell
+walk_cell(struct ctl *c, struct json walk)
+{
+    struct str state = ctl_text(walk, "state");
+    double points = ctl_number(walk, "points"), passed = ctl_number(walk, "points_passed");
+    bool is_under_way = str_eq(state, STR("mends")) || str_eq(state, STR("compares"));
+
+    if (!is_under_way)
+        return (struct cell){ str_eq(state, STR("over")) ? STR("") : state, TINT_WARNING };
+    return (struct cell){ arena_printf(&c->arena, STR_FMT " " STR_FMT " %.0f %%", STR_ARG(state),
+                              STR_ARG(ctl_text(walk, "collection")),
+                              points > 0 && passed < points ? passed / points * 100 : 100),
+        TINT_WARNING };
+}
+
+static struct str
+trouble_of(struct json lane)
+{
+    struct str trouble = ctl_text(lane, "trouble");
+
+    return trouble.len ? trouble : ctl_text(json_get(lane, "walk"), "trouble");
+}
+
 void
 ctl_show_lanes(struct ctl *c, struct json root)
 {
-    static const char *const heads[] = { "LANE", ">LAG", ">WAITING", ">AGAIN", ">REFUSED", "TROUBLE" };
+    static const char *const heads[] = { "LANE", ">LAG", ">WAITING", ">AGAIN", ">REFUSED", "WALK", "TROUBLE" };
     struct json lanes = json_get(root, "lanes");
     struct table t;
 
@@ -43,7 +72,8 @@ ctl_show_lanes(struct ctl *c, struct json root)
         row[2] = count_cell(i.value, "points_waiting", TINT_NONE);
         row[3] = count_cell(i.value, "points_again", TINT_NONE);
         row[4] = count_cell(i.value, "points_refused", TINT_BAD);
-        row[5] = (struct cell){ ctl_text(i.value, "trouble"), TINT_BAD };
+        row[5] = walk_cell(c, json_get(i.value, "walk"));
+        row[6] = (struct cell){ trouble_of(i.value), TINT_BAD };
     }
     table_print(&t, &c->style, &c->out);
 }
@@ -53,4 +83,137 @@ ctl_show_retry(struct ctl *c, struct json root)
 {
     buf_printf(&c->out, STR_FMT ": %.0f refused points are tried again\n", STR_ARG(c->words[1]),
         ctl_number(root, "points_refused"));
+}
+
+void
+ctl_show_resync(struct ctl *c, struct json root)
+{
+    buf_printf(
+        &c->out, STR_FMT ": compared with home from now on; `sextant ctl lanes` shows how far\n", STR_ARG(c->words[1]));
+}
+
+/* --- compare ----------------------------------------------------------------------------------------------------- */
+
+/* An exit code; the answer is there with CTL_DONE. */
+static int
+ask(struct ctl *c, bool begins, struct client_answer *ret_answer)
+{
+    struct client_request request = {
+        .method = "POST", .target = STR("/compare"), .token = c->token, .timeout_us = ANSWER_US
+    };
+    struct buf body = { 0 };
+    struct json_writer w = json_writer(&body);
+    struct json_doc *doc;
+    int error;
+
+    json_begin_object(&w);
+    json_member_bool(&w, "begin", begins);
+    json_member_bool(&w, "repair", c->repairs);
+    if (c->n_words > 1)
+        json_member_str(&w, "target", c->words[1]);
+    if (c->collection.p)
+        json_member_str(&w, "collection", c->collection);
+    ctl_put_by(c, &w);
+    json_end_object(&w);
+    request.body = buf_str(&body);
+    error = client_ask(&c->place, &request, ret_answer);
+    buf_fini(&body);
+    if (error) {
+        ctl_say_unreached(c, error);
+        return CTL_UNREACHABLE;
+    }
+    if (ret_answer->status == 200)
+        return CTL_DONE;
+    doc = json_parse(buf_str(&ret_answer->body), NULL, NULL);
+    ctl_refused(c, ret_answer, doc ? json_root(doc) : (struct json){ NULL });
+    json_free(doc);
+    return CTL_REFUSED;
+}
+
+static bool
+is_over(struct json root)
+{
+    for (struct json_iter i = json_iter(json_get(root, "lanes")); json_next(&i);) {
+        struct str state = ctl_text(i.value, "state");
+
+        if (str_eq(state, STR("compares")) || str_eq(state, STR("mends")))
+            return false;
+    }
+    return true;
+}
+
+static struct str
+finding(struct ctl *c, struct json row)
+{
+    if (json_bool(json_get(row, "absent"), false))
+        return STR("one of the two lacks the collection");
+    if (!json_bool(json_get(row, "done"), false))
+        return STR("not compared to the end");
+    if (ctl_number(row, "missing") + ctl_number(row, "unlike") + ctl_number(row, "extra") == 0)
+        return STR("equal");
+    return arena_printf(&c->arena, "%.0f missing, %.0f unlike, %.0f too many%s", ctl_number(row, "missing"),
+        ctl_number(row, "unlike"), ctl_number(row, "extra"), c->repairs ? ": being mended" : "");
+}
+
+/* Are all equal? */
+static bool
+show(struct ctl *c, struct json root)
+{
+    static const char *const heads[] = { "LANE", "COLLECTION", ">HOME", ">COPY", "FOUND" };
+    struct table t;
+    bool is_equal = true;
+
+    table_init(&t, &c->arena, heads, sizeof(heads) / sizeof(heads[0]));
+    for (struct json_iter i = json_iter(json_get(root, "lanes")); json_next(&i);) {
+        struct str lane = arena_printf(
+            &c->arena, STR_FMT "/" STR_FMT, STR_ARG(ctl_text(i.value, "home")), STR_ARG(ctl_text(i.value, "copy")));
+
+        is_equal = is_equal && str_eq(ctl_text(i.value, "state"), STR("over"));
+        if (ctl_text(i.value, "trouble").len)
+            buf_printf(&c->err, STR_FMT ": " STR_FMT "\n", STR_ARG(lane), STR_ARG(ctl_text(i.value, "trouble")));
+        for (struct json_iter k = json_iter(json_get(i.value, "collections")); json_next(&k);) {
+            struct cell *row = table_row(&t);
+            struct str found = finding(c, k.value);
+            bool is_same = str_eq(found, STR("equal"));
+
+            row[0].text = lane;
+            row[1].text = ctl_text(k.value, "collection");
+            row[2].text = json_number(json_get(k.value, "points"));
+            row[3].text = json_number(json_get(k.value, "points_of_copy"));
+            row[4] = (struct cell){ found, is_same ? TINT_GOOD : TINT_BAD };
+            is_equal = is_equal && is_same;
+        }
+    }
+    if (c->is_json)
+        return is_equal;
+    table_print(&t, &c->style, &c->out);
+    return is_equal;
+}
+
+int
+ctl_compare(struct ctl *c)
+{
+    int64_t until_us = clock_mono_us() + (c->timeout_us ? c->timeout_us : COMPARE_S * USEC_PER_SEC);
+    bool begins = true, is_done = false;
+    int code = CTL_DONE;
+
+    while (code == CTL_DONE && !is_done) {
+        struct client_answer answer = { .status = 0 };
+        struct json_doc *doc = NULL;
+
+        code = ask(c, begins, &answer);
+        begins = false;
+        if (code == CTL_DONE)
+            doc = json_parse(buf_str(&answer.body), NULL, NULL);
+        is_done = doc && (is_over(json_root(doc)) || clock_mono_us() >= until_us);
+        if (is_done && !show(c, json_root(doc)))
+            code = CTL_REFUSED;
+        if (is_done && c->is_json)
+            buf_add(&c->out, buf_str(&answer.body));
+        json_free(doc);
+        buf_fini(&answer.body);
+        if (code == CTL_DONE && !is_done)
+            poll(NULL, 0, PAUSE_MS);
+    }
+    return code;
 }

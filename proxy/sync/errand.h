@@ -49,4 +49,9 @@ void owner_end_errands(struct owner *o);
 /* The orders. `target` of the body is a lane, as HOME/COPY. */
 errand_fn owner_retry; /* {"target"}: what the copy refused, and what rests after failures, is tried again now */
 
+/* {"target", "collection" (or all), "delete"}: compare the copy with home and mend it, however much is to be deleted if so said */
+errand_fn owner_resync;
+/* {"begin", "target" (or all), "collection" (or all), "repair"}: how the comparisons stand; begun first, if so said */
+errand_fn owner_compare;
+
 #endif

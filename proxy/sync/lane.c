@@ -9,6 +9,7 @@
 #include "proxy/base/mem.h"
 #include "proxy/obs/log.h"
 #include "proxy/sync/lane_impl.h"
+#include "proxy/sync/lane_walk.h"
 
 enum {
     FLIGHTS_MAX = 4,
@@ -33,7 +34,8 @@ lane_publish(struct lane *l)
     v->again = marks_count(m, MARK_WAITING);
     v->marks = marks_count(m, MARK_READY) + marks_count(m, MARK_FLYING) + marks_count(m, MARK_DELAYED) + v->parked;
     snprintf(v->trouble, sizeof(v->trouble), "%s", l->trouble[0] ? l->trouble : l->doubt);
-    l->shared.oldest_wall_us = has_oldest ? oldest.wall_us : 0;
+    l->shared.oldest_wall_us = lane_walk_oldest_us(l, has_oldest ? oldest.wall_us : 0);
+    lane_walk_show(l, &v->walk);
     pthread_mutex_unlock(&l->shared.lock);
 }
 
@@ -144,19 +146,15 @@ lane_run(struct lane *l)
 void
 lane_mark(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only)
 {
-    for (unsigned i = 0; i < n; i++) {
-        if (!marks_set(l->marks, &points[i], age, payload_only))
-            l->has_overflowed = true;
-    }
+    for (unsigned i = 0; i < n; i++)
+        marks_set(l->marks, &points[i], age, payload_only);
 }
 
 void
 lane_expect(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only)
 {
-    for (unsigned i = 0; i < n; i++) {
-        if (!marks_expect(l->marks, &points[i], age, payload_only))
-            l->has_overflowed = true;
-    }
+    for (unsigned i = 0; i < n; i++)
+        marks_expect(l->marks, &points[i], age, payload_only);
 }
 
 void
@@ -171,7 +169,9 @@ lane_has(const struct lane *l, const struct mark_key *point, uint64_t lsn)
 {
     struct mark_view v;
 
-    if (!marks_get(l->marks, point, &v) || v.state == MARK_SETTLED)
+    if (!marks_get(l->marks, point, &v))
+        return !lane_walk_hides(l, lsn);
+    if (v.state == MARK_SETTLED)
         return true;
     return v.age.lsn > lsn && v.again == 0 && v.state != MARK_WAITING;
 }
@@ -227,7 +227,7 @@ home_lane(struct home *h, struct str copy)
     l = MEM_NEW(struct lane);
     l->home = h;
     l->copy = mem_dup(copy.p, copy.len);
-    l->noted_lsn = LANE_NOT_NOTED;
+    l->noted_lsn = l->saved_lsn = LANE_NOT_NOTED;
     l->marks = marks_new(SIZE_MAX, &o->hash_key);
     l->catalog = catalog_new(o->up, copy);
     LIST_INIT(&l->flights);
@@ -255,6 +255,7 @@ lane_halt(struct lane *l)
         LIST_REMOVE(check, entry);
         mem_free(check);
     }
+    lane_walk_interrupt(l);
     lane_check_fini(l);
     lane_restart_fini(l);
     timer_clear(&l->rest);
@@ -264,6 +265,7 @@ void
 lane_free(struct lane *l)
 {
     lane_halt(l);
+    lane_walk_fini(l);
     LIST_REMOVE(l, entry);
     timer_fini(&l->rest);
     catalog_free(l->catalog);
@@ -316,5 +318,6 @@ lane_tick(struct lane *l)
         unpark(l);
     look_whether_back(l);
     lane_ask_process(l);
+    lane_walk_run(l);
     lane_run(l);
 }

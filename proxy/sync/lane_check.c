@@ -16,6 +16,7 @@
 #include "proxy/store/identity.h"
 #include "proxy/sync/copy_check.h"
 #include "proxy/sync/lane_impl.h"
+#include "proxy/sync/lane_walk.h"
 #include "proxy/sync/record.h"
 
 enum { CHECK_US = 5 * 1000 * 1000 };
@@ -24,7 +25,7 @@ static void
 ships(struct lane *l)
 {
     l->check = LANE_SHIPS;
-    lane_leave_note(l); /* or a start would take it for one whose note was lost */
+    lane_walk_run(l);
     lane_run(l);
 }
 
@@ -47,12 +48,16 @@ refuse(struct lane *l, struct str why)
     events_add(EVENT_COPY_FOREIGN, str_from(l->copy), STR_FMT, STR_ARG(why));
 }
 
-/* It ships what changes from now on; what it may lack of earlier changes only a comparison can tell. */
+/* It ships what changes from now on; what it may lack of earlier changes only a comparison can tell. Until that is over no note
+ * is left, so that the next start comes to the same. */
 static void
-note_walk(struct lane *l, const char *why)
+walk(struct lane *l, const struct copy_result *r)
 {
-    snprintf(l->doubt, sizeof(l->doubt), "it must be compared with home, as %s", why);
-    events_add(EVENT_COPY_DOUBTFUL, str_from(l->copy), "%s", l->doubt);
+    bool is_other = !str_eq(str_from(owner_identity(l->home->owner, l->copy)), str_from(r->identity));
+
+    if (r->verdict == COPY_WALK)
+        events_add(EVENT_COPY_DOUBTFUL, str_from(l->copy), "it is compared with home, as %s", r->why);
+    lane_walk_doubted(l, r->verdict == COPY_WALK ? r->why : "it is new", is_other);
 }
 
 static void
@@ -73,8 +78,8 @@ on_checked(void *arg, const struct copy_result *r)
         refuse(l, str_from(r->why));
         return;
     }
-    if (r->verdict == COPY_WALK)
-        note_walk(l, r->why);
+    if (r->verdict == COPY_WALK || r->verdict == COPY_FRESH)
+        walk(l, r);
     if (str_eq(str_from(owner_identity(o, l->copy)), str_from(r->identity))) {
         ships(l);
         return;
@@ -134,16 +139,21 @@ on_noted(void *arg, struct str trouble)
         l->noted_lsn = LANE_NOT_NOTED;
 }
 
-/* Everything with an LSN up to here is at the copy. */
-static uint64_t
-position_of(const struct lane *l)
+uint64_t
+lane_position(const struct lane *l)
 {
     struct mark_age oldest;
     uint64_t open = ledger_oldest_lsn(l->home->ledger), position = l->home->owner->marked_lsn;
 
     if (marks_oldest(l->marks, MARKS_OPEN, &oldest) && oldest.lsn <= position)
         position = oldest.lsn - 1;
-    return open && open <= position ? open - 1 : position;
+    return lane_walk_limit(l, open && open <= position ? open - 1 : position);
+}
+
+void
+lane_keep_position(struct lane *l)
+{
+    l->saved_lsn = lane_is_mending(l) || l->n_taints ? LANE_NOT_NOTED : lane_position(l);
 }
 
 void
@@ -153,8 +163,8 @@ lane_leave_note(struct lane *l)
     struct journal_stats stats;
     struct copy_note note;
 
-    note.position = position_of(l);
-    if (l->noting || l->check != LANE_SHIPS || l->n_taints || l->has_overflowed || note.position == l->noted_lsn ||
+    note.position = l->saved_lsn;
+    if (l->noting || l->check != LANE_SHIPS || note.position == LANE_NOT_NOTED || note.position == l->noted_lsn ||
         !home_may_send(l->home))
         return;
     journal_stats(o->journal, &stats);

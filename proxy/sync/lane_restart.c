@@ -10,6 +10,7 @@
 #include "proxy/base/rule_off.h"
 #include "proxy/obs/log.h"
 #include "proxy/sync/lane_impl.h"
+#include "proxy/sync/lane_walk.h"
 
 enum { EVERY_US = 2 * 1000 * 1000, ASK_US = 2 * 1000 * 1000 };
 
@@ -44,6 +45,7 @@ on_node(void *arg, const struct outcome *why, const struct quiet_node *node)
     if (l->n_processes > 0 && !rule_is_off(RULE_SETTLE)) {
         log_info("lane %s to %s: the copy was started anew, the last minute is shipped again", l->home->name, l->copy);
         marks_revive(l->marks);
+        lane_walk_revived(l);
         crash_point(CRASH_AT_LANE_REVIVED);
     }
     memcpy(l->processes[l->n_processes++ % LANE_PROCESSES], node->id, sizeof(node->id));

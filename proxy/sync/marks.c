@@ -53,6 +53,15 @@ marks_clear(struct marks *m)
     };
 }
 
+void
+marks_shed(struct marks *m)
+{
+    for (uint32_t at = m->n; at-- > 0;) {
+        if (m->slots[at].again == 0 && m->slots[at].state != MARK_FLYING)
+            table_remove(m, at);
+    }
+}
+
 static void
 keep_oldest(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms)
 {

@@ -66,6 +66,10 @@ struct marks *marks_new(size_t budget_bytes, const struct hash_key *key);
 void marks_free(struct marks *m);
 void marks_clear(struct marks *m); /* forgets all of them, flights too: for a lane that becomes a walk */
 
+/* For a lane that becomes a walk: forgets all but what is in the air or may land late. Settled ones go too: if the copy loses its
+ * last minute within the next one, the walk has to begin again. */
+void marks_shed(struct marks *m);
+
 /* False: over the budget, nothing was marked. The lane must become a walk before the write goes on. */
 bool marks_set(struct marks *m, const struct mark_key *key, struct mark_age age, bool payload_only);
 /* The same for a write that is about to be sent and has no outcome yet: a point of which the copy lacks nothing else waits for

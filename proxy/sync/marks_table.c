@@ -45,7 +45,7 @@ table_grow(void *items, uint32_t *cap, uint32_t n, size_t size)
 static void *
 shrunk(void *items, uint32_t *cap, uint32_t n, size_t size)
 {
-    if (*cap < 16384 || n + n / 16 >= *cap)
+    if (*cap < 1024 || n + n / 16 >= *cap)
         return items;
     *cap = n + n / 32 + GROW_LEAST;
     return mem_grow(items, *cap * size);

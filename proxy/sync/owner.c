@@ -84,8 +84,12 @@ owner_add_homes(struct owner *o)
     const struct world *w = o->up->fleet->world;
 
     for (unsigned i = 0; o->journal && i < w->topology->n_clusters; i++) {
-        if (w->fanout->owns >> i & 1)
-            home_claim(owner_add_home(o, w->topology->clusters[i].name));
+        if (w->fanout->owns >> i & 1) {
+            struct home *h = owner_add_home(o, w->topology->clusters[i].name);
+
+            home_add_lanes(h);
+            home_claim(h);
+        }
     }
 }
 
@@ -134,7 +138,7 @@ on_tick(void *arg)
         LIST_FOREACH (l, &h->lanes, entry)
             lane_tick(l);
     }
-    if (owner_now_us(o) - o->saved_us >= SAVE_US)
+    if (o->is_save_due || owner_now_us(o) - o->saved_us >= SAVE_US)
         owner_save(o);
     publish(o);
     timer_set(&o->tick, TICK_US);

@@ -12,6 +12,19 @@
 
 struct owner;
 
+enum walk_state { WALK_NONE, WALK_MENDS, WALK_COMPARES, WALK_STOPPED, WALK_OVER };
+const char *walk_state_name(enum walk_state state);
+
+/* The walk of a lane, or its last one. */
+struct walk_view {
+    enum walk_state state;
+    uint64_t number; /* 1, 2, ... of this process */
+    char why[128], trouble[160], collection[128];
+    uint64_t total, passed; /* points at home, as far as they were counted */
+    uint64_t missing, unlike, extra, unsaved;
+    unsigned n_left; /* collections that are not over */
+};
+
 /* What the status page shows of one copy of one home; also for those that are not owned here: nothing. */
 struct lane_view {
     char home[64], copy[64];
@@ -20,6 +33,7 @@ struct lane_view {
     uint64_t again;    /* points that will be shipped once more, as an earlier ship may still come late */
     int64_t lag_us;    /* age of the oldest unshipped change; 0: there is none */
     char trouble[160]; /* what keeps it from shipping; empty: nothing */
+    struct walk_view walk;
 };
 
 /* The journal, as of less than a second ago. */

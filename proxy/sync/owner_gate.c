@@ -9,6 +9,7 @@
 #include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/rule_off.h"
+#include "proxy/sync/lane_walk.h"
 #include "proxy/sync/owner_impl.h"
 
 struct gate_part {               /* of one home */
@@ -90,7 +91,11 @@ gate_has_turn(struct ledger_gate *turn)
 {
     struct gate_part *p = (struct gate_part *)((uintptr_t)turn - offsetof(struct gate_part, turn));
 
+    struct lane *l;
+
     p->has_turn = true;
+    LIST_FOREACH (l, &p->home->lanes, entry)
+        lane_walk_interrupt(l);
     LIST_INSERT_HEAD(&p->home->gates, p, entry);
     crash_point(CRASH_AT_OWNER_GATE_HAS_TURN);
     home_look_at_gates(p->home);
@@ -110,8 +115,10 @@ end_part(struct gate_part *p)
     catalog_forget(h->catalog);
     LIST_FOREACH (l, &h->lanes, entry) {
         catalog_forget(l->catalog);
-        if (p->gate->outcome == GATE_GONE)
-            marks_drop(l->marks, p->turn.collection);
+        if (p->gate->outcome != GATE_GONE)
+            continue;
+        marks_drop(l->marks, p->turn.collection);
+        lane_walk_forget(l, p->turn.collection);
     }
 }
 

@@ -24,6 +24,7 @@ enum { LANES_MAX = CLUSTERS_MAX, FLOOR_SAMPLES = 14, LANE_PROCESSES = 32, MARK_B
 struct flight;
 struct gate_part;
 struct job;
+struct walk;
 
 struct collection_wait { /* is a collection there? It is blocked meanwhile */
     LIST_ENTRY(collection_wait) entry;
@@ -57,8 +58,10 @@ struct lane { /* one copy of one home */
     char processes[LANE_PROCESSES][QUIET_ID_MAX + 1]; /* seen lately */
     unsigned n_processes;                             /* seen at all */
     uint64_t noted_lsn;                               /* position in the newest note at the copy */
-    char doubt[160];                                  /* why it must be compared with home; empty: it need not */
-    bool has_overflowed; /* a point could not be marked: the copy lacks something that nobody knows of */
+    uint64_t saved_lsn; /* its position in the newest checkpoint; LANE_NOT_NOTED: none to note */
+    char doubt[160];    /* why it must be compared with home; empty: it need not */
+    struct walk *walk;  /* the one under way, or the last; NULL: there was none */
+    int64_t shed_us;    /* when its marks were last dropped for a walk, monotonic; 0: never */
     char trouble[160];
     struct {
         pthread_mutex_t lock;
@@ -116,6 +119,7 @@ struct owner {
     bool is_saving, is_save_due; /* a checkpoint is being written, or is to be whatever was marked */
     uint64_t saved_lsn, n_saves;
     int64_t saved_us;
+    uint64_t n_walks;
     struct {
         pthread_mutex_t lock;
         struct lane *lanes[LANES_MAX]; /* _locked */
@@ -156,6 +160,10 @@ struct open_write {
 typedef void home_open_fn(void *arg, const struct open_write *w);
 void home_each_open(struct home *h, home_open_fn *fn, void *arg);
 
+/* owner_lanes.c */
+void home_add_lanes(struct home *h); /* of all copies that the map gives it */
+bool lane_takes(const struct lane *l, struct str collection);
+
 /* owner_copies.c */
 void home_look_at_copies(struct home *h); /* answer those whose copies have it now */
 
@@ -180,21 +188,6 @@ void home_end_gates(struct home *h);
 int owner_open_journal(struct owner *o, struct buf *ret_error);
 void owner_save(struct owner *o); /* a checkpoint, unless one is on its way */
 
-/* lane.c */
-struct lane *home_lane(struct home *h, struct str copy); /* it, or a new one */
-void lane_halt(struct lane *l);                          /* nothing of it is under way any more */
-void lane_free(struct lane *l);
-void lane_mark(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only);
-void lane_expect(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only);
-void lane_outcome(struct lane *l, const struct mark_key *points, unsigned n); /* a write on them has its outcome */
-void lane_run(struct lane *l);                                                /* start what may be shipped */
-void lane_tick(struct lane *l);                                               /* at each tick of the owner's clock */
-void lane_retry(struct lane *l);       /* what was refused, and what rests: now */
-void lane_check_again(struct lane *l); /* the configuration has changed: is the copy what it was? */
-void lane_leave_note(struct lane *l);  /* at the copy: how far it is */
-bool lane_has(const struct lane *l, const struct mark_key *point, uint64_t lsn); /* as of that write, or later */
-void lane_promote(struct lane *l, const struct mark_key *points, unsigned n);    /* somebody waits for them */
-bool lane_is_reachable(const struct lane *l);
-bool lane_has_room(const struct lane *l, unsigned points);
+#include "proxy/sync/lane.h"
 
 #endif

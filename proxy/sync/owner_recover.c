@@ -6,7 +6,7 @@
  * 2. A write without a definite outcome is held, as one whose answer was lost.
  * 3. Every mark may have been in the air: lanes are tainted until the end of a quarantine, then all of them are sent again.
  *
- * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks}, open writes {lsn, time, lanes, timeout, points}, processes}
+ * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk}, open writes {lsn, time, lanes, timeout, points}, processes}
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,6 +17,7 @@
 #include "proxy/base/rule_off.h"
 #include "proxy/base/varint.h"
 #include "proxy/obs/log.h"
+#include "proxy/sync/lane_walk.h"
 #include "proxy/sync/owner_impl.h"
 #include "proxy/sync/record.h"
 
@@ -24,7 +25,7 @@
 #define uthash_free(p, size) mem_free(p)
 #include <uthash.h>
 
-enum { CHECKPOINT_FORMAT = 2, MARKS_AT_ONCE = 4096 };
+enum { CHECKPOINT_FORMAT = 3 };
 
 struct open { /* a write whose outcome was not read yet */
     uint64_t lsn;
@@ -94,19 +95,6 @@ put_open(void *arg, const struct open_write *open)
         mark_key_put(&w->bytes, &open->points[i]);
 }
 
-static void
-put_lane(struct lane *l, struct buf *out)
-{
-    struct buf marks = { 0 };
-
-    marks_save_start(l->marks);
-    while (marks_save_put(l->marks, MARKS_AT_ONCE, &marks))
-        ;
-    varint_put_str(out, str_from(l->copy));
-    varint_put_str(out, buf_str(&marks));
-    buf_fini(&marks);
-}
-
 /* In the order of their bits. */
 static struct lane *
 lane_at(struct home *h, unsigned index)
@@ -129,7 +117,7 @@ put_home(struct home *h, struct buf *out)
     varint_put(out, h->floor_lsn);
     varint_put(out, h->n_lanes);
     for (unsigned i = 0; i < h->n_lanes; i++)
-        put_lane(lane_at(h, i), out);
+        lane_save(lane_at(h, i), out);
     home_each_open(h, put_open, &opens);
     varint_put(out, opens.n);
     buf_add(out, buf_str(&opens.bytes));
@@ -147,8 +135,10 @@ on_saved(int error, void *arg)
     crash_point(CRASH_AT_OWNER_SAVED);
     if (error)
         log_error("journal: a checkpoint could not be written: %s", strerrordesc_np(-error));
-    else if (o->journal) /* not from within its closing */
-        journal_trim(o->journal, owner_needed_lsn(o));
+    if (error || !o->journal) /* from within its closing */
+        return;
+    journal_trim(o->journal, owner_needed_lsn(o));
+    owner_each_lane(o, lane_leave_note);
 }
 
 void
@@ -178,7 +168,6 @@ owner_save(struct owner *o)
     o->is_save_due = false;
     o->saved_us = owner_now_us(o);
     o->saved_lsn = o->marked_lsn;
-    owner_each_lane(o, lane_leave_note);
     journal_checkpoint(o->journal, o->saved_lsn, buf_str(&bytes), on_saved, o);
     crash_point(CRASH_AT_OWNER_SAVE_HANDED_OVER);
     buf_fini(&bytes);
@@ -197,16 +186,6 @@ learn(struct owner *o, struct str cluster, struct str identity)
 }
 
 /* --- reading one ------------------------------------------------------------------------------------------------- */
-
-static bool
-take_lane(struct home *h, struct str *in)
-{
-    struct str copy, marks;
-
-    if (!varint_take_str(in, &copy) || !varint_take_str(in, &marks))
-        return false;
-    return marks_load(home_lane(h, copy)->marks, &marks, owner_now_us(h->owner)) == MARKS_LOADED && marks.len == 0;
-}
 
 static bool
 take_open(struct recovery *r, struct home *h, struct str *in)
@@ -244,7 +223,7 @@ take_home(struct recovery *r, struct str *in)
     h = owner_add_home(r->owner, name);
     h->floor_lsn = floor_lsn;
     for (uint64_t i = 0; i < n; i++) {
-        if (!take_lane(h, in))
+        if (!lane_load(h, in))
             return false;
     }
     if (!varint_take(in, UINT32_MAX, &n))

@@ -6,6 +6,7 @@
 
 #include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
+#include "proxy/sync/lane_walk.h"
 #include "proxy/sync/owner_job.h"
 #include "proxy/sync/readback.h"
 #include "proxy/sync/record.h"
@@ -199,7 +200,7 @@ static bool
 have_lanes_room(const struct job *job)
 {
     for (unsigned i = 0; i < job->n_lanes; i++) {
-        if (!lane_has_room(job->lanes[i], job->n_points))
+        if (!lane_has_room(job->lanes[i], job->n_points) && !lane_overflow(job->lanes[i], job->n_points))
             return false;
     }
     return true;

@@ -64,6 +64,11 @@ def lanes(one):
     return one.status().get("lanes")
 
 
+def is_idle(one):
+    """Nothing waits to be shipped, and no comparison is under way."""
+    return all(lane["points_waiting"] == 0 and (lane["walk"] or {"state": "over"})["state"] == "over" for lane in lanes(one))
+
+
 def upsert(one, *ids, payload=None, query="?wait=true"):
     body = {"points": [{"id": i, "vector": [i % 7, 1], "payload": payload or {"n": i}} for i in ids]}
     return ask(one, "PUT", "/collections/notes/points" + query, body)
@@ -251,7 +256,7 @@ def test_an_unknown_outcome_holds_its_points(fan):
     one = fan(quarantine="4s")
     assert upsert(one, 1, 2)[0] == 200
     converged(one)
-    wait_for(lambda: all(lane["points_waiting"] == 0 for lane in lanes(one)), 10, "idle lanes")
+    wait_for(lambda: is_idle(one), 10, "idle lanes")
     one.regions["eu"].faults(reset="after", times=1, match="/notes/points")
     status, headers, _ = upsert(one, 1, payload={"n": "lost answer"})
     assert (status, headers.get("x-sextant-error")) == (504, "WRITE_INDEFINITE")
@@ -275,14 +280,14 @@ def test_a_collection_is_deleted_and_made_again(fan):
         assert ask(one, "PUT", "/collections/notes", VECTORS)[0] == 200
         assert upsert(one, 7000 + round_)[0] == 200
         assert set(converged(one)) == {7000 + round_}
-    wait_for(lambda: all(lane["points_waiting"] == 0 for lane in lanes(one)), 10, "idle lanes")
+    wait_for(lambda: is_idle(one), 10, "idle lanes")
 
 
 def test_a_change_of_schema_waits_for_what_may_come_late(fan):
     one = fan(quarantine="3s")
     assert upsert(one, 1)[0] == 200
     converged(one)
-    wait_for(lambda: all(lane["points_waiting"] == 0 for lane in lanes(one)), 10, "idle lanes")
+    wait_for(lambda: is_idle(one), 10, "idle lanes")
     one.regions["eu"].faults(reset="after", times=1, match="/notes/points")
     assert upsert(one, 1)[0] == 504
     status, headers, _ = ask(one, "DELETE", "/collections/notes?timeout=1")
@@ -348,7 +353,7 @@ def test_a_hold_survives_a_restart(fan, how):
     one = fan()
     assert upsert(one, 1)[0] == 200
     converged(one)
-    wait_for(lambda: all(lane["points_waiting"] == 0 for lane in lanes(one)), 10, "idle lanes")
+    wait_for(lambda: is_idle(one), 10, "idle lanes")
     one.regions["eu"].faults(reset="after", times=1, match="/notes/points")
     assert upsert(one, 1, query="?wait=true&timeout=20")[0] == 504
     one.signal(how)
@@ -362,7 +367,7 @@ def test_a_hold_survives_a_restart(fan, how):
 def test_a_filter_that_home_cannot_answer(fan):
     one = fan()
     assert upsert(one, 1)[0] == 200
-    wait_for(lambda: all(lane["points_waiting"] == 0 for lane in lanes(one)), 10, "idle lanes")
+    wait_for(lambda: is_idle(one), 10, "idle lanes")
     by_filter = {"filter": {"must": [{"key": "n", "match": {"value": 1}}]}}
     for status in (500, 408):
         one.regions["eu"].faults(status=status, times=1, match="/notes/points/scroll")

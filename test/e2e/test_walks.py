@@ -2,21 +2,30 @@
 """Copies that lack what nobody recorded for them: lanes that walk, and the orders that concern lanes."""
 import json
 import re
+import random
+import signal
+import threading
 
+import pytest
 from sextant import wait_for
 from test_ctl import ctl
-from test_fanout import KEY, VECTORS, ask, converged, direct, fan, lanes, points, upsert  # noqa: F401 (fan is a fixture)
+from test_fanout import KEY, VECTORS, ask, converged, direct, fan, is_idle, lanes, points, upsert  # noqa: F401 (fan is a fixture)
 
 
 def lane(one, copy):
-    return next(found for found in lanes(one) if found["copy"] == copy)
+    return next((found for found in lanes(one) if found["copy"] == copy), None)
+
+
+def walk(one, copy):
+    """How its walk stands: state None before there is one."""
+    return (lane(one, copy) or {}).get("walk") or {"state": None, "points_passed": 0, "why": ""}
 
 
 def test_lanes_are_shown(fan, edge, regions):  # noqa: F811
     one = fan()
     assert upsert(one, 1)[0] == 200
     converged(one)
-    wait_for(lambda: all(each["points_waiting"] == 0 for each in lanes(one)), 10, "idle lanes")
+    idle(one)
     code, out, err = ctl(one, "lanes")
     assert (code, err) == (0, "") and re.search(r"^LANE +LAG +WAITING", out) and re.search(r"^eu/us +0\.0 s +0 ", out, re.M), out
     assert {each["copy"] for each in json.loads(ctl(one, "lanes", "--json")[1])["lanes"]} == {"us", "ap"}
@@ -38,3 +47,207 @@ def test_what_was_refused_is_tried_again_by_order(fan):  # noqa: F811
     assert set(converged(one)) == {1, 2}
     code, _, err = ctl(one, "retry", "eu/mars")
     assert code == 1 and "there is no lane eu/mars" in err
+
+
+PATH = "/collections/notes/points"
+
+
+def put(region, ids, payload="a", **more):
+    """Written past Sextant."""
+    body = {"points": [{"id": i, "vector": [1, 1], "payload": {"p": payload}, **more} for i in ids]}
+    assert direct(region, "PUT", PATH + "?wait=true", body)[0] == 200
+
+
+def delete(region, what):
+    assert direct(region, "POST", PATH + "/delete?wait=true", what)[0] == 200
+
+
+def compare(one, *words):
+    code, out, err = ctl(one, "compare", "--json", "--timeout", "60", *words)
+    rows = {}
+    for each in json.loads(out)["lanes"]:
+        for row in each["collections"]:
+            rows[each["copy"], row["collection"]] = (row["missing"], row["unlike"], row["extra"])
+    return code, rows, err
+
+
+def idle(one, seconds=30):
+    try:
+        wait_for(lambda: is_idle(one), seconds, "idle lanes")
+    except AssertionError as error:
+        raise AssertionError(lanes(one)) from error
+
+
+def test_what_was_there_before_is_brought_to_copies(region, edge, tmp_path):
+    (tmp_path / "journal").mkdir()
+    regions = {name: region(name, keys={"rw": "key-" + name}) for name in ("eu", "us", "ap")}
+    for one_region in regions.values():
+        for name in ("notes", "others"):
+            assert direct(one_region, "PUT", "/collections/" + name, VECTORS)[0] == 200
+    put(regions["eu"], range(1, 700))
+    put(regions["eu"], ["550e8400-e29b-41d4-a716-446655440000", "00000000-0000-4000-8000-000000000001"])
+    put(regions["us"], range(600, 800), "old")  # some of it, and a little that is not at home
+    one = edge(list(regions.values()), "notes *=eu,us,ap fanout=async; * *=eu", owns="eu", journal_dir=tmp_path / "journal",
+               journal_quota="64MiB", api_key=KEY, quarantine="500ms",
+               **{f"cluster_{n}_api_key": "key-" + n for n in regions})
+    one.regions = regions
+    assert len(points(one, "eu")) == 701
+    wait_for(lambda: walk(one, "us")["state"] == "stopped", 20, "the question")  # 100 of 200 at us would be deleted
+    wait_for(lambda: points(one, "ap") == points(one, "eu"), 20, "the other copy")
+    assert set(range(700, 800)) <= set(points(one, "us")), "nothing is deleted before somebody says so"
+    assert ctl(one, "resync", "eu/us", "--delete")[0] == 0
+    assert len(converged(one)) == 701
+    with open(tmp_path / "journal" / "walk-eu-us.jsonl", encoding="utf-8") as file:
+        kept = [json.loads(line) for line in file]
+    assert {row["point"]["id"] for row in kept if row["what"] == "deleted"} == set(range(700, 800))
+    assert {row["point"]["id"] for row in kept if row["what"] == "overwritten"} == set(range(600, 700))
+    assert all(row["collection"] == "notes" and row["point"]["payload"] == {"p": "old"} for row in kept)
+    assert direct(regions["us"], "GET", "/collections/others")[2]["result"]["points_count"] == 0
+
+
+def test_compare_and_repair(fan):  # noqa: F811
+    one = fan()
+    assert upsert(one, *range(1, 100))[0] == 200
+    converged(one)
+    idle(one)
+    assert compare(one) == (0, {("us", "notes"): (0, 0, 0), ("ap", "notes"): (0, 0, 0)}, "")
+    us = one.regions["us"]
+    delete(us, {"points": [3, 4]})
+    put(us, [7, 500, "550e8400-e29b-41d4-a716-446655440000"], "drift")
+    code, out, err = ctl(one, "compare")
+    assert code == 1 and err == "" and re.search(r"^eu/us +notes +99 +99 +2 missing, 1 unlike, 2 too many$", out, re.M), out
+    assert re.search(r"^eu/ap +notes +99 +99 +equal$", out, re.M), out
+    assert 500 in points(one, "us"), "a comparison changes nothing"
+    assert compare(one, "eu/ap")[0] == 0
+    code, rows, _ = compare(one, "eu/us", "--collection", "notes", "--repair")
+    assert (code, rows["us", "notes"]) == (1, (2, 1, 2))
+    converged(one)
+    idle(one)
+    assert compare(one)[0] == 0
+    assert one.metric("sextant_lane_walk_differences") == 0
+    assert ctl(one, "resync", "eu/us", "nowhere_else")[0] == 0, "the map takes every name"
+    code, _, err = ctl(one, "resync", "eu/mars")
+    assert code == 1 and "there is no lane eu/mars" in err
+
+
+def test_an_empty_home_empties_nothing(fan):  # noqa: F811
+    one = fan()
+    assert upsert(one, *range(50))[0] == 200
+    before = converged(one)
+    idle(one)
+    delete(one.regions["eu"], {"filter": {}})
+    assert points(one, "eu") == {}
+    for copy in ("us", "ap"):
+        assert ctl(one, "resync", "eu/" + copy)[0] == 0
+        wait_for(lambda c=copy: walk(one, c)["state"] == "stopped", 20, "the question")
+        assert "50 of its 50 points or more are not at home" in lane(one, copy)["trouble"]
+        assert points(one, copy) == before
+    put(one.regions["eu"], range(50), "again")  # as many, so that only comparing tells
+    delete(one.regions["us"], {"points": list(range(20, 50))})
+    put(one.regions["us"], range(1000, 1030), "only here")
+    assert ctl(one, "resync", "eu/us")[0] == 0
+    wait_for(lambda: walk(one, "us")["state"] == "stopped", 20, "the question")
+    assert set(range(1000, 1030)) <= set(points(one, "us"))
+
+
+def test_an_overflowed_lane_walks(fan):  # noqa: F811
+    """More points than may be kept in mind: writes go on, and the copy gets them all the same."""
+    one = fan(lane_memory="256KiB")
+    assert upsert(one, *range(100))[0] == 200
+    converged(one)
+    idle(one)
+    one.regions["us"].pause()
+    try:
+        for start in range(0, 9000, 600):
+            assert upsert(one, *range(start, start + 600))[0] == 200
+        assert ask(one, "POST", PATH + "/delete?wait=true", {"points": [1, 2]})[0] == 200
+        assert walk(one, "us")["state"] == "mends"
+        assert "SEXTANT_LANE_MEMORY" in walk(one, "us")["why"]
+        assert lane(one, "us")["lag_seconds"] > 0
+    finally:
+        one.regions["us"].resume()
+    idle(one, 60)
+    assert len(converged(one, 60)) == 8998
+
+
+def test_a_walk_goes_on_after_a_kill(fan):  # noqa: F811
+    one = fan(walk_rate="300")
+    assert upsert(one, *range(900))[0] == 200
+    converged(one)
+    idle(one)
+    us = one.regions["us"]
+    delete(us, {"points": list(range(0, 900, 9))})
+    assert ctl(one, "resync", "eu/us")[0] == 0
+    wait_for(lambda: walk(one, "us")["points_passed"] >= 256, 20, "a part")
+    one.signal(signal.SIGKILL)
+    one.process.wait()
+    one.start()
+    assert upsert(one, 901)[0] == 200
+    converged(one, 40)
+    idle(one)
+
+
+class Writer(threading.Thread):
+    """Writes to a few points until it is told to stop, whatever comes of it."""
+
+    def __init__(self, one, seed):
+        super().__init__(daemon=True)
+        self.one, self.random, self.is_over = one, random.Random(seed), False
+
+    def run(self):
+        while not self.is_over:
+            ids = self.random.sample(range(600), self.random.randrange(1, 40))
+            try:
+                if self.random.random() < 0.3:
+                    ask(self.one, "POST", PATH + "/delete?wait=true", {"points": ids})
+                else:
+                    upsert(self.one, *ids, payload={"n": self.random.random()})
+            except Exception:  # the edge is killed now and then
+                pass
+
+
+def drift(one, copy, rng):
+    """Writes past Sextant, at a copy."""
+    region = one.regions[copy]
+    delete(region, {"points": rng.sample(range(600), 20)})
+    put(region, rng.sample(range(600), 20), rng.random())
+    put(region, rng.sample(range(10000, 10050), 5), rng.random())
+
+
+def equal_after_walks(one, seed):
+    rng, writers = random.Random(seed), [Writer(one, f"{seed} {n}") for n in range(3)]
+    for writer in writers:
+        writer.start()
+    try:
+        for _ in range(2):
+            for copy in ("us", "ap"):
+                drift(one, copy, rng)
+                assert ctl(one, "resync", "eu/" + copy, "--delete")[0] == 0
+            passed = rng.randrange(0, 500)
+            wait_for(lambda p=passed: walk(one, "us")["state"] == "over" or walk(one, "us")["points_passed"] >= p, 30, "a part")
+            one.signal(signal.SIGKILL)
+            one.process.wait()
+            one.start()
+    finally:
+        for writer in writers:
+            writer.is_over = True
+        for writer in writers:
+            writer.join()
+    wait_for(lambda: upsert(one, 1)[0] == 200, 60, "the claim")
+    idle(one, 60)
+    converged(one, 60)
+    assert compare(one)[0] == 0
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_walks_under_writes_and_kills(fan, seed):  # noqa: F811
+    one = fan(walk_rate="400")
+    assert upsert(one, *range(600))[0] == 200
+    converged(one)
+    equal_after_walks(one, seed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(100, 120))
+def test_many_walks_under_writes_and_kills(fan, seed):  # noqa: F811
+    test_walks_under_writes_and_kills(fan, seed)

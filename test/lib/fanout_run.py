@@ -128,7 +128,8 @@ class Run:
     def is_idle(self, edge=None):
         status = (edge or self.edge).status()
         journal = status["journal"]
-        return status["lanes"] and all(lane["points_waiting"] == lane["points_again"] == 0 for lane in status["lanes"]) and (
+        return status["lanes"] and all(lane["points_waiting"] == lane["points_again"] == 0 and (
+            lane["walk"] or {"state": "over"})["state"] == "over" for lane in status["lanes"]) and (
             journal["writes_open"] == journal["writes_held"] == 0)
 
     def heal(self):

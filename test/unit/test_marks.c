@@ -32,6 +32,40 @@ land(struct marks *m, const struct mark_pick *pick, uint64_t pending)
     return marks_shipped(m, &pick->key, pick->number, pending ? &age : NULL, 0);
 }
 
+/* For a walk: what may land late keeps its mark, and so does what is in the air. */
+static void
+test_shedding(void **state)
+{
+    struct marks *m = marks();
+    struct mark_pick settled, unknown, flying;
+    struct mark_key key = key_of(4);
+    size_t before;
+
+    set(m, 1, 10, false);
+    settled = pick_one(m, 1);
+    assert_true(land(m, &settled, 0));
+    set(m, 2, 11, false);
+    unknown = pick_one(m, 2);
+    assert_true(marks_failed(m, &unknown.key, unknown.number, true));
+    unknown = pick_one(m, 2);
+    assert_true(land(m, &unknown, 0));
+    set(m, 3, 12, false);
+    flying = pick_one(m, 3);
+    for (uint64_t i = 4; i < 20000; i++)
+        set(m, i, 13, true);
+    before = marks_memory(m);
+    marks_shed(m);
+    assert_true(marks_memory(m) < before / 4);
+    expect(m, 2, MARK_WAITING, 11, false);
+    expect(m, 3, MARK_FLYING, 12, false);
+    assert_false(marks_get(m, &key, &(struct mark_view){ .reason = 0 }));
+    assert_int_equal(marks_count(m, MARK_SETTLED) + marks_count(m, MARK_READY), 0);
+    assert_true(land(m, &flying, 0));
+    marks_again(m, &unknown.key);
+    expect(m, 2, MARK_READY, 11, false);
+    marks_free(m);
+}
+
 static void
 test_a_mark_comes_and_goes(void **state)
 {
@@ -433,6 +467,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_mark_comes_and_goes),
+        cmocka_unit_test(test_shedding),
         cmocka_unit_test(test_what_came_meanwhile_stays),
         cmocka_unit_test(test_a_pending_write_keeps_it),
         cmocka_unit_test(test_an_expected_outcome_is_waited_for),
