@@ -168,7 +168,10 @@ lane_walk(struct lane *l, uint32_t collection, const char *why)
 void
 lane_walk_doubted(struct lane *l, const char *why, bool is_new)
 {
-    if (lane_is_mending(l) && l->walk->position == 0 && !is_new)
+    const struct walk *w = l->walk;
+    bool is_known = w && !w->is_report && w->position == 0; /* to this process, which has left no note yet */
+
+    if (!is_new && is_known && (!w->is_over || l->noted_lsn == LANE_NOT_NOTED))
         return;
     lane_walk(l, 0, why);
     l->walk->position = 0;
