@@ -214,12 +214,12 @@ def drift(one, copy, rng):
     put(region, rng.sample(range(10000, 10050), 5), rng.random())
 
 
-def equal_after_walks(one, seed):
+def equal_after_walks(one, seed, kills):
     rng, writers = random.Random(seed), [Writer(one, f"{seed} {n}") for n in range(3)]
     for writer in writers:
         writer.start()
     try:
-        for _ in range(2):
+        for _ in range(kills):
             for copy in ("us", "ap"):
                 drift(one, copy, rng)
                 assert ctl(one, "resync", "eu/" + copy, "--delete")[0] == 0
@@ -240,14 +240,14 @@ def equal_after_walks(one, seed):
 
 
 @pytest.mark.parametrize("seed", [1])
-def test_walks_under_writes_and_kills(fan, seed):  # noqa: F811
+def test_walks_under_writes_and_kills(fan, seed, kills=1):  # noqa: F811
     one = fan(walk_rate="400")
     assert upsert(one, *range(600))[0] == 200
     converged(one)
-    equal_after_walks(one, seed)
+    equal_after_walks(one, seed, kills)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", range(100, 120))
 def test_many_walks_under_writes_and_kills(fan, seed):  # noqa: F811
-    test_walks_under_writes_and_kills(fan, seed)
+    test_walks_under_writes_and_kills(fan, seed, 3)
