@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import pytest
 from fanout_run import COLD, FILTERED, GROUPS, HOT, ROUTES, Run, batch_of, cores, steps_and_body
 from histories import COMMITTED, REJECTED, UNKNOWN, Write, apply, unexplained
-from sextant import QDRANT, remove
+from sextant import QDRANT, remove, wait_for
 
 CLIENTS, WRITES, SECONDS = 5, 25, 8  # each client: so many writes, or so long
 QUARANTINE = 2.0
@@ -112,9 +112,10 @@ class SeededRun(Run):
         self.start_regions()
         self.add_edge().start()
         self.make_collection()
-        for name in self.regions:
+        wait_for(lambda: self.write("upsert", HOT, 0).outcome == COMMITTED, 30, "a write", 0.1)  # home is claimed
+        for region in self.regions.values():
             if not QDRANT:
-                self.regions[name].control(remember=True)
+                region.control(remember=True)
 
     def note(self, what):
         self.did.append(f"  {time.monotonic():8.3f} {what}")

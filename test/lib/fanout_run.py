@@ -138,7 +138,11 @@ class Run:
             if not region.is_real:
                 region.control(clear=True, release=True)
         healed = time.monotonic()
-        wait_for(lambda: self.is_idle() and time.monotonic() > healed + 2 * self.quarantine, 60, "idle lanes")
+        try:
+            wait_for(lambda: self.is_idle() and time.monotonic() > healed + 2 * self.quarantine, 60, "idle lanes", 0.05)
+        except AssertionError as error:
+            status = self.edge.status()
+            raise AssertionError(f"{error}: {status['lanes']} {status['journal']}\n{self.edge.output()[-1500:]}") from None
 
     def read(self, name):
         status, _, got = call(self.regions[name].port, "POST", POINTS + "/scroll",
@@ -158,7 +162,7 @@ class Run:
         for point in HOT + COLD:
             there = held[home].get(point)
             why = unexplained(point, self.writes, there)
-            found += [why] if why else []
+            found += [why + "\n  all of them:\n" + "\n".join(self.history(point)[-12:])] if why else []
             found += [f"point {point}: at home {there}, at {copy} {held[copy].get(point)}\n" + "\n".join(self.history(point)[-8:])
                       for copy in copies if held[copy].get(point) != there]
         return found

@@ -433,7 +433,8 @@ class Server:
         for task in list(self.later):
             task.cancel()
         for connection in list(self.connections):
-            connection.abort()
+            if not connection.writer.is_closing():
+                connection.abort()
         self.faults.forget()
         self.api.snapshots.identity = str(uuid.uuid4())
 
