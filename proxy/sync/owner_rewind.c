@@ -206,13 +206,26 @@ finish(struct rewind *r)
 
 /* --- its life ---------------------------------------------------------------------------------------------------- */
 
+/* What is recorded and was not sent is refused before the span ends, or it would be sent again with the span, and refused later. */
+static void
+withdraw_unsent(struct home *h)
+{
+    struct job *job, *next;
+
+    for (job = TAILQ_FIRST(&h->running); job; job = next) {
+        next = TAILQ_NEXT(job, entry);
+        if (job->state == JOB_QUEUE)
+            job_withdraw(job, FAIL_HOME_REWINDS);
+    }
+}
+
 static bool
 is_home_at_rest(const struct home *h)
 {
     const struct job *job;
 
     TAILQ_FOREACH (job, &h->running, entry) {
-        if (job->ask || job->readback || job->is_unverified)
+        if (job->ask || job->readback || job->is_unverified || job->state == JOB_JOURNAL)
             return false;
     }
     return true;
@@ -262,6 +275,7 @@ go_on(void *arg)
         return;
     switch (r->stage) {
     case SETTLING:
+        withdraw_unsent(r->home);
         if (is_home_at_rest(r->home))
             record_beginning(r);
         else

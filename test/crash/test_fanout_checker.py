@@ -207,6 +207,32 @@ def test_many_seeds(tmp_path):
     assert not failed
 
 
+@pytest.mark.skipif(bool(QDRANT), reason="a real server does not lose its power when it is told")
+def test_what_waits_when_home_loses_its_power(tmp_path):
+    """It is recorded, and waits for a write that is at home: either it is refused and never sent, or sent and not refused."""
+    one = Run(tmp_path, names=("eu", "us"), quarantine=2 * QUARANTINE)
+    try:
+        one.start_regions().add_edge().start(settle=False)
+        one.make_collection()
+        wait_for(lambda: one.write("upsert", HOT, 1).outcome == COMMITTED, 30, "a write", 0.1)
+        home = one.regions["eu"]
+        wait_for(lambda: any("/telemetry" in r["target"] for r in home.control(log=True)["log"]), 30, "a look at home", 0.05)
+        home.control(remember=True)
+        home.faults(match="/notes/points", method="PUT", hold=True, times=1)
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(one.write, "upsert", (1,), 2)
+            wait_for(lambda: home.control()["held"], 20, "the first write")
+            second = pool.submit(one.write, "upsert", (1,), 3)
+            wait_for(lambda: one.edge.status()["journal"]["writes_open"] == 2, 20, "the second")
+            home.control(lose=0)
+            assert (first.result().outcome, second.result().outcome) == (UNKNOWN, REJECTED)
+        wait_for(lambda: "were sent again" in one.edge.output(), 30, "the rewind")
+        one.heal()
+        assert one.findings() == []
+    finally:
+        one.stop()
+
+
 # --- can it fail? -------------------------------------------------------------------------------------------------------
 
 def written(*rows):
