@@ -68,6 +68,7 @@ put_journal(const struct owner_view *v, struct json_writer *w)
     json_member_u64(w, "room_bytes", v->room_bytes);
     json_member_u64(w, "writes_open", v->n_open);
     json_member_u64(w, "writes_held", v->n_held);
+    json_member_u64(w, "homes_rewinding", v->n_rewinding);
     json_member_str(w, "error",
         str_from(v->error        ? strerrordesc_np(-v->error)
                  : v->is_waiting ? "the process before this one still has it"

@@ -116,6 +116,7 @@ publish(struct owner *o)
     v.error = stats.error;
     LIST_FOREACH (h, &o->homes, entry) {
         v.n_open += ledger_open(h->ledger);
+        v.n_rewinding += home_is_rewinding(h);
         for (hold = ledger_holds(h->ledger); hold; hold = LIST_NEXT(hold, entry))
             v.n_held++;
     }

@@ -43,6 +43,7 @@ struct owner_view {
     uint64_t commits, sync_us; /* sum over the commits */
     unsigned n_open, n_held;   /* writes without an outcome; of those in quarantine, as it is not known */
     int error;                 /* 0, or why it takes no more */
+    unsigned n_rewinding;      /* homes that are sent their last minute again */
     bool is_waiting;           /* the process before this one has it still */
 };
 

@@ -217,7 +217,7 @@ def test_reads_go_to_copies_meanwhile(fan):
     for i in range(39, 20, -1):
         status, _, got = ask(one, "GET", PATH + f"/{400 + i}")
         assert status == 200, got
-    assert not is_known_by_now(one)
+    assert not is_known_by_now(one) and one.status()["journal"]["homes_rewinding"] == 1
     one.regions["eu"].control(clear=True)
     wait_for(lambda: is_rewound(one), 40, "the rewind")
     wait_for(lambda: ask(one, "GET", PATH + "/400") and one.log()[-1]["cluster"] == "eu", 20, "reads at home")
