@@ -135,7 +135,7 @@ def test_traffic_comes_back(tour):
 def lanes_shown(transcript):
     """Of each time that lanes were shown: lane → (points waiting, trouble)."""
     shown = re.findall(r"^    LANE .*\n((?:    eu/.*\n)+)", transcript, re.M)
-    return [{m[0]: (int(m[1]), m[2].strip()) for m in re.findall(r"^    (eu/\w+) +\S+ s +(\d+) +\d+ +\d+ *(.*)$", rows, re.M)} for rows in shown]
+    return [{m[0]: (int(m[1]), m[2].strip().removeprefix("-").strip()) for m in re.findall(r"^    (eu/\w+) +\S+ s +(\d+) +\d+ +\d+ *(.*)$", rows, re.M)} for rows in shown]
 
 
 def test_a_write_reaches_every_region(tour):
