@@ -5,6 +5,7 @@
 #include "conf/fanout.h"
 
 #include "conf/scan.h"
+#include "proxy/base/json.h"
 
 struct checker {
     const struct conf *conf;
@@ -113,6 +114,25 @@ fans_out(const struct rule *r)
     return false;
 }
 
+/* Members of SEXTANT_CLUSTER_…_SCHEMA go into a request that makes a collection. */
+static void
+check_schema(const struct checker *c, const struct cluster_conf *cluster)
+{
+    static const char *const homes[] = { "vectors", "sparse_vectors", "sharding_method", "metadata" };
+    struct json_doc *doc = json_parse(cluster->options.schema, NULL, NULL);
+    struct json root = json_root(doc);
+    struct str key;
+
+    if (json_type(root) != JSON_OBJECT || json_has_duplicate_key(root, &key))
+        cluster_option_issue(c->issues, true, cluster, "schema", "it is not a JSON object");
+    for (unsigned i = 0; i < sizeof(homes) / sizeof(homes[0]); i++) {
+        if (json_type(json_get(root, homes[i])) != JSON_NONE)
+            cluster_option_issue(c->issues, true, cluster, "schema",
+                "\"%s\" decides which data fit, and is home's in every cluster", homes[i]);
+    }
+    json_free(doc);
+}
+
 struct fanout_conf *
 fanout_parse(const struct conf *conf, const struct topology *t, const struct partition_map *map,
     const struct keys *keys, struct arena *arena, struct conf_issues *issues)
@@ -123,6 +143,10 @@ fanout_parse(const struct conf *conf, const struct topology *t, const struct par
     c.scan = scan_option(conf, "partition_map", conf->partition_map, issues);
     find_homes(&c);
     read_owns(&c);
+    for (unsigned i = 0; i < t->n_clusters; i++) {
+        if (t->clusters[i].options.schema.len)
+            check_schema(&c, &t->clusters[i]);
+    }
     for (unsigned i = 0; i < map->n_rules; i++) {
         if (fans_out(&map->rules[i]))
             check_rule(&c, &map->rules[i], keys);

@@ -51,6 +51,8 @@ put_lane(const struct lane_view *lane, struct json_writer *w)
     json_member_u64(w, "points_waiting", lane->marks);
     json_member_u64(w, "points_again", lane->again);
     json_member_u64(w, "points_refused", lane->parked);
+    json_member_u64(w, "collections_blocked", lane->schemas_blocked);
+    json_member_u64(w, "collections_differ", lane->schemas_differ);
     json_member_str(w, "trouble", str_from(lane->trouble));
     put_walk(&lane->walk, w);
     json_end_object(w);
@@ -146,6 +148,12 @@ admin_order_compare(const struct admin_view *view, const struct admin_order *ord
     return admin_ask_owner(view, order, owner_compare, out);
 }
 
+int
+admin_order_adopt(const struct admin_view *view, const struct admin_order *order, struct buf *out)
+{
+    return admin_ask_owner(view, order, owner_adopt, out);
+}
+
 /* --- metrics ----------------------------------------------------------------------------------------------------- */
 
 static double
@@ -162,6 +170,10 @@ value_of(const struct lane_view *lane, enum metric_id id)
         return (double)(lane->walk.total > lane->walk.passed ? lane->walk.total - lane->walk.passed : 0);
     case METRIC_LANE_DIFFERENCES:
         return (double)(lane->walk.missing + lane->walk.unlike + lane->walk.extra);
+    case METRIC_LANE_BLOCKED:
+        return lane->schemas_blocked;
+    case METRIC_LANE_DIFFERS:
+        return lane->schemas_differ;
     default:
         return (double)lane->parked;
     }
@@ -195,7 +207,7 @@ void
 metrics_print_fanout(const struct admin_view *view, struct buf *out)
 {
     static const enum metric_id ids[] = { METRIC_LANE_LAG, METRIC_LANE_WAITING, METRIC_LANE_REFUSED, METRIC_LANE_WALKS,
-        METRIC_LANE_WALK_POINTS, METRIC_LANE_DIFFERENCES };
+        METRIC_LANE_WALK_POINTS, METRIC_LANE_DIFFERENCES, METRIC_LANE_BLOCKED, METRIC_LANE_DIFFERS };
     struct lane_view lanes[LANES_SHOWN];
     unsigned n = get_lanes(view, lanes);
     struct buf labels = { 0 };

@@ -38,6 +38,8 @@ static const struct command {
         ctl_show_overrides, 5 },
     { "lanes", "", "copies of the homes of this edge: how far behind, what is in their way", 0, 0, "GET", "/lanes",
         ctl_show_lanes, 5 },
+    { "adopt", "HOME/COLLECTION", "a collection made past Sextant, or before, is its own from now on", 1, 1, "POST",
+        "/adopt", ctl_show_adopt, 60 },
     { "retry", "HOME/COPY", "what the copy refused is tried again now", 1, 1, "POST", "/retry", ctl_show_retry, 10 },
     { "resync", "HOME/COPY [COLLECTION] [--delete]", "compare the copy with home, all points, and mend it", 1, 2,
         "POST", "/resync", ctl_show_resync, 10 },
@@ -192,9 +194,10 @@ find_command(struct ctl *c)
         buf_printf(&c->err, "usage: sextant ctl %s %s\n", k->name, k->arguments);
         return NULL;
     }
-    buf_add(&c->err, STR("usage: sextant ctl "
-                         "status|explain|drain|down|up|overrides|lanes|retry|resync|compare|reload|log-level|health "
-                         "[--json] [--admin URL] [--token-file FILE]\n"));
+    buf_add(
+        &c->err, STR("usage: sextant ctl "
+                     "status|explain|drain|down|up|overrides|lanes|adopt|retry|resync|compare|reload|log-level|health "
+                     "[--json] [--admin URL] [--token-file FILE]\n"));
     return NULL;
 }
 

@@ -79,6 +79,12 @@ ctl_show_lanes(struct ctl *c, struct json root)
 }
 
 void
+ctl_show_adopt(struct ctl *c, struct json root)
+{
+    buf_printf(&c->out, STR_FMT ": adopted; the copies get the mark now\n", STR_ARG(c->words[1]));
+}
+
+void
 ctl_show_retry(struct ctl *c, struct json root)
 {
     buf_printf(&c->out, STR_FMT ": %.0f refused points are tried again\n", STR_ARG(c->words[1]),

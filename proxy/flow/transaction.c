@@ -125,6 +125,8 @@ run_plan(struct transaction *t)
     case PLAN_FORWARD:
         if (transaction_fans_out(t))
             transaction_fanout(t);
+        else if (t->op.id == OP_GET_COLLECTION && t->plan.rule && t->plan.rule->fanout != FANOUT_NONE)
+            transaction_info(t);
         else
             transaction_forward(t);
         return;
@@ -132,10 +134,10 @@ run_plan(struct transaction *t)
         transaction_lists(t);
         return;
     case PLAN_SCHEMA:
-        if (t->plan.n_candidates == 1)
+        if (t->plan.n_candidates == 1 && transaction_changes_homes(t))
+            transaction_change(t);
+        else if (t->plan.n_candidates == 1)
             transaction_forward(t);
-        else if (transaction_needs_gate(t))
-            transaction_gate(t);
         else
             transaction_schema(t);
         return;
@@ -145,7 +147,7 @@ run_plan(struct transaction *t)
 static bool
 needs_whole_body(const struct transaction *t)
 {
-    bool is_for_several = t->plan.shape == PLAN_SCHEMA && t->plan.n_candidates > 1;
+    bool is_for_several = t->plan.shape == PLAN_SCHEMA && (t->plan.n_candidates > 1 || transaction_changes_homes(t));
 
     return (is_for_several || transaction_fans_out(t)) && !t->body.is_complete;
 }
@@ -423,8 +425,6 @@ transaction_client_gone(struct transaction *t)
     group_cancel(&t->group);
     group_cancel(&t->configs);
     transaction_fanout_detach(t);
-    if (t->gate)
-        transaction_end_gate(t, t->is_gate_open ? GATE_UNKNOWN : GATE_UNCHANGED);
     if (t->has_begun && t->phase != PHASE_OVER) {
         t->record.fail = FAIL_CLIENT_GONE;
         if (t->phase < PHASE_ANSWERING)

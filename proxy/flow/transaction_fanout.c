@@ -8,6 +8,8 @@
 #include "proxy/flow/transaction_impl.h"
 #include "proxy/http/coding.h"
 
+#define UNBOUNDED_US (INT64_C(24) * 3600 * 1000 * 1000) /* the building of an index */
+
 bool
 transaction_fans_out(const struct transaction *t)
 {
@@ -92,10 +94,9 @@ copy_operation(struct order *o, const struct operation *op)
 }
 
 static void
-name_clusters(const struct transaction *t, struct order *o)
+name_clusters(const struct transaction *t, const struct partition *part, struct order *o)
 {
     const struct topology *topology = t->fleet->world->topology;
-    const struct partition *part = t->plan.partition;
 
     o->partition = arena_str(&o->arena, part->name);
     o->home = arena_str(&o->arena, topology->clusters[part->clusters[0]].name);
@@ -112,6 +113,13 @@ read_body(struct transaction *t, struct order *o, struct str *ret_error)
     size_t limit = t->body_limit ? t->body_limit : SIZE_MAX;
     enum fail fail = coding_decode(coding, buf_str(&t->body.bytes), limit, &o->body);
 
+    if (o->op.info->kind == OP_SCHEMA) { /* home judges what it is asked */
+        struct str ignored;
+
+        if (touch_query_of(o->op.query, &o->arena, &o->query, &ignored) != FAIL_NONE)
+            o->query.waiting = STR("wait=true");
+        return fail;
+    }
     if (fail == FAIL_NONE)
         fail = touch_query_of(o->op.query, &o->arena, &o->query, ret_error);
     if (fail == FAIL_NONE)
@@ -119,34 +127,81 @@ read_body(struct transaction *t, struct order *o, struct str *ret_error)
     return fail;
 }
 
-void
-transaction_fanout(struct transaction *t)
+enum fail
+transaction_order(struct transaction *t, const struct partition *part, struct order **at,
+    void (*on_over)(struct order *o), void *arg, struct str *ret_error)
 {
     struct order *o = order_new();
     struct str error = STR_NONE;
     struct leg_spec spec;
     enum fail fail;
 
-    assert(t->body.is_complete && !t->order);
+    assert(t->body.is_complete && !*at);
     t->phase = PHASE_RUN;
     copy_operation(o, &t->op);
     fail = t->edge->shared->owner ? read_body(t, o, &error) : FAIL_NOT_OWNER;
     if (fail != FAIL_NONE) {
-        error = arena_str(&t->arena, error);
+        *ret_error = arena_str(&t->arena, error);
         order_free(o);
-        transaction_fail(t, fail, error);
-        return;
+        return fail;
     }
     transaction_spec(t, &spec);
     copy_fields(o, &t->upstream_head);
-    name_clusters(t, o);
+    name_clusters(t, part, o);
     o->loop = t->edge->loop;
-    o->on_done = on_done;
-    o->arg = t;
+    o->on_done = on_over;
+    o->arg = arg;
     o->began_us = t->started_us;
-    o->deadline_us = spec.deadline_us;
-    t->order = o;
+    o->deadline_us = spec.deadline_us ? spec.deadline_us : t->started_us + UNBOUNDED_US;
+    *at = o;
     owner_submit(t->edge->shared->owner, o);
+    return FAIL_NONE;
+}
+
+static void
+order_one(struct transaction *t, const struct partition *part)
+{
+    struct str error = STR_NONE;
+    enum fail fail = transaction_order(t, part, &t->order, on_done, t, &error);
+
+    if (fail != FAIL_NONE)
+        transaction_fail(t, fail, error);
+}
+
+void
+transaction_fanout(struct transaction *t)
+{
+    order_one(t, t->plan.partition);
+}
+
+/* --- changes of schema ------------------------------------------------------------------------------------------- */
+
+const struct partition *
+transaction_home(const struct transaction *t, unsigned cluster)
+{
+    const struct rule *rule = t->plan.rule;
+
+    for (unsigned i = 0; rule && i < rule->n_partitions; i++) {
+        if (partition_fans_out(rule, &rule->partitions[i]) && rule->partitions[i].clusters[0] == cluster)
+            return &rule->partitions[i];
+    }
+    return NULL;
+}
+
+bool
+transaction_changes_homes(const struct transaction *t)
+{
+    for (unsigned i = 0; t->plan.shape == PLAN_SCHEMA && i < t->plan.n_candidates; i++) {
+        if (transaction_home(t, t->plan.candidates[i]))
+            return true;
+    }
+    return false;
+}
+
+void
+transaction_change(struct transaction *t)
+{
+    order_one(t, transaction_home(t, t->plan.candidates[0]));
 }
 
 void
@@ -155,4 +210,9 @@ transaction_fanout_detach(struct transaction *t)
     if (t->order)
         t->order->arg = NULL;
     t->order = NULL;
+    for (unsigned i = 0; t->order_parts && i < t->plan.n_candidates; i++) {
+        if (t->order_parts[i].order)
+            t->order_parts[i].order->arg = NULL;
+        t->order_parts[i].order = NULL;
+    }
 }

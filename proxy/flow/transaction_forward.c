@@ -188,10 +188,9 @@ told(const struct transaction *t, const struct leg *leg, enum fail fail)
     return fail;
 }
 
-static void
-on_fail(void *arg, struct leg *leg, enum fail fail)
+void
+transaction_leg_failed(struct transaction *t, struct leg *leg, enum fail fail)
 {
-    struct transaction *t = arg;
     enum fail shown = told(t, leg, fail);
     const struct fail_info *info = fail_info(fail);
     struct str detail = STR_NONE;
@@ -201,6 +200,12 @@ on_fail(void *arg, struct leg *leg, enum fail fail)
     else
         detail = arena_printf(&t->arena, "cluster %s", t->fleet->clusters[leg_cluster(leg)].cluster->name);
     transaction_fail(t, shown, detail);
+}
+
+static void
+on_fail(void *arg, struct leg *leg, enum fail fail)
+{
+    transaction_leg_failed(arg, leg, fail);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "proxy/base/mem.h"
 #include "proxy/flow/retry.h"
 #include "proxy/http/coding.h"
+#include "proxy/sync/schema.h"
 
 enum { PART_BYTES = 32 << 20 };
 
@@ -37,7 +38,7 @@ parts_of(struct transaction *t, struct group *g)
 
     for (unsigned i = 0; i < g->n; i++) {
         struct group_part *p = &g->parts[i];
-        unsigned cluster = leg_cluster(&p->leg);
+        unsigned cluster = p->is_given ? t->plan.candidates[i] : leg_cluster(&p->leg);
         struct buf decoded = { 0 };
 
         parts[i].cluster = str_from(t->fleet->clusters[cluster].cluster->name);
@@ -151,7 +152,7 @@ fail_schema(struct transaction *t, const struct part *parts, unsigned n, unsigne
     merge_outcomes(parts, n, &outcomes);
     detail = arena_str(&t->arena, buf_str(&outcomes));
     buf_fini(&outcomes);
-    t->answering_cluster = (int)leg_cluster(&t->group.parts[first].leg);
+    t->answering_cluster = (int)t->plan.candidates[first];
     transaction_fail(t, FAIL_SCHEMA_INCOMPLETE, detail);
 }
 
@@ -181,17 +182,6 @@ fetch_configs(struct transaction *t)
         start_part(t, &t->configs, i, spec, &t->plan.candidates[i], 1);
 }
 
-/* Did every cluster say what it did? */
-static enum gate_outcome
-gate_outcome(const struct transaction *t, const struct part *parts, unsigned n, enum schema_verdict verdict)
-{
-    for (unsigned i = 0; i < n; i++) {
-        if (parts[i].fail != FAIL_NONE || parts[i].status >= 500 || parts[i].status == 408)
-            return GATE_UNKNOWN;
-    }
-    return t->op.id == OP_DELETE_COLLECTION && verdict != SCHEMA_FAILED ? GATE_GONE : GATE_UNCHANGED;
-}
-
 static void
 conclude_schema(struct transaction *t, const struct part *configs)
 {
@@ -205,12 +195,11 @@ conclude_schema(struct transaction *t, const struct part *configs)
         fetch_configs(t);
         return;
     }
-    transaction_end_gate(t, gate_outcome(t, parts, g->n, verdict));
     if (verdict == SCHEMA_FAILED) {
         fail_schema(t, parts, g->n, index);
         return;
     }
-    t->answering_cluster = (int)leg_cluster(&g->parts[index].leg);
+    t->answering_cluster = (int)t->plan.candidates[index];
     transaction_pass_whole(t, g->parts[index].head, parts[index].body);
 }
 
@@ -226,6 +215,110 @@ static void
 on_schema(void *arg, struct group *g)
 {
     conclude_schema(arg, NULL);
+}
+
+/* What is told of all homes together. */
+static void
+note_order(struct transaction *t, const struct order *o)
+{
+    struct str verdict = str_from(verdict_name(o->verdict));
+
+    if (t->record.outcome.len == 0 || o->verdict == VERDICT_INDEFINITE ||
+        (o->verdict == VERDICT_REJECTED && str_eq(t->record.outcome, STR("committed"))))
+        t->record.outcome = verdict;
+    if (o->done.len)
+        t->record.done = arena_join(&t->arena, t->record.done, t->record.done.len ? STR(",") : STR_NONE, o->done);
+}
+
+static struct message *
+copy_head(struct transaction *t, const struct message *from)
+{
+    struct message *m = ARENA_NEW(&t->arena, struct message);
+
+    message_init(m, &t->arena);
+    m->status = from->status;
+    m->reason = from->reason;
+    for (unsigned i = 0; i < from->n_fields; i++) {
+        struct field f = from->fields[i];
+
+        f.name = arena_str(&t->arena, f.name);
+        f.value = arena_str(&t->arena, f.value);
+        message_add_field(m, &f);
+    }
+    return m;
+}
+
+static void
+on_order(struct order *o)
+{
+    struct order_part *part = o->arg;
+    struct transaction *t = part ? part->transaction : NULL;
+    struct message *head;
+
+    if (t) {
+        part->order = NULL;
+        note_order(t, o);
+        head = o->fail == FAIL_NONE ? copy_head(t, &o->answer) : NULL;
+        group_give(&t->group, part->index, o->fail, head, buf_str(&o->answer_body));
+    }
+    order_free(o);
+}
+
+/* Part i of it: through the owner, where it is a home that fans out. */
+static void
+start_home(struct transaction *t, unsigned i, const struct leg_spec *spec)
+{
+    const struct partition *home = transaction_home(t, t->plan.candidates[i]);
+    struct order_part *part = &t->order_parts[i];
+    struct str error;
+    enum fail fail;
+
+    *part = (struct order_part){ .transaction = t, .index = i };
+    if (!home) {
+        start_part(t, &t->group, i, *spec, &t->plan.candidates[i], 1);
+        return;
+    }
+    fail = transaction_order(t, home, &part->order, on_order, part, &error);
+    if (fail != FAIL_NONE)
+        group_give(&t->group, i, fail, NULL, STR_NONE);
+}
+
+/* --- one collection ---------------------------------------------------------------------------------------------- */
+
+/* What is Sextant's in it is not shown. */
+static void
+on_info(void *arg, struct group *g)
+{
+    struct transaction *t = arg;
+    struct part *parts = parts_of(t, g);
+    struct buf body = { 0 };
+
+    if (parts[0].fail != FAIL_NONE) {
+        transaction_leg_failed(t, &g->parts[0].leg, parts[0].fail);
+        return;
+    }
+    t->answering_cluster = (int)leg_cluster(&g->parts[0].leg);
+    schema_put_shown(parts[0].body, &body);
+    transaction_pass_whole(t, g->parts[0].head, buf_str(&body));
+    buf_fini(&body);
+}
+
+void
+transaction_info(struct transaction *t)
+{
+    struct leg_spec spec;
+
+    t->phase = PHASE_RUN;
+    if (t->plan.n_candidates == 0) {
+        transaction_fail(t, FAIL_NO_HEALTHY_CLUSTER, t->plan.detail);
+        return;
+    }
+    transaction_spec(t, &spec);
+    drop_field(&t->upstream_head, FIELD_ACCEPT_ENCODING);
+    t->upstream_head.framing = FRAMING_NONE;
+    spec.body = &t->no_body;
+    group_init(&t->group, 1, PART_BYTES, on_info, on_try, t);
+    start_part(t, &t->group, 0, spec, spec.candidates, spec.n_candidates);
 }
 
 void
@@ -244,6 +337,7 @@ transaction_schema(struct transaction *t)
     spec.may_move = false;
     spec.try_down = true;
     group_init(&t->group, n, PART_BYTES, on_schema, on_try, t);
+    t->order_parts = ARENA_ARRAY(&t->arena, n, struct order_part);
     for (unsigned i = 0; i < n; i++)
-        start_part(t, &t->group, i, spec, &t->plan.candidates[i], 1);
+        start_home(t, i, &spec);
 }

@@ -10,7 +10,6 @@
 #include "proxy/route/auth.h"
 #include "proxy/route/merge.h"
 #include "proxy/route/plan.h"
-#include "proxy/sync/gate.h"
 #include "proxy/sync/owner.h"
 
 /*
@@ -53,9 +52,8 @@ struct transaction {
     struct message configs_head;
     struct body no_body;
     bool leg_is_paused;
-    struct gate *gate;   /* for a change of schema; NULL: none */
-    bool is_gate_open;   /* it is ours; else the owner's */
-    struct order *order; /* at the owner of the home; NULL: none */
+    struct order *order;            /* at the owner of the home; NULL: none */
+    struct order_part *order_parts; /* of a change of schema in several homes: n_candidates */
 
     struct str new_traceparent; /* created here, or empty */
     struct access_record record;
@@ -90,6 +88,7 @@ enum fail transaction_admit_key(struct transaction *t);
 
 /* transaction_forward.c */
 void transaction_forward(struct transaction *t);
+void transaction_leg_failed(struct transaction *t, struct leg *leg, enum fail fail);
 void transaction_spec(struct transaction *t, struct leg_spec *ret_spec); /* what all legs of it have in common */
 void transaction_note_try(struct transaction *t, const struct leg_try *try);
 
@@ -98,14 +97,23 @@ bool transaction_fans_out(const struct transaction *t);
 void transaction_fanout(struct transaction *t);        /* the body is there */
 void transaction_fanout_detach(struct transaction *t); /* nobody waits for the answer any more */
 
-/* transaction_gate.c */
-bool transaction_needs_gate(const struct transaction *t);
-void transaction_gate(struct transaction *t); /* then transaction_schema() */
-/* The change was made, or was not. Also without a gate: then what the owner knows of collections is asked anew. */
-void transaction_end_gate(struct transaction *t, enum gate_outcome outcome);
+bool transaction_changes_homes(const struct transaction *t); /* is it a change of schema that owners of homes make? */
+/* To the owner of a home; *at is it until on_done. FAIL_NONE, or why it cannot be. */
+enum fail transaction_order(struct transaction *t, const struct partition *part, struct order **at,
+    void (*on_done)(struct order *o), void *arg, struct str *ret_error);
+void transaction_change(struct transaction *t);                                          /* of a single home */
+const struct partition *transaction_home(const struct transaction *t, unsigned cluster); /* that fans out; NULL: none */
+
+/* One home's part of a change of schema. */
+struct order_part {
+    struct transaction *transaction;
+    unsigned index;
+    struct order *order; /* NULL: none is under way */
+};
 
 /* transaction_group.c */
 void transaction_lists(struct transaction *t);
 void transaction_schema(struct transaction *t);
+void transaction_info(struct transaction *t); /* GET /collections/{c} of a line that fans out */
 
 #endif

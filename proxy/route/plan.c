@@ -314,7 +314,7 @@ plan_schema(const struct plan_input *in, struct plan *p)
         const struct partition *part = &p->rule->partitions[i];
 
         if (is_wanted(in, part))
-            mask |= rule_has_copies(p->rule) ? part->cluster_mask : UINT64_C(1) << part->clusters[0];
+            mask |= p->rule->copies == COPIES_EXTERNAL ? part->cluster_mask : UINT64_C(1) << part->clusters[0];
     }
     if (mask == 0) {
         plan_refuse(p, FAIL_BAD_HINT,

@@ -47,6 +47,7 @@ void errand_refuse(struct errand *e, int status, const char *format, ...) __attr
 void owner_end_errands(struct owner *o);
 
 /* The orders. `target` of the body is a lane, as HOME/COPY. */
+errand_fn owner_adopt; /* {"target": HOME/COLLECTION}: what stands there was compared, and is Sextant's from now on */
 errand_fn owner_retry; /* {"target"}: what the copy refused, and what rests after failures, is tried again now */
 
 /* {"target", "collection" (or all), "delete"}: compare the copy with home and mend it, however much is to be deleted if so said */

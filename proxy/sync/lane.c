@@ -30,6 +30,8 @@ lane_publish(struct lane *l)
     struct lane_view *v = &l->shared.view;
 
     pthread_mutex_lock(&l->shared.lock);
+    v->schemas_blocked = l->watch.n_blocked;
+    v->schemas_differ = l->watch.n_differ;
     v->parked = marks_count(m, MARK_PARKED);
     v->again = marks_count(m, MARK_WAITING);
     v->marks = marks_count(m, MARK_READY) + marks_count(m, MARK_FLYING) + marks_count(m, MARK_DELAYED) + v->parked;
@@ -94,8 +96,23 @@ on_known(void *arg, const struct catalog_entry *entry)
         snprintf(text, sizeof(text), "collection " STR_FMT ": %s", STR_ARG(name), fail_info(entry->fail)->sentence);
     else
         snprintf(text, sizeof(text), "collection " STR_FMT ": home or copy says %d", STR_ARG(name), entry->status);
+    if (entry->fail == FAIL_NONE && entry->status == 404) {
+        lane_touch_schema(l, name, (struct mark_age){ 0 }, SCHEMA_HOLDS, false);
+        lane_run_schemas(l);
+        return;
+    }
     lane_trouble(l, str_from(text));
     lane_rest(l, 0);
+}
+
+/* One that is another at home than at the copy is compared first, and brought there or said to be foreign. */
+static bool
+is_the_same(struct lane *l, struct str name, const char *home, const char *copy)
+{
+    if (home[0] && strcmp(home, copy) == 0)
+        return true;
+    lane_touch_schema(l, name, (struct mark_age){ 0 }, SCHEMA_HOLDS, false);
+    return false;
 }
 
 /* Do both sides have the collection? When that is not known, it is blocked until it is. */
@@ -105,18 +122,26 @@ lane_may_ship(struct lane *l, uint32_t collection, struct quiet_collection *ret_
     struct str name = lexicon_name(l->home->owner->collections, collection);
     struct collection_wait *check = MEM_NEW(struct collection_wait);
     const struct catalog_entry *known;
+    char incarnation[QUIET_ID_MAX + 1];
 
+    if (lane_schema_holds(l, name)) {
+        marks_block(l->marks, collection, true);
+        mem_free(check);
+        return false;
+    }
     check->lane = l;
     check->collection = collection;
     check->wait.fn = on_known;
     check->wait.arg = check;
     known = catalog_find(l->home->catalog, name, &check->wait);
-    if (known)
+    if (known) {
+        memcpy(incarnation, known->told.incarnation, sizeof(incarnation));
         known = catalog_find(l->catalog, name, &check->wait);
+    }
     if (known) {
         *ret_copy = known->told;
         mem_free(check);
-        return true;
+        return is_the_same(l, name, incarnation, known->told.incarnation);
     }
     LIST_INSERT_HEAD(&l->collections, check, entry);
     marks_block(l->marks, collection, true);
@@ -133,9 +158,10 @@ void
 lane_run(struct lane *l)
 {
     const struct home *h = l->home;
-    bool may_start = !h->owner->is_ending && LIST_EMPTY(&h->gates) && home_may_send(h);
+    bool may_start = !h->owner->is_ending && home_may_send(h);
 
     lane_begin_check(l);
+    lane_run_schemas(l);
     while (may_start && lane_has_turn(l))
         may_start = flight_start(l);
     lane_publish(l);
@@ -232,6 +258,7 @@ home_lane(struct home *h, struct str copy)
     l->catalog = catalog_new(o->up, copy);
     LIST_INIT(&l->flights);
     LIST_INIT(&l->collections);
+    LIST_INIT(&l->schemas);
     timer_init(&l->rest, o->loop, on_rested, l);
     pthread_mutex_init(&l->shared.lock, NULL);
     snprintf(l->shared.view.home, sizeof(l->shared.view.home), "%s", h->name);
@@ -256,6 +283,7 @@ lane_halt(struct lane *l)
         mem_free(check);
     }
     lane_walk_interrupt(l);
+    lane_schemas_fini(l);
     lane_check_fini(l);
     lane_restart_fini(l);
     timer_clear(&l->rest);
@@ -319,5 +347,6 @@ lane_tick(struct lane *l)
     look_whether_back(l);
     lane_ask_process(l);
     lane_walk_run(l);
+    lane_watch(l);
     lane_run(l);
 }

@@ -145,6 +145,8 @@ lane_position(const struct lane *l)
     struct mark_age oldest;
     uint64_t open = ledger_oldest_lsn(l->home->ledger), position = l->home->owner->marked_lsn;
 
+    if (lane_schema_lsn(l) && lane_schema_lsn(l) <= position)
+        position = lane_schema_lsn(l) - 1;
     if (marks_oldest(l->marks, MARKS_OPEN, &oldest) && oldest.lsn <= position)
         position = oldest.lsn - 1;
     return lane_walk_limit(l, open && open <= position ? open - 1 : position);

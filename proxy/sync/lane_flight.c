@@ -406,6 +406,18 @@ flight_start(struct lane *l)
     return true;
 }
 
+bool
+lane_flies(const struct lane *l, struct str collection)
+{
+    const struct flight *f;
+
+    LIST_FOREACH (f, &l->flights, entry) {
+        if (str_eq(lexicon_name(l->home->owner->collections, f->picks[0].key.collection), collection))
+            return true;
+    }
+    return false;
+}
+
 void
 flight_cancel(struct flight *f)
 {

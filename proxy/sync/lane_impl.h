@@ -24,7 +24,8 @@ void lane_ask_process(struct lane *l); /* is a node of the copy another process 
 void lane_restart_fini(struct lane *l);
 
 /* lane_flight.c */
-bool flight_start(struct lane *l);    /* with what is marked; false: nothing is */
-void flight_cancel(struct flight *f); /* frees it; its marks stay in the air */
+bool flight_start(struct lane *l);                            /* with what is marked; false: nothing is */
+bool lane_flies(const struct lane *l, struct str collection); /* is anything of it on its way? */
+void flight_cancel(struct flight *f);                         /* frees it; its marks stay in the air */
 
 #endif

@@ -228,7 +228,7 @@ may_step(const struct walk *w)
     uint32_t backlog = marks_count(l->marks, MARK_READY) + marks_count(l->marks, MARK_FLYING);
 
     return !w->is_over && !w->is_stopped && !w->ask && !timer_is_set(&w->rest) && !h->owner->is_ending &&
-           LIST_EMPTY(&h->gates) && home_may_send(h) && l->check == LANE_SHIPS && l->n_taints == 0 &&
+           !home_is_gated(h) && home_may_send(h) && l->check == LANE_SHIPS && l->n_taints == 0 &&
            (w->is_report || backlog < BACKLOG_MAX);
 }
 

@@ -104,7 +104,7 @@ take(struct walk *w, bool is_target, const struct ask_answer *answer)
     }
     outcome_of_read(&facts, &why);
     is_good = why.kind == OUTCOME_OK || (answer->fail == FAIL_NONE && answer->status == 404);
-    if (!LIST_EMPTY(&w->lane->home->gates) || !home_may_send(w->lane->home))
+    if (home_is_gated(w->lane->home) || !home_may_send(w->lane->home))
         is_good = false;
     else if (!is_good)
         fail(w, is_target, &why);

@@ -32,10 +32,10 @@ struct order {
     struct message fields;                                /* to be sent along */
     struct str partition, home, copies[ORDER_COPIES_MAX]; /* names */
     unsigned n_copies, n_needed;                          /* copies that must be up to date before the answer */
-    struct touch touch;
-    struct buf body;          /* decoded */
-    int64_t began_us;         /* monotonic */
-    int64_t deadline_us;      /* of the answer; absolute, monotonic */
+    struct touch touch;                                   /* of points; a change of schema has none */
+    struct buf body;                                      /* decoded */
+    int64_t began_us;                                     /* monotonic */
+    int64_t deadline_us;                                  /* of the answer; absolute, monotonic */
     struct touch_query query; /* what the client asked for; home is asked to wait in any case */
     /* Answered. */
     enum fail fail;    /* FAIL_NONE: home's answer is there */

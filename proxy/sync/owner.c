@@ -39,6 +39,8 @@ owner_add_home(struct owner *o, struct str name)
     h->name = mem_dup(name.p, name.len);
     h->ledger = ledger_new();
     h->catalog = catalog_new(o->up, name);
+    h->incs = incs_new();
+    TAILQ_INIT(&h->changes);
     LIST_INIT(&h->lanes);
     TAILQ_INIT(&h->waiting);
     TAILQ_INIT(&h->running);
@@ -52,6 +54,7 @@ home_free(struct home *h)
 {
     struct lane *l;
 
+    home_drop_changes(h);
     home_drop_quarantines(h);
     rewind_free(h);
     watch_fini(h);
@@ -61,6 +64,7 @@ home_free(struct home *h)
     LIST_REMOVE(h, entry);
     catalog_free(h->catalog);
     ledger_free(h->ledger);
+    incs_free(h->incs);
     mem_free(h->name);
     mem_free(h);
 }

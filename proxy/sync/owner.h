@@ -28,11 +28,13 @@ struct walk_view {
 /* What the status page shows of one copy of one home; also for those that are not owned here: nothing. */
 struct lane_view {
     char home[64], copy[64];
-    uint64_t marks;    /* points to be shipped, parked ones included */
-    uint64_t parked;   /* those that the copy refuses */
-    uint64_t again;    /* points that will be shipped once more, as an earlier ship may still come late */
-    int64_t lag_us;    /* age of the oldest unshipped change; 0: there is none */
-    char trouble[160]; /* what keeps it from shipping; empty: nothing */
+    uint64_t marks;           /* points to be shipped, parked ones included */
+    uint64_t parked;          /* those that the copy refuses */
+    uint64_t again;           /* points that will be shipped once more, as an earlier ship may still come late */
+    unsigned schemas_blocked; /* collections of which nothing is shipped, as they are not what home's are */
+    unsigned schemas_differ;  /* those that differ without a record */
+    int64_t lag_us;           /* age of the oldest unshipped change; 0: there is none */
+    char trouble[160];        /* what keeps it from shipping; empty: nothing */
     struct walk_view walk;
 };
 

@@ -267,7 +267,7 @@ on_home(void *arg, const struct ask_answer *answer)
     facts.body = answer->body;
     outcome_of_write(&facts, results_due(job), job->is_spread, &outcome);
     if (answer->fail == FAIL_NONE)
-        job_pass(job, answer);
+        order_pass(job->order, answer);
     job->connection_us = answer->connection_us;
     if (answer->fail != FAIL_NONE && !outcome.may_land_later)
         refuse_unsent(job, answer->fail);

@@ -12,17 +12,18 @@
 #include "proxy/sync/claim.h"
 #include "proxy/sync/errand.h"
 #include "proxy/sync/identities.h"
+#include "proxy/sync/incarnations.h"
 #include "proxy/sync/ledger.h"
 #include "proxy/sync/lexicon.h"
 #include "proxy/sync/owner.h"
 #include "proxy/sync/owner_hold.h"
+#include "proxy/sync/owner_schema.h"
 #include "proxy/sync/rewind.h"
 #include "proxy/sync/succession.h"
 
 enum { LANES_MAX = CLUSTERS_MAX, FLOOR_SAMPLES = 14, LANE_PROCESSES = 32, MARK_BYTES_MOST = 48 };
 
 struct flight;
-struct gate_part;
 struct job;
 struct walk;
 
@@ -40,6 +41,8 @@ struct lane { /* one copy of one home */
     struct marks *marks;
     struct catalog *catalog; /* of the copy */
     LIST_HEAD(, collection_wait) collections;
+    LIST_HEAD(, schema_item) schemas; /* lane_schema.c */
+    struct schema_watch watch;
     LIST_HEAD(, flight) flights;
     unsigned n_flights;
     struct timer rest;   /* set: nothing is started until it fires */
@@ -93,7 +96,8 @@ struct home {
     struct ledger *ledger;
     struct catalog *catalog;
     LIST_HEAD(, lane) lanes;
-    LIST_HEAD(, gate_part) gates;       /* that have their turn: lanes start nothing */
+    struct incarnations *incs;
+    TAILQ_HEAD(, change) changes;       /* of schema */
     TAILQ_HEAD(, job) waiting, running; /* those that may not enter yet; all others */
     unsigned n_lanes;
     struct quarantines quarantines; /* its own and those of its lanes */
@@ -178,11 +182,6 @@ bool home_may_send(const struct home *h);        /* a write to it, or a ship fro
 bool home_is_frozen(const struct home *h);       /* it will not be before the next start */
 void home_renew(struct home *h, int64_t now_us); /* tell the claim how far the journal is */
 bool home_release(struct home *h);               /* true: done. Call it again */
-
-/* owner_gate.c */
-void gate_has_turn(struct ledger_gate *turn);
-void home_look_at_gates(struct home *h); /* are their lanes at rest now? */
-void home_end_gates(struct home *h);
 
 /* owner_recover.c */
 int owner_open_journal(struct owner *o, struct buf *ret_error);

@@ -57,10 +57,11 @@ struct job {
 };
 
 /* owner_write.c */
+void order_deliver(struct order *order);                               /* with what it holds */
+void order_pass(struct order *order, const struct ask_answer *answer); /* home's answer becomes the client's */
 void job_move(struct job *job, enum job_state to);
 void job_refuse(struct job *job, enum fail fail, struct str detail); /* the end of it */
 void job_answer(struct job *job);                                    /* with what the order holds; the end of it */
-void job_pass(struct job *job, const struct ask_answer *answer);     /* home's answer becomes the client's */
 uint64_t job_lanes(const struct job *job);
 int64_t job_timeout_us(const struct job *job); /* what the client asked of home; 0: nothing */
 bool job_make_points(struct job *job);         /* from touch and what was found; false: there are none */

@@ -6,7 +6,7 @@
  * 2. A write without a definite outcome is held, as one whose answer was lost.
  * 3. Every mark may have been in the air: lanes are tainted until the end of a quarantine, then all of them are sent again.
  *
- * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk}, open writes {lsn, time, lanes, timeout, points}, processes}
+ * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk}, open writes {lsn, time, lanes, timeout, points}, processes, schemas}
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@
 #define uthash_free(p, size) mem_free(p)
 #include <uthash.h>
 
-enum { CHECKPOINT_FORMAT = 3 };
+enum { CHECKPOINT_FORMAT = 4 };
 
 struct open { /* a write whose outcome was not read yet */
     uint64_t lsn;
@@ -123,6 +123,7 @@ put_home(struct home *h, struct buf *out)
     buf_add(out, buf_str(&opens.bytes));
     buf_fini(&opens.bytes);
     watch_put(h, out);
+    home_put_schemas(h, out);
 }
 
 static void
@@ -212,7 +213,7 @@ take_open(struct recovery *r, struct home *h, struct str *in)
 }
 
 static bool
-take_home(struct recovery *r, struct str *in)
+take_home(struct recovery *r, struct str *in, uint64_t format)
 {
     struct str name;
     uint64_t floor_lsn, n;
@@ -232,7 +233,7 @@ take_home(struct recovery *r, struct str *in)
         if (!take_open(r, h, in))
             return false;
     }
-    return watch_take(h, in);
+    return watch_take(h, in) && (format < 4 || home_take_schemas(h, in));
 }
 
 static bool
@@ -256,12 +257,11 @@ take_all(struct recovery *r, struct str in)
     struct owner *o = r->owner;
     uint64_t format, n;
 
-    if (!varint_take(&in, CHECKPOINT_FORMAT, &format) || format != CHECKPOINT_FORMAT ||
-        !lexicon_decode(o->collections, &in) || !lexicon_decode(o->shard_keys, &in) || !take_identities(o, &in) ||
-        !varint_take(&in, CLUSTERS_MAX, &n))
+    if (!varint_take(&in, CHECKPOINT_FORMAT, &format) || format < 3 || !lexicon_decode(o->collections, &in) ||
+        !lexicon_decode(o->shard_keys, &in) || !take_identities(o, &in) || !varint_take(&in, CLUSTERS_MAX, &n))
         return false;
     for (uint64_t i = 0; i < n; i++) {
-        if (!take_home(r, &in))
+        if (!take_home(r, &in, format))
             return false;
     }
     return in.len == 0;
@@ -328,7 +328,11 @@ replay(struct recovery *r, const struct journal_record *record)
         HASH_FIND(hh, r->opens, &record->ref, sizeof(record->ref), open);
         if (open && outcome.result != RECORD_UNKNOWN)
             open_remove(r, open);
+        else if (outcome.result != RECORD_UNKNOWN)
+            owner_replay_schema_outcome(r->owner, record->ref, outcome.result == RECORD_DONE);
         return true;
+    case RECORD_SCHEMA:
+        return owner_replay_schema(r->owner, &r->arena, record);
     case RECORD_PROCESS:
         if (!record_take_process(record->payload, &process))
             return false;
@@ -397,8 +401,10 @@ finish(struct recovery *r)
         open_remove(r, open);
         crash_point(CRASH_AT_OWNER_HELD_AGAIN);
     }
-    LIST_FOREACH (h, &r->owner->homes, entry)
+    LIST_FOREACH (h, &r->owner->homes, entry) {
+        home_hold_changes(h);
         taint(h);
+    }
     crash_point(CRASH_AT_OWNER_TAINTED);
     if (r->records || n)
         log_info("journal: %llu records read again, %u writes without an outcome are held",

@@ -30,7 +30,7 @@ fail_scan(struct job *job, const struct ask_answer *answer)
         return;
     }
     job->order->verdict = VERDICT_REJECTED; /* home does not take the filter: in its words */
-    job_pass(job, answer);
+    order_pass(job->order, answer);
     job_answer(job);
 }
 

@@ -13,29 +13,18 @@
 #include "proxy/base/mem.h"
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
-#include "proxy/sync/gate.h"
 #include "proxy/sync/owner_impl.h"
 
 enum { TRY_US = 20 * 1000, TELL_US = 10 * 1000 * 1000, RETIRE_US = 5 * 1000 * 1000, RETIRE_POLL_US = 2 * 1000 };
 
 static void retire_step(void *arg);
 
-struct early { /* an order or a gate that came before the journal was open */
+struct early { /* an order that came before the journal was open */
     TAILQ_ENTRY(early) entry;
     struct order *order;
-    struct gate *gate;
 };
 
 /* --- what waits -------------------------------------------------------------------------------------------------- */
-
-static void
-refuse(struct early *e, enum fail fail)
-{
-    if (e->order)
-        order_refuse(e->order, fail, STR_NONE);
-    else
-        gate_refuse(e->gate, fail);
-}
 
 static void
 let_go(struct owner *o, struct early *e)
@@ -51,12 +40,10 @@ refuse_early(struct owner *o, bool is_hopeless, enum fail fail)
     struct early *e, *next;
 
     for (e = TAILQ_FIRST(&o->succession.early); e; e = next) {
-        int64_t deadline_us = e->order ? e->order->deadline_us : e->gate->deadline_us;
-
         next = TAILQ_NEXT(e, entry);
-        if (!is_hopeless && owner_now_us(o) < deadline_us)
+        if (!is_hopeless && owner_now_us(o) < e->order->deadline_us)
             continue;
-        refuse(e, fail);
+        order_refuse(e->order, fail, STR_NONE);
         let_go(o, e);
     }
 }
@@ -67,16 +54,13 @@ begin_early(struct owner *o)
     struct early *e;
 
     while ((e = TAILQ_FIRST(&o->succession.early))) {
-        if (e->order)
-            owner_take_order(e->order);
-        else
-            owner_take_gate(e->gate);
+        owner_take_order(e->order);
         let_go(o, e);
     }
 }
 
 bool
-owner_keep(struct owner *o, struct order *order, struct gate *gate)
+owner_keep(struct owner *o, struct order *order)
 {
     struct early *e;
 
@@ -84,7 +68,6 @@ owner_keep(struct owner *o, struct order *order, struct gate *gate)
         return false;
     e = MEM_NEW(struct early);
     e->order = order;
-    e->gate = gate;
     TAILQ_INSERT_TAIL(&o->succession.early, e, entry);
     if (o->succession.error || o->succession.is_retiring)
         refuse_early(o, true, o->succession.is_retiring ? FAIL_OWNER_ENDING : FAIL_JOURNAL_FAILED);
@@ -166,7 +149,7 @@ is_idle(const struct owner *o)
     const struct home *h;
 
     LIST_FOREACH (h, &o->homes, entry) {
-        if (!TAILQ_EMPTY(&h->waiting) || !TAILQ_EMPTY(&h->running) || !LIST_EMPTY(&h->gates))
+        if (!TAILQ_EMPTY(&h->waiting) || !TAILQ_EMPTY(&h->running) || home_is_changing(h))
             return false;
     }
     return true;
@@ -229,6 +212,7 @@ owner_close_journal(struct owner *o)
     timer_clear(&o->tick);
     owner_each_lane(o, lane_halt);
     LIST_FOREACH (h, &o->homes, entry) {
+        home_drop_changes(h);
         home_drop_quarantines(h);
         rewind_free(h);
         watch_fini(h);

@@ -25,6 +25,12 @@ deliver(void *arg)
 }
 
 void
+order_deliver(struct order *order)
+{
+    loop_post(order->loop, deliver, order);
+}
+
+void
 order_refuse(struct order *order, enum fail fail, struct str detail)
 {
     order->fail = fail;
@@ -77,9 +83,8 @@ job_answer(struct job *job)
 }
 
 void
-job_pass(struct job *job, const struct ask_answer *answer)
+order_pass(struct order *order, const struct ask_answer *answer)
 {
-    struct order *order = job->order;
     struct message *m = &order->answer;
 
     message_init(m, &order->arena);
@@ -346,8 +351,12 @@ owner_take_order(void *arg)
     const struct catalog_entry *entry;
     struct job *job;
 
-    if (owner_keep(o, order, NULL))
+    if (owner_keep(o, order))
         return;
+    if (order->op.info->kind == OP_SCHEMA) {
+        owner_take_change(o, order);
+        return;
+    }
     if (!h || o->is_ending || o->succession.is_retiring) {
         order_refuse(order, h ? FAIL_OWNER_ENDING : FAIL_NOT_OWNER, order->home);
         return;
@@ -400,11 +409,11 @@ home_run(struct home *h)
         job_send(job_of_write(w));
     while (!is_paused(h) && (gate = ledger_take_gate(h->ledger))) {
         if (gate->is_schema)
-            gate_has_turn(gate);
+            change_has_turn(gate);
         else
             job_open_gate(job_of_gate(gate));
     }
-    home_look_at_gates(h);
+    home_look_at_changes(h);
     home_look_at_copies(h);
     LIST_FOREACH (lane, &h->lanes, entry)
         lane_run(lane);
@@ -462,13 +471,13 @@ bool
 home_end(struct home *h)
 {
     struct job *job, *next;
+    bool is_over = home_end_changes(h);
 
-    home_end_gates(h);
     while ((job = TAILQ_FIRST(&h->waiting)))
         end(job);
     for (job = TAILQ_FIRST(&h->running); job; job = next) {
         next = TAILQ_NEXT(job, entry);
         end(job);
     }
-    return TAILQ_EMPTY(&h->running);
+    return TAILQ_EMPTY(&h->running) && is_over;
 }

@@ -18,6 +18,16 @@ number(struct json v, uint64_t otherwise)
     return str_to_u64(json_number(v), &value) ? value : otherwise;
 }
 
+static bool
+copy(char *to, size_t max, struct str text)
+{
+    if (text.len == 0 || text.len > max)
+        return false;
+    memcpy(to, text.p, text.len);
+    to[text.len] = 0;
+    return true;
+}
+
 bool
 quiet_read_collection(struct str body, struct quiet_collection *ret)
 {
@@ -36,6 +46,9 @@ quiet_read_collection(struct str body, struct quiet_collection *ret)
                          str_eq(json_string(json_get(params, "sharding_method")), STR("custom"));
         is_strict = json_bool(json_get(strict, "enabled"), false);
         ret->upsert_max = is_strict ? number(json_get(strict, "upsert_max_batchsize"), 0) : 0;
+        ret->incarnation[0] = '\0';
+        copy(ret->incarnation, QUIET_ID_MAX,
+            json_string(json_get(json_get(json_get(json_get(result, "config"), "metadata"), "_sextant"), "inc")));
         ret->timeout_max_s = is_strict ? number(json_get(strict, "max_timeout"), 0) : 0;
     }
     json_free(doc);
@@ -54,16 +67,6 @@ is_recent(struct str version)
     if (!str_to_u64(major_text, &major) || !str_to_u64(minor_text, &minor))
         return false;
     return major > RECENT_MAJOR || (major == RECENT_MAJOR && minor >= RECENT_MINOR);
-}
-
-static bool
-copy(char *to, size_t max, struct str text)
-{
-    if (text.len == 0 || text.len > max)
-        return false;
-    memcpy(to, text.p, text.len);
-    to[text.len] = 0;
-    return true;
 }
 
 bool

@@ -8,15 +8,16 @@
 #include "proxy/sync/outcome.h"
 #include "proxy/upstream/upstream.h"
 
+enum { QUIET_ID_MAX = 64, QUIET_VERSION_MAX = 32 };
+
 struct quiet_collection {
     bool is_quiet;  /* not red, and nothing waits in its update queue: never true of one that does not tell */
     bool is_spread; /* several shards or replicas */
     /* By its strict mode, which refuses what is beyond; 0: no limit. */
-    uint64_t upsert_max;    /* points of an upsert */
-    uint64_t timeout_max_s; /* timeout= of a request */
+    uint64_t upsert_max;                /* points of an upsert */
+    uint64_t timeout_max_s;             /* timeout= of a request */
+    char incarnation[QUIET_ID_MAX + 1]; /* that Sextant gave it; empty: none */
 };
-
-enum { QUIET_ID_MAX = 64, QUIET_VERSION_MAX = 32 };
 
 struct quiet_node {
     char id[QUIET_ID_MAX + 1];           /* another one after each start */

@@ -156,23 +156,23 @@ take_points(struct str *io, struct arena *arena, struct record_write *w)
 /* Writes. */
 
 static void
-put_copies(const struct record_write *w, struct buf *out)
+put_copies(const struct str *copies, unsigned n, struct buf *out)
 {
-    varint_put(out, w->n_copies);
-    for (unsigned i = 0; i < w->n_copies; i++)
-        varint_put_str(out, w->copies[i]);
+    varint_put(out, n);
+    for (unsigned i = 0; i < n; i++)
+        varint_put_str(out, copies[i]);
 }
 
 static bool
-take_copies(struct str *io, struct arena *arena, struct record_write *w)
+take_copies(struct str *io, struct arena *arena, const struct str **ret_copies, unsigned *ret_n)
 {
     struct str *copies;
     uint64_t n;
 
     if (!varint_take(io, RECORD_COPIES_MAX, &n))
         return false;
-    w->copies = copies = ARENA_ARRAY(arena, n, struct str);
-    w->n_copies = (unsigned)n;
+    *ret_copies = copies = ARENA_ARRAY(arena, n, struct str);
+    *ret_n = (unsigned)n;
     for (uint64_t i = 0; i < n; i++) {
         if (!varint_take_str(io, &copies[i]))
             return false;
@@ -186,7 +186,7 @@ record_put_write(const struct record_write *w, struct buf *head)
     varint_put(head, VERSION);
     varint_put_str(head, w->partition);
     varint_put_str(head, w->home);
-    put_copies(w, head);
+    put_copies(w->copies, w->n_copies, head);
     varint_put_str(head, w->collection);
     varint_put_str(head, w->incarnation);
     varint_put_str(head, str_from(op_info(w->op)->name));
@@ -205,7 +205,7 @@ record_take_write(struct str payload, struct arena *arena, struct record_write *
     uint64_t flags;
 
     if (!take_version(&payload) || !varint_take_str(&payload, &w.partition) || !varint_take_str(&payload, &w.home) ||
-        !take_copies(&payload, arena, &w) || !varint_take_str(&payload, &w.collection) ||
+        !take_copies(&payload, arena, &w.copies, &w.n_copies) || !varint_take_str(&payload, &w.collection) ||
         !varint_take_str(&payload, &w.incarnation) || !take_op(&payload, &w.op) ||
         !varint_take(&payload, TOUCH_PAYLOAD_ONLY | TOUCH_STATE, &flags))
         return false;
@@ -226,6 +226,7 @@ record_put_schema(const struct record_schema *s, struct buf *head)
     varint_put(head, VERSION);
     varint_put_str(head, s->partition);
     varint_put_str(head, s->home);
+    put_copies(s->copies, s->n_copies, head);
     varint_put_str(head, s->collection);
     varint_put_str(head, s->incarnation);
     varint_put_str(head, s->new_incarnation);
@@ -237,14 +238,14 @@ record_put_schema(const struct record_schema *s, struct buf *head)
 }
 
 bool
-record_take_schema(struct str payload, struct record_schema *ret_schema)
+record_take_schema(struct str payload, struct arena *arena, struct record_schema *ret_schema)
 {
     struct record_schema s = { .op = OP_UNKNOWN };
 
     if (!take_version(&payload) || !varint_take_str(&payload, &s.partition) || !varint_take_str(&payload, &s.home) ||
-        !varint_take_str(&payload, &s.collection) || !varint_take_str(&payload, &s.incarnation) ||
-        !varint_take_str(&payload, &s.new_incarnation) || !take_bool(&payload, &s.removes) ||
-        !take_op(&payload, &s.op) || !varint_take_str(&payload, &s.target) ||
+        !take_copies(&payload, arena, &s.copies, &s.n_copies) || !varint_take_str(&payload, &s.collection) ||
+        !varint_take_str(&payload, &s.incarnation) || !varint_take_str(&payload, &s.new_incarnation) ||
+        !take_bool(&payload, &s.removes) || !take_op(&payload, &s.op) || !varint_take_str(&payload, &s.target) ||
         !varint_take_str(&payload, &s.content_type) || !varint_take_str(&payload, &s.body) || payload.len)
         return false;
     *ret_schema = s;

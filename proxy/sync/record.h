@@ -44,7 +44,9 @@ struct record_outcome {
 
 /* A change of collections, indexes, named vectors, shard keys or aliases. */
 struct record_schema {
-    struct str partition, home, collection;
+    struct str partition, home, collection; /* no collection: aliases */
+    const struct str *copies;               /* clusters that it is to be brought to */
+    unsigned n_copies;
     struct str incarnation;     /* of the collection that is there; empty: none */
     struct str new_incarnation; /* given by this record to the one that it makes; empty: it makes none */
     bool removes;               /* collection, vector or shard key: what the lanes have must be walked */
@@ -81,7 +83,7 @@ void record_put_state(enum op_id op, struct str body, struct buf *out);
 
 /* Slices of the payload and what lies in the arena. False: damaged, or of another version. */
 bool record_take_write(struct str payload, struct arena *arena, struct record_write *ret_write);
-bool record_take_schema(struct str payload, struct record_schema *ret_schema);
+bool record_take_schema(struct str payload, struct arena *arena, struct record_schema *ret_schema);
 bool record_take_outcome(struct str payload, struct record_outcome *ret_outcome);
 bool record_take_freeze(struct str payload, struct record_freeze *ret_freeze);
 bool record_take_identity(struct str payload, struct record_identity *ret_identity);

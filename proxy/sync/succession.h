@@ -11,11 +11,10 @@
 #include "proxy/sync/order.h"
 
 struct early;
-struct gate;
 struct owner;
 
 struct succession {
-    TAILQ_HEAD(, early) early; /* orders and gates that came before the journal was open */
+    TAILQ_HEAD(, early) early; /* orders that came before the journal was open */
     struct timer again;        /* it is tried to open it */
     int64_t since_us;
     bool is_waiting, is_told;
@@ -29,15 +28,13 @@ struct succession {
 
 void owner_init_succession(struct owner *o);
 void owner_fini_succession(struct owner *o);
-void owner_await_journal(struct owner *o);                                /* as another process has it */
-bool owner_keep(struct owner *o, struct order *order, struct gate *gate); /* until it is open; false: it is */
+void owner_await_journal(struct owner *o);             /* as another process has it */
+bool owner_keep(struct owner *o, struct order *order); /* until it is open; false: it is */
 void owner_end_opening(struct owner *o);
 void owner_close_journal(struct owner *o); /* for good */
 
-/* owner_write.c, owner_gate.c */
-void owner_take_order(void *arg); /* posts */
-void owner_take_gate(void *arg);
+/* owner_write.c */
+void owner_take_order(void *arg);                                          /* a post */
 void order_refuse(struct order *order, enum fail fail, struct str detail); /* ones that were not taken */
-void gate_refuse(struct gate *g, enum fail fail);
 
 #endif

@@ -72,6 +72,18 @@ group_init(struct group *g, unsigned n, size_t limit, group_done_fn *on_done, gr
 }
 
 void
+group_give(struct group *g, unsigned i, enum fail fail, struct message *head, struct str body)
+{
+    struct group_part *part = &g->parts[i];
+
+    part->group = g;
+    part->is_given = true;
+    part->head = head;
+    buf_add(&part->body, body);
+    part_over(part, fail);
+}
+
+void
 group_start(struct group *g, unsigned i, struct upstream *up, struct fleet *fleet, const struct leg_spec *spec)
 {
     struct leg_spec own = *spec;

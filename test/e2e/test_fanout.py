@@ -23,6 +23,7 @@ def fan(region, edge, tmp_path):
                    **{"quarantine": "500ms", **options})
         one.regions = regions
         assert ask(one, "PUT", "/collections/notes", VECTORS)[0] == 200
+        wait_for(lambda: all(direct(r, "GET", "/collections/notes")[0] == 200 for r in regions.values()), 20, "the collection")
         return one
     return start
 
@@ -37,6 +38,8 @@ def points(one, name, collection="notes"):
     while True:
         body = {"limit": 1000, "with_payload": True, "with_vector": True, **({"offset": offset} if offset else {})}
         status, _, got = direct(region, "POST", f"/collections/{collection}/points/scroll", body)
+        if status == 404:
+            return None
         assert status == 200, got
         found.update({p["id"]: (p.get("vector"), p.get("payload")) for p in got["result"]["points"]})
         offset = got["result"]["next_page_offset"]

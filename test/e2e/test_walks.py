@@ -37,12 +37,13 @@ def test_lanes_are_shown(fan, edge, regions):  # noqa: F811
 def test_what_was_refused_is_tried_again_by_order(fan):  # noqa: F811
     one = fan()
     us = one.regions["us"]
+    ours = {"metadata": direct(us, "GET", "/collections/notes")[2]["result"]["config"]["metadata"]}
     assert direct(us, "DELETE", "/collections/notes")[0] == 200
-    assert direct(us, "PUT", "/collections/notes", {"vectors": {"size": 3, "distance": "Dot"}})[0] == 200
+    assert direct(us, "PUT", "/collections/notes", {"vectors": {"size": 3, "distance": "Dot"}, **ours})[0] == 200
     assert upsert(one, 1, 2)[0] == 200
     wait_for(lambda: lane(one, "us")["points_refused"] == 2, 20, "the refusal")
     assert direct(us, "DELETE", "/collections/notes")[0] == 200
-    assert direct(us, "PUT", "/collections/notes", VECTORS)[0] == 200
+    assert direct(us, "PUT", "/collections/notes", {**VECTORS, **ours})[0] == 200
     assert ctl(one, "retry", "eu/us") == (0, "eu/us: 2 refused points are tried again\n", "")
     assert set(converged(one)) == {1, 2}
     code, _, err = ctl(one, "retry", "eu/mars")

@@ -71,6 +71,15 @@ test_what_it_needs(void **state)
         { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", "SEXTANT_STATE_DIR=/j", KEYED },
             "SEXTANT_JOURNAL_DIR:1:1: error: it is SEXTANT_STATE_DIR as well: the journal needs a directory of its "
             "own\n" },
+        { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED,
+              "SEXTANT_CLUSTER_US_SCHEMA={\"shard_number\": 2}" },
+            "" },
+        { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED, "SEXTANT_CLUSTER_US_SCHEMA=[1]" },
+            "SEXTANT_CLUSTER_US_SCHEMA:1:1: error: it is not a JSON object\n" },
+        { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED,
+              "SEXTANT_CLUSTER_US_SCHEMA={\"metadata\": {}}" },
+            "SEXTANT_CLUSTER_US_SCHEMA:1:1: error: \"metadata\" decides which data fit, and is home's in every "
+            "cluster\n" },
         { { clusters, no_fanout, "SEXTANT_JOURNAL_DIR=/j", KEYED },
             "SEXTANT_JOURNAL_DIR:1:1: warning: no line of the map has fanout=: it has no effect\n" },
     };

@@ -186,20 +186,25 @@ test_outcome(void **state)
 static void
 test_schema(void **state)
 {
-    struct record_schema want = { STR("p"), STR("eu"), STR("c"), STR("old"), STR("new"), true, OP_DELETE_COLLECTION,
-        STR("/collections/c"), STR("application/json"), STR("{}") },
+    const struct str copies[] = { STR("us"), STR("ap") };
+    struct record_schema want = { STR("p"), STR("eu"), STR("c"), copies, 2, STR("old"), STR("new"), true,
+        OP_DELETE_COLLECTION, STR("/collections/c"), STR("application/json"), STR("{}") },
                          got;
     struct buf payload = { 0 };
+    struct arena arena = { 0 };
 
     record_put_schema(&want, &payload);
     buf_add(&payload, want.body);
-    EVERY_CUT(payload, record_take_schema);
+#define TAKE(payload, got) record_take_schema(payload, &arena, got)
+    EVERY_CUT(payload, TAKE);
+    assert_true(got.n_copies == 2 && str_eq(got.copies[1], STR("ap")));
     assert_true(str_eq(got.partition, want.partition) && str_eq(got.home, want.home));
     assert_true(str_eq(got.collection, want.collection) && str_eq(got.incarnation, want.incarnation));
     assert_true(str_eq(got.new_incarnation, want.new_incarnation) && got.removes && got.op == want.op);
     assert_true(str_eq(got.target, want.target) && str_eq(got.content_type, want.content_type));
     assert_true(str_eq(got.body, want.body));
     buf_fini(&payload);
+    arena_fini(&arena);
 }
 
 static void
