@@ -13,6 +13,7 @@ struct checker {
     const struct partition_map *map;
     struct scan scan; /* of the map */
     struct fanout_conf *f;
+    const struct edges_conf *edges;
     struct arena *arena;
     struct conf_issues *issues;
 };
@@ -52,6 +53,35 @@ read_owns(struct checker *c)
     items = scan_list(&list, c->arena, &n);
     for (unsigned i = 0; i < n; i++)
         read_owned(c, &list, items[i]);
+    if (c->edges->has_own && n == 0)
+        c->f->owns = c->edges->own_owns;
+    else if (c->edges->has_own && c->f->owns != c->edges->own_owns)
+        conf_option_issue(c->issues, true, c->conf, "owns",
+            "the line of this edge in SEXTANT_EDGES says otherwise: leave one of them out");
+}
+
+/* Each home has one owner, and what other edges are said to own is a home. */
+static void
+check_edges(struct checker *c)
+{
+    struct scan scan = scan_option(c->conf, "edges", c->conf->edges, c->issues);
+
+    for (unsigned i = 0; i < c->edges->n; i++) {
+        const struct edge_conf *e = &c->edges->items[i];
+        struct word at = { .line = e->line, .column = e->column };
+
+        for (unsigned k = 0; k < c->t->n_clusters; k++) {
+            if (!(e->owns >> k & 1))
+                continue;
+            if (c->f->owns >> k & 1)
+                scan_error(&scan, at, "edge " STR_FMT " owns " STR_FMT ", and so does this one", STR_ARG(e->name),
+                    STR_ARG(c->t->clusters[k].name));
+            else if (!(c->f->homes >> k & 1))
+                scan_error(&scan, at,
+                    "edge " STR_FMT " owns " STR_FMT ", which is the home of no partition with fanout= and copies",
+                    STR_ARG(e->name), STR_ARG(c->t->clusters[k].name));
+        }
+    }
 }
 
 /* --- homes ------------------------------------------------------------------------------------------------------- */
@@ -62,10 +92,11 @@ check_home(struct checker *c, const struct partition *part)
     const struct cluster_conf *home = &c->t->clusters[part->clusters[0]];
     struct word at = { .line = part->line, .column = part->column };
 
-    if (!(c->f->owns >> home->index & 1))
+    if (fanout_owner(c->f, home->index) == -2)
         scan_error(&c->scan, at,
-            "the home " STR_FMT " of partition " STR_FMT " is not in SEXTANT_OWNS: forwarding writes to another edge "
-            "is not in this version, so this edge must own it",
+            "nobody journals for the home " STR_FMT " of partition " STR_FMT
+            ": put it into SEXTANT_OWNS of this edge, or "
+            "after owns= of another in SEXTANT_EDGES",
             STR_ARG(home->name), STR_ARG(part->name));
     if (home->options.jwt_rbac)
         scan_error(&c->scan, at,
@@ -87,10 +118,20 @@ find_homes(struct checker *c)
     }
 }
 
+static bool
+is_owned_here(const struct checker *c, const struct rule *r)
+{
+    for (unsigned i = 0; i < r->n_partitions; i++) {
+        if (partition_fans_out(r, &r->partitions[i]) && c->f->owns >> r->partitions[i].clusters[0] & 1)
+            return true;
+    }
+    return false;
+}
+
 static void
 check_rule(struct checker *c, const struct rule *r, const struct keys *keys)
 {
-    if (str_trim(c->conf->journal_dir).len == 0)
+    if (str_trim(c->conf->journal_dir).len == 0 && (is_owned_here(c, r) || c->edges->n == 0))
         scan_error(&c->scan, at_option(r),
             "fanout= needs SEXTANT_JOURNAL_DIR, a directory on a local disk: what is "
             "not recorded first can be lost");
@@ -133,21 +174,46 @@ check_schema(const struct checker *c, const struct cluster_conf *cluster)
     json_free(doc);
 }
 
+static uint64_t
+line_hash(const struct rule *r, const struct topology *t)
+{
+    struct buf text = { 0 };
+    struct digest digest;
+    uint64_t hash;
+
+    buf_printf(&text, "%s %d", fanout_name(r->fanout), r->strict);
+    for (unsigned i = 0; i < r->n_partitions; i++) {
+        const struct partition *part = &r->partitions[i];
+
+        buf_printf(&text, " " STR_FMT "=", STR_ARG(part->name));
+        for (unsigned k = 0; k < part->n_clusters; k++)
+            buf_printf(&text, STR_FMT ",", STR_ARG(t->clusters[part->clusters[k]].name));
+    }
+    digest = digest_sha256(buf_str(&text));
+    memcpy(&hash, digest.bytes, sizeof(hash));
+    buf_fini(&text);
+    return hash;
+}
+
 struct fanout_conf *
 fanout_parse(const struct conf *conf, const struct topology *t, const struct partition_map *map,
-    const struct keys *keys, struct arena *arena, struct conf_issues *issues)
+    const struct keys *keys, const struct edges_conf *edges, struct arena *arena, struct conf_issues *issues)
 {
-    struct checker c = { .conf = conf, .t = t, .map = map, .arena = arena, .issues = issues };
+    struct checker c = { .conf = conf, .t = t, .map = map, .edges = edges, .arena = arena, .issues = issues };
 
     c.f = ARENA_NEW(arena, struct fanout_conf);
+    c.f->edges = edges;
+    c.f->lines = ARENA_ARRAY(arena, map->n_rules + 1, uint64_t);
     c.scan = scan_option(conf, "partition_map", conf->partition_map, issues);
     find_homes(&c);
     read_owns(&c);
+    check_edges(&c);
     for (unsigned i = 0; i < t->n_clusters; i++) {
         if (t->clusters[i].options.schema.len)
             check_schema(&c, &t->clusters[i]);
     }
     for (unsigned i = 0; i < map->n_rules; i++) {
+        c.f->lines[i] = line_hash(&map->rules[i], t);
         if (fans_out(&map->rules[i]))
             check_rule(&c, &map->rules[i], keys);
     }

@@ -4,18 +4,30 @@
 
 /* What fan-out asks of the rest of the configuration, and of a configuration that follows another. Pure. */
 
+#include "conf/edges.h"
 #include "conf/keys.h"
 #include "conf/partition_map.h"
 
 struct fanout_conf {
     uint64_t owns;  /* homes that this edge journals for: SEXTANT_OWNS */
     uint64_t homes; /* of all partitions that fan out */
+    const struct edges_conf *edges;
+    /* By line of the map: what two edges must agree on, so that one decides the partition and another journals. All its
+     * partitions with their clusters, its policy and residency; not its patterns. */
+    uint64_t *lines;
 };
 
-/* Read SEXTANT_OWNS and check that every partition that fans out can: a journal, keys held here, an owner for its home.
+/* Read SEXTANT_OWNS and check that every partition that fans out can: a journal, keys held here, one owner for its home.
  * Allocates from `arena`; usable only when no error was added. */
 struct fanout_conf *fanout_parse(const struct conf *conf, const struct topology *t, const struct partition_map *map,
-    const struct keys *keys, struct arena *arena, struct conf_issues *issues);
+    const struct keys *keys, const struct edges_conf *edges, struct arena *arena, struct conf_issues *issues);
+
+/* Are writes of homes journaled here (-1), by which of the other edges (its index), or by nobody who is known (-2)? */
+static inline int
+fanout_owner(const struct fanout_conf *f, unsigned home)
+{
+    return f->owns >> home & 1 ? -1 : f->edges->owner[home] >= 0 ? f->edges->owner[home] : -2;
+}
 
 /* One of two configurations. */
 struct fanout_side {

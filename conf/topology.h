@@ -44,6 +44,7 @@ struct cluster_conf {
 struct topology {
     struct cluster_conf *clusters;
     unsigned n_clusters;
+    unsigned n_edges;  /* so many other edges stand behind them in `clusters`, as far as they are targets (edges.h) */
     int local_cluster; /* index or -1 */
     bool has_region;
     struct place region; /* where the edge stands */

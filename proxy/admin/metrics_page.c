@@ -10,7 +10,7 @@ admin_metrics_labels(const struct fleet *f)
 {
     struct metrics_labels l = { .clusters = { NULL } };
 
-    for (unsigned i = 0; f && i < f->n_clusters; i++)
+    for (unsigned i = 0; f && i < f->n_targets; i++)
         l.clusters[f->clusters[i].cluster->slot] = f->clusters[i].cluster->name;
     l.clusters[METRICS_NO_CLUSTER] = "none";
     for (unsigned k = 0; k < METRICS_KINDS; k++)
@@ -133,7 +133,7 @@ print_endpoints(const struct fleet *f, enum metric_id id, backend_value_fn *valu
     struct buf labels = { 0 };
 
     metrics_print_head(id, out);
-    for (unsigned i = 0; i < f->n_clusters; i++) {
+    for (unsigned i = 0; i < f->n_targets; i++) {
         for (unsigned j = 0; j < f->clusters[i].n_backends; j++) {
             const struct fleet_backend *fb = &f->clusters[i].backends[j];
 

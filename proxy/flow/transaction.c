@@ -11,6 +11,7 @@
 
 #include "proxy/base/mem.h"
 #include "proxy/http/coding.h"
+#include "proxy/route/hop.h"
 
 enum { WINDOW_BYTES = 128 * 1024, SMALL_BODY_BYTES = 2 << 20 };
 
@@ -130,6 +131,9 @@ run_plan(struct transaction *t)
         else
             transaction_forward(t);
         return;
+    case PLAN_EDGE:
+        transaction_send_hop(t);
+        return;
     case PLAN_LISTS:
         transaction_lists(t);
         return;
@@ -244,6 +248,10 @@ static void
 set_deadline(struct transaction *t)
 {
     t->deadline = deadline_decide(conf_of(t), &t->op, deadline_of_headers(&t->request));
+    if (t->caller.hop && t->caller.hop->within_ms) { /* an edge in front gives up then, and knows the way here */
+        t->deadline.answer_ms = t->caller.hop->within_ms;
+        t->deadline.is_in_header = true;
+    }
     if (t->deadline.answer_ms)
         t->deadline_us = t->started_us + t->deadline.answer_ms * USEC_PER_MSEC;
 }
@@ -253,10 +261,13 @@ static enum fail
 judge_head(struct transaction *t, const struct client_link *link, struct str *ret_error)
 {
     enum fail bad_target = operation_parse(t->request.method, t->request.target, &t->arena, &t->op);
-    enum fail bad_hint = caller_resolve(
-        t->fleet->world, &link->peer, link->via_proxy_protocol, &t->request, &t->caller, ret_error);
-    enum fail refused = transaction_admit(t, link->only_health);
+    enum fail bad_hint, refused;
 
+    if (transaction_is_hop(t))
+        return transaction_judge_hop(t, bad_target);
+    bad_hint = caller_resolve(
+        t->fleet->world, &link->peer, link->via_proxy_protocol, &t->request, &t->caller, ret_error);
+    refused = transaction_admit(t, link->only_health);
     if (refused == FAIL_NONE)
         refused = transaction_authenticate(t);
     if (refused == FAIL_NONE)

@@ -25,7 +25,7 @@ transaction_admit(struct transaction *t, enum fail only_health)
     if (buf_memory() > conf->buffer_total)
         return FAIL_MEMORY_FULL;
     if (conf->rate_per_address == 0 || t->caller.address.family == 0)
-        return FAIL_NONE;
+        return FAIL_NONE; /* another edge has counted its client itself: no address yet */
     return take(t, hash_keyed(&t->edge->shared->hash_key, census_name(&t->caller.address)), conf->rate_per_address,
         conf->burst_per_address);
 }

@@ -54,6 +54,9 @@ struct transaction {
     bool leg_is_paused;
     struct order *order;            /* at the owner of the home; NULL: none */
     struct order_part *order_parts; /* of a change of schema in several homes: n_candidates */
+    struct str token;        /* of a write that fans out */
+    uint8_t hop_target;      /* PLAN_EDGE: index in the fleet */
+    struct str passed_error; /* what the other edge calls its failure */
 
     struct str new_traceparent; /* created here, or empty */
     struct access_record record;
@@ -97,6 +100,12 @@ bool transaction_fans_out(const struct transaction *t);
 void transaction_fanout(struct transaction *t);        /* the body is there */
 void transaction_fanout_detach(struct transaction *t); /* nobody waits for the answer any more */
 
+/* transaction_hop.c */
+bool transaction_is_hop(const struct transaction *t); /* says that another edge sent it */
+enum fail transaction_judge_hop(struct transaction *t, enum fail bad_target);
+void transaction_send_hop(struct transaction *t); /* PLAN_EDGE */
+
+/* transaction_fanout.c, of changes of schema */
 bool transaction_changes_homes(const struct transaction *t); /* is it a change of schema that owners of homes make? */
 /* To the owner of a home; *at is it until on_done. FAIL_NONE, or why it cannot be. */
 enum fail transaction_order(struct transaction *t, const struct partition *part, struct order **at,

@@ -18,14 +18,22 @@ add_explaining_fields(struct transaction *t, struct message *answer)
         message_add(answer, STR("x-sextant-outcome"), t->record.outcome);
     if (t->record.done.len)
         message_add(answer, STR("x-sextant-done"), t->record.done);
+    if (t->token.len)
+        message_add_own(answer, FIELD_X_SEXTANT_TOKEN, t->token);
+    if (t->passed_error.len)
+        message_add(answer, STR("x-sextant-error"), t->passed_error);
+    if (t->record.outcome.len && t->plan.partition)
+        message_add_own(answer, FIELD_X_SEXTANT_PARTITION, t->plan.partition->name);
     if (!t->fleet->world->conf->response_headers)
         return;
     if (t->answering_cluster >= 0)
         cluster = t->fleet->clusters[t->answering_cluster].cluster->name;
     if (cluster)
         message_add_own(answer, FIELD_X_SEXTANT_CLUSTER, arena_str(a, str_from(cluster)));
-    if (t->plan.partition)
+    if (t->plan.partition && t->record.outcome.len == 0)
         message_add_own(answer, FIELD_X_SEXTANT_PARTITION, t->plan.partition->name);
+    if (t->record.edge.len)
+        message_add(answer, STR("x-sextant-edge"), t->record.edge);
     if (t->record.place.len)
         message_add_own(answer, FIELD_X_SEXTANT_PLACE, t->record.place);
     if (t->record.reason.len)
@@ -184,7 +192,7 @@ count_residency(struct transaction *t)
     const struct cluster_conf *cluster;
     struct residency_key key;
 
-    if (t->answering_cluster < 0 || !t->plan.rule)
+    if (t->answering_cluster < 0 || !t->plan.rule || t->caller.hop) /* that edge counts it, which knows the caller */
         return;
     cluster = &t->fleet->world->topology->clusters[t->answering_cluster];
     key = residency_key(t->plan.rule->text, t->plan.partition ? t->plan.partition->name : STR("every"),

@@ -125,6 +125,7 @@ put_caller(const struct access_record *r, struct buf *out)
     TEXT(r, place_source, out);
     TEXT(r, key, out);
     TEXT(r, subject, out);
+    TEXT(r, edge, out);
 }
 
 static void

@@ -25,6 +25,7 @@ struct access_record {
     struct str address, place, place_source, method, path, operation, kind, collection, rule, partition, cluster,
         reason;
     struct str key, subject;   /* kind of credential; whom a token speaks for. Never the credential */
+    struct str edge;           /* the other one, of a write that was forwarded: where it came from, or went */
     struct str client_subject; /* of the client's certificate */
     struct str request_id, user_agent, trace_id, parent_id;
     struct str outcome, done; /* of a write that fans out: X-Sextant-Outcome, X-Sextant-Done */

@@ -14,7 +14,7 @@ enum {
     METRICS_KINDS = 6,
     METRICS_CLASSES = 6,
     METRICS_SOURCES = 5,
-    METRICS_KEYS = 8,
+    METRICS_KEYS = 9,
     METRICS_NO_CLUSTER = 64
 };
 enum { METRICS_COUNTRIES = 1 + 26 * 26 }; /* the first is "no country" */

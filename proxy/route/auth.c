@@ -11,7 +11,7 @@
 const char *
 auth_kind_name(enum auth_kind kind)
 {
-    static const char *const names[AUTH_KINDS] = { "pass-through", "open", "api", "alt", "read-only", "token",
+    static const char *const names[AUTH_KINDS] = { "pass-through", "open", "api", "alt", "read-only", "token", "edge",
         "missing", "invalid" };
 
     return names[kind];
@@ -255,7 +255,7 @@ auth_narrow_plan(const struct world *w, const struct identity *who, const struct
             arena, "Forbidden: Access to collection " STR_FMT " is required", STR_ARG(op->collection));
         return FAIL_KEY_FORBIDDEN;
     }
-    if (plan->shape == PLAN_FORWARD ? narrow_forward(w, plan) : narrow_all(w, plan))
+    if (plan->shape == PLAN_FORWARD || plan->shape == PLAN_EDGE ? narrow_forward(w, plan) : narrow_all(w, plan))
         return FAIL_NONE;
     return FAIL_TOKEN_NOT_TAKEN;
 }

@@ -16,6 +16,7 @@ enum auth_kind {
     AUTH_ALT,
     AUTH_READ_ONLY,
     AUTH_TOKEN,
+    AUTH_EDGE,    /* another edge, which has judged its client */
     AUTH_MISSING, /* refused: no credential */
     AUTH_INVALID, /* refused: an unknown key, or a token that is not good */
     AUTH_KINDS

@@ -7,6 +7,8 @@
 #include "proxy/http/message.h"
 #include "proxy/route/world.h"
 
+struct hop;
+
 enum address_source { ADDRESS_PEER, ADDRESS_PROXY_PROTOCOL, ADDRESS_HEADER };
 
 struct caller {
@@ -17,6 +19,7 @@ struct caller {
     struct place place;   /* source says how it was found */
     /* Hints of a trusted caller; empty otherwise. */
     struct str hint_place, hint_cluster, hint_endpoint, hint_partition;
+    const struct hop *hop; /* another edge's, which has placed its client and decided; NULL: a client's own */
 };
 
 /* `peer` is the transport's peer or what the PROXY protocol said (`via_proxy_protocol`). The configured header is read from

@@ -27,7 +27,7 @@ resend_name(enum op_resend resend)
 static const char *
 shape_name(const struct plan *p)
 {
-    static const char *const names[] = { "refuse", "local", "forward", "lists", "schema" };
+    static const char *const names[] = { "refuse", "local", "forward", "edge", "lists", "schema" };
 
     return names[p->shape];
 }
@@ -54,6 +54,7 @@ reason_sentence(enum plan_reason reason)
         [REASON_HINT] = "named by a trusted caller",
         [REASON_EVERY_HOME] = "the schema must be the same in all regions",
         [REASON_NODE] = "what belongs to a node goes to the same endpoint always",
+        [REASON_OWNER] = "it journals for the partition's home",
         [REASON_LOCAL] = "",
     };
     return sentences[reason];
@@ -242,6 +243,11 @@ put_conclusion(const struct world *w, const struct plan *p, struct buf *out)
     case PLAN_SCHEMA:
         buf_printf(out, "sent to all candidates, outcomes compared: %s", reason_sentence(p->reason));
         break;
+    case PLAN_EDGE:
+        buf_printf(out, "from " STR_FMT ", by edge " STR_FMT ": %s",
+            STR_ARG(w->topology->clusters[p->candidates[0]].name), STR_ARG(w->fanout->edges->items[p->edge].name),
+            reason_sentence(p->reason));
+        break;
     case PLAN_FORWARD:
         if (p->n_candidates)
             put_forward(w, p, out);
@@ -427,6 +433,8 @@ plan_explain_json(const struct world *w, const struct caller *caller, const stru
         json_parts(w, views, plan, o);
     text_member(o, "decision", str_from(shape_name(plan)));
     text_member(o, "reason", str_from(plan_reason_name(plan->reason)));
+    if (plan->shape == PLAN_EDGE)
+        text_member(o, "edge", w->fanout->edges->items[plan->edge].name);
     if (plan->is_pinned && plan->shape == PLAN_FORWARD) {
         json_key(o, "endpoint");
         json_put_u64(o, plan->endpoint ? plan->endpoint : 1);

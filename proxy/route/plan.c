@@ -13,7 +13,7 @@ const char *
 plan_reason_name(enum plan_reason reason)
 {
     static const char *const names[] = { "", "only", "nearest", "home", "failover", "all-down", "edge", "hint",
-        "every-home", "node", "local" };
+        "every-home", "node", "owner", "local" };
 
     return names[reason];
 }
@@ -242,8 +242,8 @@ set_reason(const struct plan_input *in, struct plan *p, bool by_cost)
         p->reason = plan_reason_by_cost(in, p);
 }
 
-static void
-order_partition(const struct plan_input *in, struct plan *p, uint64_t mask)
+void
+plan_order_partition(const struct plan_input *in, struct plan *p, uint64_t mask)
 {
     const struct partition *part = p->partition;
     bool is_read = reads(in->op->info);
@@ -286,13 +286,15 @@ plan_partition(const struct plan_input *in, struct plan *p)
         refuse_place(in, p);
         return;
     }
+    if (!plan_write_is_here(in, p))
+        return;
     mask = p->partition->cluster_mask;
     p->is_pinned = in->op->info->flags & OP_NODE_LOCAL;
     if (!restrict_to_lookups(in, p, &mask))
         return;
     if ((in->op->info->kind != OP_WRITE || p->is_pinned) && !apply_hints(in, p, &mask))
         return;
-    order_partition(in, p, mask);
+    plan_order_partition(in, p, mask);
 }
 
 /* --- schema ------------------------------------------------------------------------------------------------------ */
@@ -308,6 +310,8 @@ plan_schema(const struct plan_input *in, struct plan *p)
 {
     uint64_t mask = 0;
 
+    if (!plan_schema_is_here(in, p))
+        return;
     p->shape = PLAN_SCHEMA;
     p->reason = in->caller->hint_partition.len ? REASON_HINT : REASON_EVERY_HOME;
     for (unsigned i = 0; i < p->rule->n_partitions; i++) {
@@ -336,22 +340,13 @@ plan_schema(const struct plan_input *in, struct plan *p)
         plan_refuse(p, FAIL_NO_HEALTHY_CLUSTER, STR_NONE);
 }
 
-/* Would it change data that then nobody brings to the copies? */
-static bool
-is_past_journal(const struct rule *rule, const struct operation *op)
-{
-    bool is_unknown = op->id == OP_UNKNOWN && op->info->kind == OP_WRITE;
-
-    return rule->fanout != FANOUT_NONE && (op->info->flags & OP_PAST_JOURNAL || is_unknown);
-}
-
 static void
 plan_collection(const struct plan_input *in, struct plan *p)
 {
     p->rule = partition_map_rule(in->w->map, in->op->collection);
     if (!p->rule)
         refuse_unmapped(in, p);
-    else if (is_past_journal(p->rule, in->op))
+    else if (plan_is_past_journal(p->rule, in->op))
         plan_refuse(p, FAIL_PAST_JOURNAL, STR_NONE);
     else if (in->op->info->kind == OP_SCHEMA)
         plan_schema(in, p);
@@ -448,6 +443,10 @@ plan_build(const struct world *w, const struct caller *caller, const struct oper
     struct plan *p = ret_plan;
 
     memset(p, 0, sizeof(*p));
+    if (caller->hop && op->info->kind != OP_SCHEMA) {
+        plan_hop(&in, p);
+        return;
+    }
     if (is_whole_storage(op) && w->map->has_strict && !caller->is_trusted) {
         plan_refuse(p, FAIL_TRUSTED_ONLY, op->path);
         return;

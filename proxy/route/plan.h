@@ -14,6 +14,7 @@ enum plan_shape {
     PLAN_LOCAL, /* answered here: healthz, livez, readyz; exists of an unmapped collection; GET /, which is forwarded to
                     * the candidates as long as no version is known */
     PLAN_FORWARD, /* candidates in order, one answers */
+    PLAN_EDGE,    /* the same, but it goes there by the edge that journals for it */
     PLAN_LISTS,   /* parts: one group of candidates for each, answers merged */
     PLAN_SCHEMA   /* all of candidates, each must answer; outcomes compared */
 };
@@ -29,6 +30,7 @@ enum plan_reason {
     REASON_HINT,       /* named by a trusted caller */
     REASON_EVERY_HOME, /* schema: every home */
     REASON_NODE,       /* node-local: always the same endpoint */
+    REASON_OWNER,      /* the edge that journals for the partition's home */
     REASON_LOCAL       /* answered here */
 };
 const char *plan_reason_name(enum plan_reason reason); /* "nearest", "failover", ... */
@@ -55,6 +57,7 @@ struct plan {
     uint64_t held;           /* clusters that were permitted, but an operator holds them */
     bool is_pinned;          /* no move to another cluster or endpoint */
     unsigned endpoint;       /* pinned to this endpoint number (1-based); 0 with is_pinned: the first */
+    unsigned edge;           /* PLAN_EDGE: which of fanout_conf.edges */
     bool may_move;           /* candidates after the first may be tried (re-sendable, several) */
     struct plan_part *parts; /* PLAN_LISTS */
     unsigned n_parts;

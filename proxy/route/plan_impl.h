@@ -23,4 +23,16 @@ bool plan_maps_all(const struct partition_map *map); /* is there a line for ever
 struct str plan_held_text(const struct plan_input *in, uint64_t mask);
 void plan_lists(const struct plan_input *in, struct plan *p);
 
+/* plan.c: one partition's clusters in order, or what refuses */
+void plan_order_partition(const struct plan_input *in, struct plan *p, uint64_t mask);
+
+/* plan_edges.c */
+/* Would it change data that then nobody brings to the copies? */
+bool plan_is_past_journal(const struct rule *rule, const struct operation *op);
+/* Is a write journaled here, or needs it no journal? If not, the plan says what becomes of it. */
+bool plan_write_is_here(const struct plan_input *in, struct plan *p);
+void plan_hop(const struct plan_input *in, struct plan *p); /* a write that another edge has decided on */
+/* Are changes of its line's schema made by this edge? If not, the plan says what becomes of this one. */
+bool plan_schema_is_here(const struct plan_input *in, struct plan *p);
+
 #endif

@@ -86,15 +86,17 @@ struct world *
 world_load(char **environ, uint64_t generation, struct conf_issues *issues)
 {
     struct world *w = MEM_NEW(struct world);
+    const struct edges_conf *edges;
 
     atomic_init(&w->refs, 1);
     w->generation = generation;
     w->conf = conf_load(environ, issues);
     w->topology = topology_parse(w->conf, &w->arena, issues);
+    edges = edges_parse(w->conf, w->topology, &w->arena, issues);
     w->map = partition_map_parse(w->conf, w->topology, &w->arena, issues);
     w->trust = trust_parse(w->conf, &w->arena, issues);
     w->keys = keys_parse(w->conf, w->topology, &w->arena, issues);
-    w->fanout = fanout_parse(w->conf, w->topology, w->map, w->keys, &w->arena, issues);
+    w->fanout = fanout_parse(w->conf, w->topology, w->map, w->keys, edges, &w->arena, issues);
     w->overrides = overrides_parse(w->conf, &w->arena, issues);
     w->listeners = listeners_parse(w->conf, &w->arena, issues);
     check_words(w->conf, issues);

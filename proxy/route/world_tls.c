@@ -19,6 +19,7 @@ load_listeners(struct world *w, struct conf_issues *issues)
 
 struct told {
     struct conf_issues *issues;
+    const struct conf *conf;
     const struct cluster_conf *cluster;
 };
 
@@ -86,10 +87,57 @@ load_cluster(struct world *w, struct cluster_conf *c, struct conf_issues *issues
     w->tls_clients[c->index] = tls_client_load(&rules, on_issue, &told);
 }
 
+static void
+on_edge_issue(void *arg, bool is_error, const char *rule, const char *text)
+{
+    static const char *const fields[][2] = { { "ca_file", "edge_ca_file" }, { "client_cert", "edge_cert" },
+        { "client_key", "edge_key" } };
+    const struct told *told = arg;
+
+    for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (strcmp(fields[i][0], rule) == 0)
+            conf_option_issue(told->issues, is_error, told->conf, fields[i][1], "%s", text);
+    }
+}
+
+/* One set of rules for all of them. */
+static void
+load_edges(struct world *w, struct conf_issues *issues)
+{
+    const struct conf *conf = w->conf;
+    const struct str files[] = { conf->edge_ca_file, conf->edge_cert, conf->edge_key };
+    const struct tls_client_rules rules = {
+        .ca_file = conf->edge_ca_file, .cert = conf->edge_cert, .key = conf->edge_key, .verify = true
+    };
+    struct told told = { .issues = issues, .conf = conf };
+    struct tls_client *tls = NULL;
+    unsigned n = w->topology->n_clusters;
+
+    for (unsigned i = n; i < n + w->topology->n_edges; i++) {
+        if (!has_tls(&w->topology->clusters[i]))
+            continue;
+        if (!tls)
+            tls = tls_client_load(&rules, on_edge_issue, &told);
+        w->tls_clients[i] = tls ? tls_client_ref(tls) : NULL;
+    }
+    tls_client_unref(tls);
+    for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        if (files[i].len)
+            conf_add_file(w->conf, files[i]);
+        if (files[i].len && !tls && issues->n_errors == 0)
+            conf_option_issue(issues, true, conf,
+                i == 0   ? "edge_ca_file"
+                : i == 1 ? "edge_cert"
+                         : "edge_key",
+                "no URL of SEXTANT_EDGES is https, so this has no effect");
+    }
+}
+
 void
 world_load_tls(struct world *w, struct conf_issues *issues)
 {
     load_listeners(w, issues);
     for (unsigned i = 0; i < w->topology->n_clusters; i++)
         load_cluster(w, &w->topology->clusters[i], issues);
+    load_edges(w, issues);
 }

@@ -17,7 +17,7 @@ struct news {
 static void
 put_name(const struct fleet *f, const struct backend *b, struct buf *out)
 {
-    for (unsigned i = 0; i < f->n_clusters; i++) {
+    for (unsigned i = 0; i < f->n_targets; i++) {
         for (unsigned j = 0; j < f->clusters[i].n_backends; j++) {
             if (f->clusters[i].backends[j].backend != b)
                 continue;

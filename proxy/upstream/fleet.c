@@ -66,8 +66,18 @@ find_backend(struct registry *r, const struct url *url, const struct addr *addr)
     return r->backends[room] = backend_new((unsigned)room, url, addr);
 }
 
+static bool
+has_target(const struct topology *t, struct str name)
+{
+    for (unsigned i = 0; i < t->n_clusters + t->n_edges; i++) {
+        if (str_eq(t->clusters[i].name, name))
+            return true;
+    }
+    return false;
+}
+
 /* A slot for a new name: a free one, else that of a cluster which this world no longer has. Requests that still use that one
- * keep it; only its label passes on. There is one always, as a world has no more clusters than there are slots. */
+ * keep it; only its label passes on. There is one always, as a world has no more clusters and other edges than slots. */
 static unsigned
 find_slot(const struct registry *r, const struct topology *t)
 {
@@ -76,7 +86,7 @@ find_slot(const struct registry *r, const struct topology *t)
             return i;
     }
     for (unsigned i = 0; i < CLUSTERS_MAX; i++) {
-        if (topology_find(t, str_from(r->clusters[i]->name)) < 0)
+        if (!has_target(t, str_from(r->clusters[i]->name)))
             return i;
     }
     return CLUSTERS_MAX;
@@ -134,7 +144,7 @@ add_cluster(struct registry *r, struct fleet *f, unsigned index, registry_resolv
     const struct topology *t = f->world->topology;
     const struct cluster_conf *conf = &t->clusters[index];
     struct fleet_cluster *fc = &f->clusters[index];
-    double km = t->has_region ? place_distance_km(&t->region, &conf->at) : -1;
+    double km = t->has_region && conf->at.has_point ? place_distance_km(&t->region, &conf->at) : -1;
     double bias = conf->bias;
 
     fc->cluster = cluster_ref(find_cluster(r, t, conf->name));
@@ -165,8 +175,9 @@ fleet_build(struct registry *r, struct world *world, registry_resolve_fn *resolv
     atomic_init(&f->refs, 1);
     f->world = world_ref(world);
     f->n_clusters = world->topology->n_clusters;
-    f->clusters = ARENA_ARRAY(&f->arena, f->n_clusters, struct fleet_cluster);
-    for (unsigned i = 0; i < f->n_clusters; i++)
+    f->n_targets = f->n_clusters + world->topology->n_edges;
+    f->clusters = ARENA_ARRAY(&f->arena, f->n_targets, struct fleet_cluster);
+    for (unsigned i = 0; i < f->n_targets; i++)
         add_cluster(r, f, i, resolve, arg);
     return f;
 }
@@ -230,7 +241,7 @@ fleet_unref(struct fleet *f)
 {
     if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return;
-    for (unsigned i = 0; i < f->n_clusters; i++) {
+    for (unsigned i = 0; i < f->n_targets; i++) {
         for (unsigned j = 0; j < f->clusters[i].n_backends; j++)
             backend_unref(f->clusters[i].backends[j].backend);
         cluster_unref(f->clusters[i].cluster);

@@ -25,9 +25,9 @@ struct fleet {
     atomic_uint refs;
     struct world *world;
     struct arena arena;
-    struct fleet_cluster *clusters; /* as in the topology */
-    unsigned n_clusters;
-    struct str *crossing_aliases; /* sorted; aliases that polling found to lead under another line of the map */
+    struct fleet_cluster *clusters; /* as in the topology: behind them stand other edges, for those who ask for them */
+    unsigned n_clusters, n_targets; /* targets: with them */
+    struct str *crossing_aliases;   /* sorted; aliases that polling found to lead under another line of the map */
     unsigned n_crossing;
     struct str version; /* lowest seen in any cluster, or empty */
 };

@@ -158,7 +158,7 @@ names_follow(struct names *n, const struct topology *t, int64_t max_us)
     n->max_us = max_us;
     LIST_FOREACH (name, &n->list, entry)
         name->is_followed = false;
-    for (unsigned i = 0; i < t->n_clusters; i++) {
+    for (unsigned i = 0; i < t->n_clusters + t->n_edges; i++) {
         for (unsigned j = 0; j < t->clusters[i].n_endpoints; j++) {
             const struct url *url = &t->clusters[i].endpoints[j].url;
 

@@ -29,7 +29,7 @@ struct target {
     struct timer timer;
     int64_t last_shot_us;
     double bias;
-    bool is_followed;
+    bool is_followed, is_edge;
 };
 
 struct prober {
@@ -124,7 +124,7 @@ shoot(struct target *t)
     message_init(&head, &shot->arena);
     head.method = METHOD_GET;
     head.method_text = STR("GET");
-    head.target = conf->probe_path;
+    head.target = t->is_edge ? STR("/readyz") : conf->probe_path;
     message_add(&head, STR("user-agent"), STR("sextant-probe"));
     t->last_shot_us = now_us(t->prober);
     shot->status = 0;
@@ -205,7 +205,7 @@ find(struct prober *p, const struct backend *b)
 }
 
 static void
-follow(struct prober *p, struct fleet_cluster *fc, struct backend *b, const struct cluster_conf *conf)
+follow(struct prober *p, struct fleet_cluster *fc, struct backend *b, const struct cluster_conf *conf, bool is_edge)
 {
     struct target *t = find(p, b);
 
@@ -224,6 +224,7 @@ follow(struct prober *p, struct fleet_cluster *fc, struct backend *b, const stru
     t->cluster = fc->cluster; /* a reload may give the endpoint to another one */
     t->bias = conf->bias;
     t->key = conf->options.api_key;
+    t->is_edge = is_edge;
     t->is_followed = true;
 }
 
@@ -236,11 +237,11 @@ prober_follow(struct prober *p, struct fleet *fleet)
     p->fleet = fleet_ref(fleet);
     LIST_FOREACH (t, &p->targets, entry)
         t->is_followed = false;
-    for (unsigned i = 0; i < fleet->n_clusters; i++) {
+    for (unsigned i = 0; i < fleet->n_targets; i++) {
         struct fleet_cluster *fc = &fleet->clusters[i];
 
         for (unsigned j = 0; j < fc->n_backends; j++)
-            follow(p, fc, fc->backends[j].backend, &fleet->world->topology->clusters[i]);
+            follow(p, fc, fc->backends[j].backend, &fleet->world->topology->clusters[i], i >= fleet->n_clusters);
     }
     for (t = LIST_FIRST(&p->targets); t; t = next) {
         next = LIST_NEXT(t, entry);

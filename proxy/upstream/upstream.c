@@ -56,7 +56,7 @@ dial_tcp(void *arg, struct loop *loop, const struct backend *b, int64_t user_tim
 static bool
 is_in_fleet(const struct fleet *f, const struct backend *b)
 {
-    for (unsigned i = 0; i < f->n_clusters; i++) {
+    for (unsigned i = 0; i < f->n_targets; i++) {
         for (unsigned j = 0; j < f->clusters[i].n_backends; j++) {
             if (f->clusters[i].backends[j].backend == b)
                 return true;

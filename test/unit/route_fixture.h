@@ -143,7 +143,7 @@ fixture_put_parts(const struct world *w, const struct cluster_view *views, const
 static inline void
 fixture_put_plan(const struct world *w, const struct cluster_view *views, const struct plan *plan, struct buf *out)
 {
-    static const char *const shapes[] = { "refuse", "local", "forward", "lists", "schema" };
+    static const char *const shapes[] = { "refuse", "local", "forward", "edge", "lists", "schema" };
 
     buf_printf(out, "%s", shapes[plan->shape]);
     if (plan->shape == PLAN_REFUSE)

@@ -17,8 +17,11 @@
     ERROR(at) \
     "fanout= needs SEXTANT_API_KEY: who may write is decided here before a write is recorded, and copies are " \
     "written with this edge's own keys\n"
-#define NOT_OWNED \
-    " is not in SEXTANT_OWNS: forwarding writes to another edge is not in this version, so this edge must own it\n"
+#define NOBODY(at, home) \
+    ERROR(at) \
+    "nobody journals for the home " home " of partition *: put it into SEXTANT_OWNS of this edge, or after owns= of " \
+    "another in SEXTANT_EDGES\n"
+#define SECRET "SEXTANT_EDGE_SECRET=0123456789abcdef-edges"
 
 struct side {
     struct fixture f;
@@ -28,11 +31,13 @@ struct side {
 static void
 side_load(struct side *s, const char *const *env)
 {
+    struct edges_conf *edges;
     struct keys *keys;
 
     fixture_map(&s->f, env);
+    edges = edges_parse(s->f.conf, s->f.topology, &s->f.arena, &s->f.issues);
     keys = keys_parse(s->f.conf, s->f.topology, &s->f.arena, &s->f.issues);
-    s->fanout = fanout_parse(s->f.conf, s->f.topology, s->f.map, keys, &s->f.arena, &s->f.issues);
+    s->fanout = fanout_parse(s->f.conf, s->f.topology, s->f.map, keys, edges, &s->f.arena, &s->f.issues);
 }
 
 /* Keys of clusters are another matter: every cluster has one here. */
@@ -46,21 +51,31 @@ static const char two_homes[] = MAP("a europe=eu,us *=ap,in fanout=all");
 static const char one_of_two[] = MAP("a europe=eu,us *=ap fanout=all");
 static const char no_fanout[] = MAP("a *=eu");
 
+struct need {
+    const char *env[16], *expected;
+};
+
+static void
+check_needs(const struct need *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct side s;
+
+        side_load(&s, cases[i].env);
+        fixture_says(&s.f, cases[i].expected);
+        fixture_fini(&s.f);
+    }
+}
+
 static void
 test_what_it_needs(void **state)
 {
-    static const struct {
-        const char *env[12], *expected;
-    } cases[] = {
+    static const struct need cases[] = {
         { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED }, "" },
         { { clusters, one_line, "SEXTANT_OWNS=eu", KEYED }, NO_JOURNAL("1:11") },
         { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j" }, NO_KEYS("1:11") },
-        { { clusters, one_line, "SEXTANT_JOURNAL_DIR=/j", KEYED },
-            ERROR("1:3") "the home eu of partition *" NOT_OWNED },
-        { { clusters, two_homes, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED },
-            ERROR("1:16") "the home ap of partition *" NOT_OWNED },
-        /* a partition without copies needs no journal, nor an owner */
-        { { clusters, one_of_two, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED }, "" },
+        { { clusters, one_line, "SEXTANT_JOURNAL_DIR=/j", KEYED }, NOBODY("1:3", "eu") },
+        { { clusters, two_homes, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED }, NOBODY("1:16", "ap") },
         { { clusters, one_line, "SEXTANT_OWNS=eu,us,eu, uss", "SEXTANT_JOURNAL_DIR=/j", KEYED },
             "SEXTANT_OWNS:1:4: error: cluster us is the home of no partition with fanout= and copies\n"
             "SEXTANT_OWNS:1:7: error: cluster eu is listed twice\n"
@@ -84,13 +99,50 @@ test_what_it_needs(void **state)
             "SEXTANT_JOURNAL_DIR:1:1: warning: no line of the map has fanout=: it has no effect\n" },
     };
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        struct side s;
+    check_needs(cases, sizeof(cases) / sizeof(*cases));
+}
 
-        side_load(&s, cases[i].env);
-        fixture_says(&s.f, cases[i].expected);
-        fixture_fini(&s.f);
-    }
+static void
+test_other_edges(void **state)
+{
+    static const struct need cases[] = {
+        /* another edge journals: no journal here */
+        { { clusters, one_line, "SEXTANT_EDGES=one https://edge-eu owns=eu", SECRET, KEYED }, "" },
+        { { clusters, two_homes, "SEXTANT_EDGES=one https://edge-eu owns=eu", SECRET, KEYED }, NOBODY("1:16", "ap") },
+        { { clusters, two_homes, "SEXTANT_OWNS=ap", "SEXTANT_EDGES=one https://edge-eu owns=eu", SECRET, KEYED },
+            NO_JOURNAL("1:24") },
+        { { clusters, two_homes, "SEXTANT_EDGE_NAME=two", "SEXTANT_JOURNAL_DIR=/j", SECRET, KEYED,
+              "SEXTANT_EDGES=one https://edge-eu owns=eu; two https://edge-ap owns=ap" },
+            "" },
+        { { clusters, two_homes, "SEXTANT_EDGE_NAME=two", "SEXTANT_JOURNAL_DIR=/j", SECRET, KEYED, "SEXTANT_OWNS=eu",
+              "SEXTANT_EDGES=one https://edge-eu owns=eu; two https://edge-ap owns=ap" },
+            "SEXTANT_OWNS:1:1: error: the line of this edge in SEXTANT_EDGES says otherwise: leave one of them out\n"
+            "SEXTANT_EDGES:1:1: error: edge one owns eu, and so does this one\n" NOBODY("1:16", "ap") },
+        { { clusters, one_line, "SEXTANT_EDGES=one https://e1 owns=eu; two https://e1 owns=us,eu,xx", SECRET, KEYED },
+            "SEXTANT_EDGES:1:29: error: https://e1 is already an endpoint of edge:one\n"
+            "SEXTANT_EDGES:1:48: error: cluster eu is owned twice: one edge journals for a home, and no other\n"
+            "SEXTANT_EDGES:1:51: error: no cluster is called \"xx\"\n"
+            "SEXTANT_EDGES:1:25: error: edge two owns us, which is the home of no partition with fanout= and "
+            "copies\n" },
+        { { clusters, one_line, "SEXTANT_EDGES=one http://edge-eu owns=eu", KEYED },
+            "SEXTANT_EDGES:1:5: warning: the way to edge one is not encrypted: whoever is on it can read the secret "
+            "and "
+            "the writes\n"
+            "SEXTANT_EDGES:1:1: error: other edges could not tell this one from a stranger: give all of them the same "
+            "SEXTANT_EDGE_SECRET, or this one SEXTANT_EDGE_CERT and _KEY\n" },
+        { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED, "SEXTANT_EDGE_SECRET=short" },
+            "SEXTANT_EDGE_SECRET:1:1: error: expected at least 16 visible ASCII characters, such as of openssl rand "
+            "-hex "
+            "32\n" },
+        { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED,
+              "SEXTANT_EDGE_SECRET=0123456789abcdef" },
+            "SEXTANT_EDGE_SECRET:1:1: error: it is a key of clients as well: whoever holds that could speak as an "
+            "edge\n" },
+        /* a partition without copies needs no journal, nor an owner */
+        { { clusters, one_of_two, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED }, "" },
+    };
+
+    check_needs(cases, sizeof(cases) / sizeof(*cases));
 }
 
 static void
@@ -107,6 +159,36 @@ test_masks(void **state)
     assert_true(partition_fans_out(&s.f.map->rules[0], &s.f.map->rules[0].partitions[0]));
     assert_false(partition_fans_out(&s.f.map->rules[0], &s.f.map->rules[0].partitions[1]));
     fixture_fini(&s.f);
+}
+
+/* What two edges must agree on: partitions, clusters, policy and residency of the line, and nothing else. */
+static void
+test_lines(void **state)
+{
+    static const struct {
+        const char *map;
+        bool is_same;
+    } cases[] = {
+        { "a europe=eu,us *=ap,in fanout=all", true },
+        { "a,b-*   europe=eu,us  *=ap,in   fanout=all  read=home # a comment", true },
+        { "a europe=eu,us *=ap,in fanout=async", false },
+        { "a europe=us,eu *=ap,in fanout=all", false },
+        { "a europe=eu,us *=ap,in,sa fanout=all", false },
+        { "a europe=eu,us DE=sa *=ap,in fanout=all", false },
+    };
+    uint64_t first = 0;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct arena a = { 0 };
+        const char *env[] = { clusters, arena_printf(&a, "SEXTANT_PARTITION_MAP=%s", cases[i].map).p, NULL };
+        struct side s;
+
+        side_load(&s, env);
+        first = i ? first : s.fanout->lines[0];
+        assert_true((s.fanout->lines[0] == first) == cases[i].is_same);
+        fixture_fini(&s.f);
+        arena_fini(&a);
+    }
 }
 
 /* --- reloads ----------------------------------------------------------------------------------------------------- */
@@ -184,7 +266,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_it_needs),
+        cmocka_unit_test(test_other_edges),
         cmocka_unit_test(test_masks),
+        cmocka_unit_test(test_lines),
         cmocka_unit_test(test_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
