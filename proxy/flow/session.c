@@ -359,14 +359,12 @@ static void
 on_client_eof(struct session *s)
 {
     s->saw_eof = true;
-    if (s->state == LINGER || s->state == IDLE) {
-        if (buf_len(&s->out) == 0 || s->state == LINGER)
-            session_end(s, false);
-        return;
-    }
-    /* A client that ends its side no longer waits for an answer, as nginx and Envoy see it. */
-    if (!s->answer_done)
+    if (s->state == LINGER || (s->state == IDLE && buf_len(&s->out) == 0))
+        session_end(s, false);
+    else if (s->state != IDLE && !s->answer_done) /* it no longer waits for an answer, as nginx and Envoy see it */
         session_end(s, s->state == BODY);
+    else if (s->state == BODY) /* it had its answer early; the rest of its body does not come any more */
+        finish_request(s);
 }
 
 /* False when the session is gone or nothing more is to be had now. */

@@ -176,6 +176,7 @@ auth_credential(const struct auth_context *c, const struct identity *who, unsign
     case AUTH_API:
     case AUTH_ALT:
     case AUTH_READ_ONLY:
+    case AUTH_EDGE:
         return conf->options.api_key;
     case AUTH_TOKEN:
         return token_cache_sign(c->tokens, &who->digest, c->world->generation, who->token, conf, arena);

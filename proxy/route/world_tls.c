@@ -90,7 +90,7 @@ load_cluster(struct world *w, struct cluster_conf *c, struct conf_issues *issues
 static void
 on_edge_issue(void *arg, bool is_error, const char *rule, const char *text)
 {
-    static const char *const fields[][2] = { { "ca_file", "edge_ca_file" }, { "client_cert", "edge_cert" },
+    static const char *const fields[][2] = { { "ca_file", "edge_ca" }, { "client_cert", "edge_cert" },
         { "client_key", "edge_key" } };
     const struct told *told = arg;
 
@@ -105,9 +105,9 @@ static void
 load_edges(struct world *w, struct conf_issues *issues)
 {
     const struct conf *conf = w->conf;
-    const struct str files[] = { conf->edge_ca_file, conf->edge_cert, conf->edge_key };
+    const struct str files[] = { conf->edge_ca, conf->edge_cert, conf->edge_key };
     const struct tls_client_rules rules = {
-        .ca_file = conf->edge_ca_file, .cert = conf->edge_cert, .key = conf->edge_key, .verify = true
+        .ca_file = conf->edge_ca, .cert = conf->edge_cert, .key = conf->edge_key, .verify = true
     };
     struct told told = { .issues = issues, .conf = conf };
     struct tls_client *tls = NULL;
@@ -126,7 +126,7 @@ load_edges(struct world *w, struct conf_issues *issues)
             conf_add_file(w->conf, files[i]);
         if (files[i].len && !tls && issues->n_errors == 0)
             conf_option_issue(issues, true, conf,
-                i == 0   ? "edge_ca_file"
+                i == 0   ? "edge_ca"
                 : i == 1 ? "edge_cert"
                          : "edge_key",
                 "no URL of SEXTANT_EDGES is https, so this has no effect");

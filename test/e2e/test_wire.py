@@ -188,6 +188,15 @@ def test_slow_heads_and_bodies_are_given_up(world):
         assert status_of(answer) == 408, answer
 
 
+def test_a_client_that_leaves_after_an_early_answer_is_let_go(world):
+    one, _ = world
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", one.port)) as s:
+            s.sendall(b"PUT /nothing/at/all HTTP/1.1\r\nHost: q\r\nContent-Length: 50\r\n\r\n")
+            assert b" 404 " in s.recv(65536)
+    wait_for(lambda: one.metric("sextant_client_connections_open") == 0, 0.5, "the end of all connections")
+
+
 def test_errors_echo_the_origin(world):
     one, _ = world
     answer = talk(one.port, b"GET /collections/a%2Fb HTTP/1.1\r\nHost: q\r\nOrigin: https://app.example\r\nConnection: close\r\n\r\n")
