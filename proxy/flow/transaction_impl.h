@@ -54,9 +54,9 @@ struct transaction {
     bool leg_is_paused;
     struct order *order;            /* at the owner of the home; NULL: none */
     struct order_part *order_parts; /* of a change of schema in several homes: n_candidates */
-    struct str token;        /* of a write that fans out */
-    uint8_t hop_target;      /* PLAN_EDGE: index in the fleet */
-    struct str passed_error; /* what the other edge calls its failure */
+    struct str token;               /* of a write that fans out */
+    uint8_t hop_target;             /* PLAN_EDGE: index in the fleet */
+    struct str passed_error;        /* what the other edge calls its failure */
 
     struct str new_traceparent; /* created here, or empty */
     struct access_record record;

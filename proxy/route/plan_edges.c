@@ -41,21 +41,24 @@ plan_write_is_here(const struct plan_input *in, struct plan *p)
     return owner < 0;
 }
 
-/* Who journals for all homes of the line that fan out, as fanout_owner() tells; -3: not one edge alone. */
+enum { NO_FANOUT = -3, SEVERAL_OWNERS = -4 };
+
+/* Who journals for all homes of the line that fan out, or for the one that a hint names: as fanout_owner() tells. */
 static int
 owner_of_line(const struct plan_input *in, const struct rule *rule, uint8_t *ret_home)
 {
-    int owner = -3;
+    struct str only = in->caller->hint_partition;
+    int owner = NO_FANOUT;
 
     for (unsigned i = 0; i < rule->n_partitions; i++) {
         const struct partition *part = &rule->partitions[i];
         int here;
 
-        if (!partition_fans_out(rule, part))
+        if (!partition_fans_out(rule, part) || (only.len && !str_eq(part->name, only)))
             continue;
         here = fanout_owner(in->w->fanout, part->clusters[0]);
-        if (owner != -3 && owner != here)
-            return -3;
+        if (owner != NO_FANOUT && owner != here)
+            return SEVERAL_OWNERS;
         owner = here;
         *ret_home = part->clusters[0];
     }
@@ -67,7 +70,7 @@ plan_schema_is_here(const struct plan_input *in, struct plan *p)
 {
     const struct hop *hop = in->caller->hop;
     uint8_t home = 0;
-    int owner = p->rule->fanout == FANOUT_NONE ? -3 : owner_of_line(in, p->rule, &home);
+    int owner = p->rule->fanout == FANOUT_NONE ? NO_FANOUT : owner_of_line(in, p->rule, &home);
 
     if (!hop && owner >= 0)
         send_by(p, (unsigned)owner, home);
@@ -75,6 +78,9 @@ plan_schema_is_here(const struct plan_input *in, struct plan *p)
         plan_refuse(p, FAIL_MAPS_DIFFER, in->op->collection);
     else if (hop && owner != -1)
         plan_refuse(p, FAIL_NOT_OWNER, STR_NONE);
+    else if (owner == SEVERAL_OWNERS)
+        plan_refuse(p, FAIL_NOT_OWNER,
+            STR("several edges journal for the homes of this line: change them one by one, with X-Sextant-Partition"));
     else
         return true;
     return false;

@@ -41,7 +41,7 @@ def test_what_kubernetes_injects_is_ignored(name):
 @pytest.mark.parametrize("change,expected", [
     ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "SEXTANT_PARTITION_MAP:1:11: error: fanout= needs SEXTANT_JOURNAL_DIR"),
     ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "SEXTANT_PARTITION_MAP:1:11: error: fanout= needs SEXTANT_API_KEY"),
-    ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "SEXTANT_PARTITION_MAP:1:3: error: the home eu of partition * is not in SEXTANT_OWNS"),
+    ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async"}, "SEXTANT_PARTITION_MAP:1:3: error: nobody journals for the home eu of partition *"),
     ({"SEXTANT_OWNS": "us"}, "SEXTANT_OWNS:1:1: error: cluster us is the home of no partition with fanout="),
     ({"SEXTANT_PARTITION_MAP": "* *=eu,us fanout=async write=nearest"}, "write=nearest is only for copies=external"),
     ({"SEXTANT_JOURNAL_QUOTA": "1MiB"}, "SEXTANT_JOURNAL_QUOTA:1:1: error: 1MiB is out of range: expected 16MiB to 1024TiB"),

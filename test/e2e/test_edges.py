@@ -149,12 +149,12 @@ def test_schema_goes_by_the_owner(pair):
     assert ask(two, "PUT", "/collections/more", VECTORS)[0] == 200
     assert one.metric("sextant_writes_taken_total") == 1
     for name in ("eu", "us"):
-        assert direct(one.regions[name], "GET", "/collections/more")[0] == 200
+        wait_for(lambda n=name: direct(one.regions[n], "GET", "/collections/more")[0] == 200, 20, f"it at {name}")
     alias = {"actions": [{"create_alias": {"collection_name": "more", "alias_name": "most"}}]}
     status, headers, got = ask(two, "POST", "/collections/aliases", alias)
     assert status == 200 and headers["x-sextant-edge"] == "first", got
     assert ask(two, "DELETE", "/collections/more")[0] == 200
-    assert direct(one.regions["us"], "GET", "/collections/more")[0] == 404
+    wait_for(lambda: direct(one.regions["us"], "GET", "/collections/more")[0] == 404, 20, "its end at the copy")
 
 
 def test_maps_that_differ(pair):
