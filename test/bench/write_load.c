@@ -79,7 +79,7 @@ make_request(struct writer *w, uint64_t first, unsigned n)
     buf_clear(&w->request);
     for (unsigned i = 0; i < n; i++)
         buf_printf(&w->body, "%s{\"id\":%llu,\"vector\":%s,\"payload\":{\"t\":%lld,\"city\":\"Berlin\"}}",
-            i ? "," : "{\"points\":[", (unsigned long long)(first + i), vector, (long long)clock_wall_us());
+            i ? "," : "{\"points\":[", (unsigned long long)first + i, vector, (long long)clock_wall_us());
     buf_add(&w->body, STR("]}"));
     buf_printf(&w->request,
         "PUT /collections/bench/points?wait=true HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
