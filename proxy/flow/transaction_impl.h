@@ -109,7 +109,7 @@ void transaction_send_hop(struct transaction *t); /* PLAN_EDGE */
 bool transaction_changes_homes(const struct transaction *t); /* is it a change of schema that owners of homes make? */
 /* To the owner of a home; *at is it until on_done. FAIL_NONE, or why it cannot be. */
 enum fail transaction_order(struct transaction *t, const struct partition *part, struct order **at,
-    void (*on_done)(struct order *o), void *arg, struct str *ret_error);
+    void (*on_over)(struct order *o), void *arg, struct str *ret_error);
 void transaction_change(struct transaction *t);                                          /* of a single home */
 const struct partition *transaction_home(const struct transaction *t, unsigned cluster); /* that fans out; NULL: none */
 

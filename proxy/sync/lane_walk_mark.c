@@ -50,7 +50,7 @@ was_seen(const struct walk *w, const struct walk_difference *d)
 static bool
 report(struct walk *w, struct walk_task *task)
 {
-    struct walk_suspect kept[WALK_SUSPECTS_MAX];
+    struct walk_suspect kept[WALK_SUSPECTS_MAX] = { { .kind = 0 } };
     unsigned n = 0;
 
     for (unsigned i = 0; i < w->comparison.n; i++) {

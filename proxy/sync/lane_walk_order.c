@@ -166,6 +166,21 @@ put_lane(struct lane *l, struct errand *e)
     return true;
 }
 
+/* False: it was refused, and is answered. */
+static bool
+put_lanes(struct owner *o, struct errand *e, struct json_writer *w)
+{
+    e->held = w;
+    json_begin_object(w);
+    json_key(w, "lanes");
+    json_begin_array(w);
+    if (!each_lane(o, e, put_lane))
+        return false;
+    json_end_array(w);
+    json_end_object(w);
+    return true;
+}
+
 void
 owner_compare(struct owner *o, struct errand *e)
 {
@@ -173,14 +188,8 @@ owner_compare(struct owner *o, struct errand *e)
 
     if (json_bool(json_get(e->body, "begin"), false) && (!each_lane(o, e, is_free) || !each_lane(o, e, begin)))
         return;
-    e->held = &w;
-    json_begin_object(&w);
-    json_key(&w, "lanes");
-    json_begin_array(&w);
-    if (!each_lane(o, e, put_lane))
+    if (!put_lanes(o, e, &w))
         return;
-    json_end_array(&w);
-    json_end_object(&w);
     buf_putc(&e->answer, '\n');
     errand_answer(e, 200);
 }

@@ -194,9 +194,10 @@ change_vectors(struct planner *p, struct json home, struct json copy, bool is_sp
 static void
 drop_vectors(struct planner *p, const struct schema *home, struct json copy, bool is_in_the_way)
 {
-    struct json dense = has_one_vector(home) ? (struct json){ NULL } : json_get(home->params, "vectors");
-    struct json sparse = json_get(home->params, "sparse_vectors");
+    struct json dense = { NULL }, sparse = json_get(home->params, "sparse_vectors");
 
+    if (!has_one_vector(home))
+        dense = json_get(home->params, "vectors");
     for (struct json_iter i = json_iter(copy); json_next(&i);) {
         bool is_dense = json_type(json_get_str(dense, i.key)) != JSON_NONE;
         bool is_sparse = json_type(json_get_str(sparse, i.key)) != JSON_NONE;
