@@ -294,7 +294,7 @@ class Connection:
 
     def abort(self):
         sock = self.writer.get_extra_info("socket")
-        if sock is not None:
+        if sock is not None and sock.fileno() >= 0:  # the other end may have closed it
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.writer.transport.abort()
         return False
