@@ -93,6 +93,8 @@ def test_what_was_there_before_is_brought_to_copies(region, edge, tmp_path):
                **{f"cluster_{n}_api_key": "key-" + n for n in regions})
     one.regions = regions
     assert len(points(one, "eu")) == 701
+    wait_for(lambda: any("ctl adopt eu/notes" in each["trouble"] for each in lanes(one)), 20, "the advice")
+    assert ctl(one, "adopt", "eu/notes")[0] == 0
     wait_for(lambda: walk(one, "us")["state"] == "stopped", 20, "the question")  # 100 of 200 at us would be deleted
     wait_for(lambda: points(one, "ap") == points(one, "eu"), 20, "the other copy")
     assert set(range(700, 800)) <= set(points(one, "us")), "nothing is deleted before somebody says so"
