@@ -84,8 +84,11 @@ class Run:
             region.kill()
 
     def make_collection(self):
-        made = self.edge.call("PUT", "/collections/notes", {"vectors": VECTORS}, headers={"api-key": KEY}, timeout=60)
-        assert made[0] == 200, made
+        def made():  # not before home is claimed
+            status = self.edge.call("PUT", "/collections/notes", {"vectors": VECTORS}, headers={"api-key": KEY}, timeout=60)[0]
+            assert status in (200, 503), status
+            return status == 200
+        wait_for(made, 60, "the collection", 0.1)
 
     # --- writes ---------------------------------------------------------------------------------------------------------
 
