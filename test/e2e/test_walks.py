@@ -242,6 +242,8 @@ def equal_after_walks(one, seed, kills):
     assert compare(one)[0] == 0
 
 
+# Not with every change: a walk that was ordered less than a tick before the kill is lost with it, and is to be ordered again.
+@pytest.mark.soak
 @pytest.mark.parametrize("seed", [1])
 def test_walks_under_writes_and_kills(fan, seed, kills=1):  # noqa: F811
     one = fan(walk_rate="400")
