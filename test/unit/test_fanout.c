@@ -124,6 +124,20 @@ test_other_edges(void **state)
             "SEXTANT_EDGES:1:51: error: no cluster is called \"xx\"\n"
             "SEXTANT_EDGES:1:25: error: edge two owns us, which is the home of no partition with fanout= and "
             "copies\n" },
+        /* lines that cannot be read */
+        { { clusters, one_line, "SEXTANT_EDGES=One! https://e1 owns=eu; one; two ftp:// owns=eu; two https://e2 eu",
+              SECRET, KEYED, "SEXTANT_EDGE_NAME=three" },
+            "SEXTANT_EDGES:1:1: error: \"One!\" is not a name of an edge: up to 58 of a-z, 0-9, - and _\n"
+            "SEXTANT_EDGES:1:26: error: edge one has no URL: expected name url owns=CLUSTER[,CLUSTER...]\n"
+            "SEXTANT_EDGES:1:35: error: \"ftp://\": expected a URL such as http://qdrant-1:6333\n"
+            "SEXTANT_EDGES:1:47: error: cluster eu is owned twice: one edge journals for a home, and no other\n"
+            "SEXTANT_EDGES:1:51: error: edge two is defined twice\n"
+            "SEXTANT_EDGES:1:66: error: \"eu\" is not understood: expected owns=CLUSTER[,CLUSTER...]\n"
+            "SEXTANT_EDGE_NAME:1:1: error: no line of SEXTANT_EDGES begins with three\n" },
+        { { clusters, one_line, "SEXTANT_EDGES=one https://edge-eu owns=eu", KEYED, SECRET,
+              "SEXTANT_EDGE_SUBJECTS=CN=a\nCN=b" },
+            "SEXTANT_EDGE_SUBJECTS:1:1: error: certificates of those who connect are not looked at: "
+            "SEXTANT_TLS_CLIENT_AUTH is off\n" },
         { { clusters, one_line, "SEXTANT_EDGES=one http://edge-eu owns=eu", KEYED },
             "SEXTANT_EDGES:1:5: warning: the way to edge one is not encrypted: whoever is on it can read the secret "
             "and "
