@@ -227,6 +227,16 @@ judge_order(struct job *job, bool is_known)
     outcome_fini(&outcome);
 }
 
+static void
+judge_scan(struct job *job, bool is_known)
+{
+    job->is_unverified = false;
+    if (is_known)
+        job_finish_scan(job);
+    else
+        job_refuse(job, home_fail(job->home), str_from(job->home->trouble));
+}
+
 /* By a connection that was made after home was last asked who it is, the answer may be another process's, which lacks what the
  * one before has done: it is believed when home has been asked again. */
 void
@@ -237,13 +247,17 @@ home_look_at_answers(struct home *h)
 
     for (job = TAILQ_FIRST(&h->running); job; job = next) {
         next = TAILQ_NEXT(job, entry);
-        if (job->is_unverified && (is_over || watch_trusts(h, job->connection_us)))
+        if (!job->is_unverified || !(is_over || watch_trusts(h, job->connection_us)))
+            continue;
+        if (job->state == JOB_SCAN)
+            judge_scan(job, !is_over);
+        else
             judge_order(job, !is_over);
     }
 }
 
-static void
-wait_for_watch(struct job *job)
+void
+job_await_watch(struct job *job)
 {
     job->is_unverified = true;
     if (!job->home->watch.asking || job->home->watch.asked_us <= job->connection_us)
@@ -274,7 +288,7 @@ on_home(void *arg, const struct ask_answer *answer)
     else if (answer->fail != FAIL_NONE || watch_trusts(h, answer->connection_us))
         judge(job, &outcome);
     else
-        wait_for_watch(job);
+        job_await_watch(job);
     outcome_fini(&outcome);
     home_run(h);
 }

@@ -34,7 +34,7 @@ struct job {
     struct catalog_wait catalog;
     struct timer deadline;
     struct ask *ask;    /* of SCAN and HOME */
-    bool is_unverified; /* of HOME: its answer is there; was it a process that is known that gave it? */
+    bool is_unverified; /* of SCAN and HOME: its answer is there; was it a process that is known that gave it? */
     int64_t connection_us;
     struct readback *readback; /* of HOME, after its answer */
     struct ledger_gate gate;
@@ -70,12 +70,14 @@ enum fail job_may_begin(const struct job *job);
 /* owner_home.c */
 void job_append(struct job *job);                   /* into the journal, and on */
 void job_send(struct job *job);                     /* to home */
+void job_await_watch(struct job *job);              /* until home was asked who it is */
 void home_look_at_answers(struct home *h);          /* is it known by now who gave them? */
 void job_withdraw(struct job *job, enum fail fail); /* it is in the journal, and will never be sent */
 
 /* owner_scan.c */
 void job_open_gate(struct job *job);                    /* it is alone in its collection */
 void job_keep_result(struct job *job, struct str body); /* of what is done now: home's answer */
+void job_finish_scan(struct job *job);                  /* what it found is believed */
 bool job_next_part(struct job *job);                    /* false: there is none, or it has none */
 
 /* owner_copies.c: policies that wait for copies */

@@ -62,8 +62,8 @@ take_page(struct job *job, struct str body, struct buf *ret_next)
     return is_good;
 }
 
-static void
-finish_scan(struct job *job)
+void
+job_finish_scan(struct job *job)
 {
     struct buf by_ids = { 0 };
     struct point_id *ids;
@@ -98,6 +98,8 @@ on_page(void *arg, const struct ask_answer *answer)
     struct buf next = { 0 };
 
     job->ask = NULL;
+    if (answer->connection_us > job->connection_us)
+        job->connection_us = answer->connection_us;
     if (answer->fail != FAIL_NONE || answer->status != 200)
         fail_scan(job, answer);
     else if (!take_page(job, answer->body, &next))
@@ -106,8 +108,10 @@ on_page(void *arg, const struct ask_answer *answer)
         job_refuse(job, FAIL_FILTER_TOO_WIDE, STR_NONE);
     else if (buf_len(&next))
         ask_page(job, buf_str(&next));
+    else if (watch_trusts(h, job->connection_us))
+        job_finish_scan(job);
     else
-        finish_scan(job);
+        job_await_watch(job); /* a process that lacks something may have selected other points */
     buf_fini(&next);
     home_run(h);
 }
@@ -175,6 +179,7 @@ begin_step(struct job *job)
 {
     job_move(job, JOB_SCAN);
     job->n_found = 0;
+    job->connection_us = 0;
     if (job->touch->kind == TOUCH_SCAN) {
         ask_page(job, STR_NONE);
         return;
