@@ -35,6 +35,22 @@ number(struct json v, uint64_t otherwise)
     return str_to_u64(json_number(v), &value) ? value : otherwise;
 }
 
+/* A dense vector has a size, a sparse one has none: by this one is told from the other. */
+static bool
+are_told_apart(const struct schema *s)
+{
+    struct json dense = json_get(s->params, "vectors");
+    bool are = true;
+
+    if (json_type(json_get(dense, "size")) != JSON_NUMBER) {
+        for (struct json_iter i = json_iter(dense); json_next(&i);)
+            are = are && json_type(json_get(i.value, "size")) == JSON_NUMBER;
+    }
+    for (struct json_iter i = json_iter(json_get(s->params, "sparse_vectors")); json_next(&i);)
+        are = are && json_type(json_get(i.value, "size")) == JSON_NONE;
+    return are;
+}
+
 static bool
 is_sound(const struct schema *s)
 {
@@ -44,7 +60,7 @@ is_sound(const struct schema *s)
     bool has_sparse = sparse == JSON_OBJECT || sparse == JSON_NONE || sparse == JSON_NULL;
 
     return json_type(json_get(s->params, "vectors")) == JSON_OBJECT && json_type(s->indexes) == JSON_OBJECT &&
-           has_metadata && has_sparse && !json_has_duplicate_key(json_root(s->doc), &key);
+           has_metadata && has_sparse && are_told_apart(s) && !json_has_duplicate_key(json_root(s->doc), &key);
 }
 
 /* A single node with custom sharding has no keys to tell. */

@@ -88,7 +88,7 @@ def test_a_home_stays_while_the_edge_runs(regions, edge, tmp_path):
     code, text = check({**Edge(tmp_path / "unused", regions, str(path), **settings).env})
     assert code == 0, text
     one = edge(regions, str(path), **settings)
-    for count, (text, reason) in enumerate((("* *=us,eu fanout=async", "not in SEXTANT_OWNS"), ("* *=eu,ap fanout=async", "loses its copy us"),
+    for count, (text, reason) in enumerate((("* *=us,eu fanout=async", "put it into SEXTANT_OWNS"), ("* *=eu,ap fanout=async", "loses its copy us"),
                                             ("c *=eu\n* *=eu,us fanout=async", "loses its fan-out")), 1):
         write(path, text)
         wait_for(lambda n=count: one.status()["reloads_failed"] == n, 10, "the refusal")
