@@ -97,6 +97,7 @@ class Tour:
         self.copy.control(new_process=True)
         self.wait_for(lambda: "started anew" in self.edge.output(), "the sight of a new process")
         self.wait_for(lambda: self.is_saved_since(saved_at), "a checkpoint")
+        self.wait_for(lambda: self.is_noted_since(saved_at), "a note at the copy")
         self.edge.stop(30)
         self.look()
 
@@ -133,6 +134,9 @@ class Tour:
 
     def is_saved_since(self, moment):
         return any(f.stat().st_mtime > moment for f in Path(self.edge.env["SEXTANT_JOURNAL_DIR"]).glob("checkpoint*"))
+
+    def is_noted_since(self, moment):
+        return any("/_sextant/points?" in r["target"] and r["time"] > moment for r in self.copy.control(log=True)["log"])
 
     def leave_open(self):
         """A life that ends while a write is on its way to home, where it comes late."""
