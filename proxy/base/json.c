@@ -264,3 +264,19 @@ json_equal(struct json a, struct json b)
         return true;
     }
 }
+
+bool
+json_texts_equal(struct str a, struct str b)
+{
+    struct json_doc *x, *y;
+    bool are_equal;
+
+    if (str_eq(a, b))
+        return true;
+    x = json_parse(a, NULL, NULL);
+    y = json_parse(b, NULL, NULL);
+    are_equal = x && y && json_equal(json_root(x), json_root(y));
+    json_free(x);
+    json_free(y);
+    return are_equal;
+}

@@ -46,6 +46,7 @@ bool json_next(struct json_iter *i);
 bool json_has_duplicate_key(struct json v, struct str *ret_key);
 /* Same type, members (in any order), elements (in order), and spelling-independent numbers. */
 bool json_equal(struct json a, struct json b);
+bool json_texts_equal(struct str a, struct str b); /* both are JSON, and equal so; or the same bytes */
 
 /* The writer: keys and values in order; commas and escapes are its work. Depth up to 63. Invalid UTF-8 becomes U+FFFD. */
 struct json_writer {

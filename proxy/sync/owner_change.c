@@ -264,11 +264,8 @@ resolved(struct change *c, const struct catalog_entry *entry)
         change_refuse(c, FAIL_NO_HEALTHY_CLUSTER, str_from(fail_info(entry->fail)->sentence));
         return;
     }
-    if (entry->status != 200) { /* as home says it */
-        order->verdict = VERDICT_REJECTED;
-        order->answer.status = entry->status;
-        message_add(&order->answer, STR("content-type"), STR("application/json"));
-        buf_add(&order->answer_body, entry->body);
+    if (entry->status != 200) {
+        order_pass_refusal(order, entry);
         change_finish(c);
         return;
     }

@@ -59,6 +59,7 @@ struct job {
 /* owner_write.c */
 void order_deliver(struct order *order);                               /* with what it holds */
 void order_pass(struct order *order, const struct ask_answer *answer); /* home's answer becomes the client's */
+void order_pass_refusal(struct order *order, const struct catalog_entry *entry); /* of a look-up, as home says it */
 void job_move(struct job *job, enum job_state to);
 void job_refuse(struct job *job, enum fail fail, struct str detail); /* the end of it */
 void job_answer(struct job *job);                                    /* with what the order holds; the end of it */

@@ -101,6 +101,15 @@ order_pass(struct order *order, const struct ask_answer *answer)
     buf_add(&order->answer_body, answer->body);
 }
 
+void
+order_pass_refusal(struct order *order, const struct catalog_entry *entry)
+{
+    order->verdict = VERDICT_REJECTED;
+    order->answer.status = entry->status;
+    message_add(&order->answer, STR("content-type"), STR("application/json"));
+    buf_add(&order->answer_body, entry->body);
+}
+
 /* --- its parts --------------------------------------------------------------------------------------------------- */
 
 void
@@ -282,11 +291,8 @@ resolved(struct job *job, const struct catalog_entry *entry)
         job_refuse(job, FAIL_NO_HEALTHY_CLUSTER, str_from(fail_info(entry->fail)->sentence));
         return;
     }
-    if (entry->status != 200) { /* there is no such collection, or home does not take our key: as home says it */
-        order->verdict = VERDICT_REJECTED;
-        order->answer.status = entry->status;
-        message_add(&order->answer, STR("content-type"), STR("application/json"));
-        buf_add(&order->answer_body, entry->body);
+    if (entry->status != 200) { /* there is no such collection, or home does not take our key */
+        order_pass_refusal(order, entry);
         job_answer(job);
         return;
     }

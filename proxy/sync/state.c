@@ -11,25 +11,6 @@ enum { ROW_BYTES = 128, SHOWN_BYTES = 80 };
 
 /* --- rows -------------------------------------------------------------------------------------------------------- */
 
-/* Keys that are written differently are one: "a" is "\u0061". */
-static bool
-is_same_key(struct str a, struct str b)
-{
-    struct json_doc *x, *y;
-    bool is_same;
-
-    if (str_eq(a, b))
-        return true;
-    if (a.len == 0 || b.len == 0)
-        return false;
-    x = json_parse(a, NULL, NULL);
-    y = json_parse(b, NULL, NULL);
-    is_same = x && y && json_equal(json_root(x), json_root(y));
-    json_free(x);
-    json_free(y);
-    return is_same;
-}
-
 static int
 compare_points(const struct state_point *a, const struct state_point *b)
 {
@@ -222,7 +203,7 @@ place_point(struct reading *r, const struct found *f, struct str key)
         return complain(r, "has a point without an id: ", f->id);
     if (!is_vector(f->vector) || !str_starts(f->payload, STR("{")))
         return complain(r, "lacks vector or payload of point ", f->id);
-    if (!is_same_key(f->shard_key, key))
+    if (!json_texts_equal(f->shard_key, key)) /* written differently it is one: "a" is "\u0061" */
         return complain(r, "has a point of another shard key: ", f->id);
     row = find(r, &point);
     if (row < 0 || !r->is_asked[row])

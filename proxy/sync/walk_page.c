@@ -145,26 +145,10 @@ walk_read_page(struct str body, const struct point_id *from, struct walk_page *r
 
 /* --- comparing --------------------------------------------------------------------------------------------------- */
 
-static bool
-is_same_json(struct str a, struct str b)
-{
-    struct json_doc *x, *y;
-    bool is_same;
-
-    if (str_eq(a, b))
-        return true;
-    x = json_parse(a, NULL, NULL);
-    y = json_parse(b, NULL, NULL);
-    is_same = x && y && json_equal(json_root(x), json_root(y));
-    json_free(x);
-    json_free(y);
-    return is_same;
-}
-
 bool
 walk_is_alike(const struct walk_row *a, const struct walk_row *b)
 {
-    return is_same_json(a->vector, b->vector) && is_same_json(a->payload, b->payload);
+    return json_texts_equal(a->vector, b->vector) && json_texts_equal(a->payload, b->payload);
 }
 
 static void
