@@ -170,6 +170,7 @@ make_workers(struct server *s)
         s->workers[i] = worker_new(s->fleet, &s->shared, s->log, (uint64_t)clock_wall_us() * (i + 1));
         s->metric_sets[i] = s->workers[i]->metrics;
         s->residencies[i] = s->workers[i]->residency;
+        worker_know_all(s->workers[i], s->workers, s->n_workers);
     }
     s->metric_sets[s->n_workers] = s->metrics;
     if (s->shared.owner) {

@@ -53,11 +53,32 @@ on_trouble(void *arg, int error)
 }
 
 static void
+evict_idle(void *arg)
+{
+    struct worker *w = arg;
+
+    if (w->edge)
+        edge_evict_idle(w->edge, EVICT_AT_ONCE);
+}
+
+/* One that has no connections of its own to close would wait for as long as another's are idle. */
+static void
 on_rest(void *arg)
 {
     struct worker *w = arg;
 
-    edge_evict_idle(w->edge, EVICT_AT_ONCE);
+    for (unsigned i = 0; i < w->n_all; i++) {
+        if (w->all[i] != w)
+            loop_post(w->all[i]->loop, evict_idle, w->all[i]);
+    }
+    evict_idle(w);
+}
+
+void
+worker_know_all(struct worker *w, struct worker *const *all, unsigned n)
+{
+    w->all = all;
+    w->n_all = n;
 }
 
 void

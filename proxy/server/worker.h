@@ -25,12 +25,15 @@ struct worker {
     struct edge *edge;
     struct metrics *metrics;
     struct residency *residency;
+    struct worker *const *all; /* of the process, this one among them; NULL: it is alone */
+    unsigned n_all;
     SLIST_HEAD(, worker_door) doors; /* more than addresses when it took over the sockets of several workers */
     atomic_bool has_closed;          /* its doors, after what waited in their queues has become sessions */
 };
 
 /* Everything is made in the caller's thread; worker_start() begins to serve. */
 struct worker *worker_new(struct fleet *fleet, struct edge_shared *shared, struct access_log *log, uint64_t seed);
+void worker_know_all(struct worker *w, struct worker *const *all, unsigned n); /* before any is started; all outlive it */
 void worker_add_listener(struct worker *w, int fd, unsigned flags); /* flags: of enum session_door */
 int worker_start(struct worker *w);                                 /* 0 or -errno */
 void worker_join(struct worker *w);                                 /* stops it; aborts what is left */

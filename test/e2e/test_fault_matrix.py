@@ -142,6 +142,7 @@ def fault(world, name):
             yield one
         finally:
             eu.control(clear=True, faults={})
+            wait_for(lambda: ask("read", one.port) == "eu", 20, "eu to be trusted")
     elif name == "refuse":
         one = edge()
         eu.kill()
@@ -158,6 +159,7 @@ def fault(world, name):
             yield one
         finally:
             eu.resume()
+            wait_for(lambda: ask("read", one.port) == "eu", 20, "eu to be back")
     elif name == "name gone":
         yield edge(name, clusters=f"eu http://gone.invalid:6333 at={PLACES['eu']}\n"
                                   f"us {regions['us'].url} at={PLACES['us']}")

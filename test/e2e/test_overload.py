@@ -5,6 +5,7 @@ import http.client
 import os
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import time
@@ -59,6 +60,63 @@ def test_descriptors_run_out(region, edge):
     wait_for(lambda: "accepting goes on" in one.output(), 20, "the end of the episode")
     pauses, ends = one.output().count("accepting pauses"), one.output().count("accepting goes on")
     assert ends <= pauses <= ends + 1 and pauses < 20, one.output()
+
+
+def fds(pid):
+    return {int(fd): os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd") if os.path.exists(f"/proc/{pid}/fd/{fd}")}
+
+
+def thread_of(pid, port):
+    """The event queue that a connection from this port is served by: each worker has one."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        inodes = [line.split()[9] for line in table if line.split()[2].endswith(f":{port:04X}")]
+    sockets = fds(pid)
+    wanted = {fd for fd, link in sockets.items() if link in {f"socket:[{inode}]" for inode in inodes}}
+    for fd, link in sockets.items():
+        if link == "anon_inode:[eventpoll]":
+            with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as info:
+                if wanted & {int(line.split()[1]) for line in info if line.startswith("tfd:")}:
+                    return fd
+    return None
+
+
+def connect_from(port, source=0):
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.bind(("127.0.0.1", source))
+    one.settimeout(5)
+    one.connect(("127.0.0.1", port))
+    return one
+
+
+def test_a_worker_without_descriptors_gets_those_of_another(region, edge):
+    limit, kept = 100, 12  # an eighth is kept free
+    one = edge([region()], descriptors=limit, max_connections=10000, head_timeout="60s", probe_interval="60s", upstream_idle="0")
+    pid = one.process.pid
+    with contextlib.ExitStack() as stack:
+        # Idle connections of one worker take all that clients may have, the last one apart.
+        first, others = None, []
+        while max(fds(pid)) < limit - 1 - kept - 1:
+            fresh = connect_from(one.port)
+            source = fresh.getsockname()[1]
+            worker = wait_for(lambda port=source: thread_of(pid, port), 10, "that it is accepted")
+            if worker == (first := first or worker) and len(others) >= 3:
+                stack.enter_context(fresh)
+            else:
+                others += [source] if worker != first else []
+                fresh.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                fresh.close()
+                wait_for(lambda port=source: thread_of(pid, port) is None, 10, "that it is closed")
+        # The rest goes to something that is not a client's. Now the other worker has none, and nothing to close.
+        for _ in range(kept // 2):
+            stack.enter_context(socket.create_connection(("127.0.0.1", one.admin_port), 10))
+        wait_for(lambda: max(fds(pid)) >= limit - 1 - kept + 5, 10, "that they are accepted")
+        assert len(others) >= 3
+        for source in others[:3]:  # the first is taken as it comes, the next needs room
+            late = stack.enter_context(connect_from(one.port, source))
+            late.sendall(b"GET /healthz HTTP/1.1\r\nhost: q\r\n\r\n")
+            assert late.recv(4096).startswith(b"HTTP/1.1 200")
+    assert one.metric("sextant_idle_evictions_total") > 0
 
 
 def test_health_and_admin_answer_when_connections_are_full(region, edge):
