@@ -35,7 +35,7 @@ phase_budget() { timeout -k 10 600 build/venv/bin/python test/bench/instructions
 phase_coverage() { make -j"$jobs" coverage; }
 
 # Golden files, the stand-in against its recordings, end to end: everything pytest finds below test/, the long forms apart.
-# Tests of fan-out wait most of their time: two halves of them run side by side, then the others alone.
+# Tests of fan-out wait most of their time: two halves of them run side by side, with the image's build, then the others alone.
 fanout=(test/e2e/test_{claim,edges,fanout,fanout_restart,rewind,schema,ship,touch,walks}.py)
 pytest_part() { # pytest_part NAME ARGUMENT…
     local name=$1 && shift
@@ -44,10 +44,10 @@ pytest_part() { # pytest_part NAME ARGUMENT…
 phase_e2e() {
     local code=0 crash part ok=0 bad=0 not_run=0
     [ -x "$BUILD/sextant" ] || warn "no $BUILD/sextant yet: tests that need it will fail"
-    pytest_part crash test/crash & crash=$!
+    pytest_part crash test/crash test/e2e/test_container.py & crash=$!
     pytest_part fanout "${fanout[@]}" || code=1
     wait "$crash" || code=1
-    pytest_part others --ignore=test/crash "${fanout[@]/#/--ignore=}" test || code=1
+    pytest_part others --ignore=test/crash --ignore=test/e2e/test_container.py "${fanout[@]/#/--ignore=}" test || code=1
     for part in crash fanout others; do
         cat "$BUILD/test/pytest-$part.log"
         ok=$((ok + $(count passed "$BUILD/test/pytest-$part.log")))
@@ -88,7 +88,7 @@ run_phase() {
     else
         say "$phase: $ok passed, $bad FAILED ($(minutes $((SECONDS - start)))), $log ends in:"
         tail -n 120 "$log"
-        failures+=$(printf '\n%s:\n%s' "$phase" "$(grep -E '^(FAILED|ERROR|E  )|\*\*\*|SUMMARY' "$log" | cut -c 1-200 | tail -n 20)")
+        failures+=$(printf '\n%s:\n%s' "$phase" "$(grep -E '^(FAILED|ERROR|E  )|\*\*\*|SUMMARY|Assertion|runtime error|^Base64' "$log" | cut -c 1-200 | tail -n 20)")
     fi
     [ $bad -eq 0 ]
 }

@@ -33,7 +33,8 @@ struct worker {
 
 /* Everything is made in the caller's thread; worker_start() begins to serve. */
 struct worker *worker_new(struct fleet *fleet, struct edge_shared *shared, struct access_log *log, uint64_t seed);
-void worker_know_all(struct worker *w, struct worker *const *all, unsigned n); /* before any is started; all outlive it */
+void worker_know_all(
+    struct worker *w, struct worker *const *all, unsigned n);       /* before any is started; all outlive it */
 void worker_add_listener(struct worker *w, int fd, unsigned flags); /* flags: of enum session_door */
 int worker_start(struct worker *w);                                 /* 0 or -errno */
 void worker_join(struct worker *w);                                 /* stops it; aborts what is left */
