@@ -2,6 +2,7 @@
 #include "conf/area_set.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 static unsigned
@@ -84,6 +85,19 @@ area_set_finish(struct area_set *set)
             set->cidrs[kept++] = set->cidrs[i];
     }
     set->n_cidrs = kept;
+}
+
+void
+area_set_print(const struct area_set *set, struct buf *out)
+{
+    char text[ADDR_TEXT_MAX];
+
+    buf_printf(out, "(%x", set->continents);
+    for (unsigned i = 0; i < COUNTRY_WORDS; i++)
+        buf_printf(out, " %" PRIx64, set->countries[i]);
+    for (unsigned i = 0; i < set->n_cidrs; i++)
+        buf_printf(out, " %s/%u", addr_print(&set->cidrs[i].base, -1, text), set->cidrs[i].bits);
+    buf_add(out, STR(")"));
 }
 
 /* How many networks begin at or before an address: the last of them is the only one that can have it. */

@@ -29,6 +29,8 @@ bool area_set_has_country(const struct area_set *set, const char code[2]);
 bool area_set_has_place(const struct area_set *set); /* any country or continent */
 bool area_set_is_empty(const struct area_set *set);
 bool area_set_takes(const struct area_set *set, const struct addr *address, const struct place *place);
+/* The same for sets with the same in them, however they were written. */
+void area_set_print(const struct area_set *set, struct buf *out);
 bool area_sets_overlap(const struct area_set *a, const struct area_set *b);
 /* Is everything of `inner` in `outer`? Networks that only together cover another don't count. */
 bool area_set_contains(const struct area_set *outer, const struct area_set *inner);

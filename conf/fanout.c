@@ -4,6 +4,7 @@
  */
 #include "conf/fanout.h"
 
+#include "conf/area_set.h"
 #include "conf/scan.h"
 #include "proxy/base/json.h"
 
@@ -186,6 +187,10 @@ line_hash(const struct rule *r, const struct topology *t)
         const struct partition *part = &r->partitions[i];
 
         buf_printf(&text, " " STR_FMT "=", STR_ARG(part->name));
+        for (unsigned k = 0; k < part->n_areas; k++) {
+            if (part->areas[k].set)
+                area_set_print(part->areas[k].set, &text);
+        }
         for (unsigned k = 0; k < part->n_clusters; k++)
             buf_printf(&text, STR_FMT ",", STR_ARG(t->clusters[part->clusters[k]].name));
     }

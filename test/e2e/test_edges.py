@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+from certs import Authority
 from sextant import call, wait_for
 
 KEY = "client-key"
@@ -120,6 +121,31 @@ def test_a_wrong_secret(pair):
     status, headers, got = upsert(two, 1)
     assert (status, headers["x-sextant-error"], headers["x-sextant-outcome"]) == (503, "EDGE_REFUSED", "rejected"), got
     assert one.metric("sextant_writes_taken_total") == 0 and not has(one.regions["eu"], 1)
+
+
+def test_edges_known_by_their_certificates(region, edge, tmp_path):
+    """No secret at all. A certificate of the same authority that no line names is a client's."""
+    (tmp_path / "journal").mkdir()
+    regions = {name: region(name, keys={"rw": "key-" + name}) for name in ("eu", "us")}
+    keys = {f"cluster_{n}_api_key": "key-" + n for n in regions}
+    servers, edges = Authority("servers"), Authority("edges")
+    cert, key = servers.issue("127.0.0.1").save(tmp_path, "first")
+    servers_ca, edges_ca = servers.save(tmp_path, "servers"), edges.save(tmp_path, "edges")
+    one = edge(list(regions.values()), MAP, owns="eu", journal_dir=tmp_path / "journal", journal_quota="64MiB", api_key=KEY,
+               listen="127.0.0.1:0,127.0.0.1:0/tls", tls_cert=cert, tls_key=key, tls_client_auth="optional",
+               tls_client_ca=edges_ca, edge_subjects="CN=second,O=Sextant tests", quarantine="500ms", **keys)
+    others = {}
+    for name in ("second", "third", "nobody"):
+        shown = dict(zip(("edge_cert", "edge_key"), edges.issue(common_name=name, client=True).save(tmp_path, name)))
+        others[name] = edge(list(regions.values()), MAP, edges=f"first https://127.0.0.1:{one.ports[1]} owns=eu", edge_ca=servers_ca,
+                            api_key=KEY, **(shown if name != "nobody" else {}), **keys)
+    wait_for(lambda: ask(one, "PUT", "/collections/notes", VECTORS)[0] in (200, 409), 20, "the collection")
+    status, headers, got = upsert(others["second"], 1)
+    assert (status, headers["x-sextant-edge"], headers["x-sextant-done"]) == (200, "first", "eu"), got
+    for name in ("third", "nobody"):
+        status, headers, got = upsert(others[name], 2)
+        assert (status, headers["x-sextant-error"], headers["x-sextant-outcome"]) == (503, "EDGE_REFUSED", "rejected"), got
+    assert one.metric("sextant_writes_taken_total") == 1 and not has(regions["eu"], 2)
 
 
 def test_a_client_cannot_speak_as_an_edge(pair):

@@ -175,26 +175,21 @@ test_masks(void **state)
     fixture_fini(&s.f);
 }
 
-/* What two edges must agree on: partitions, clusters, policy and residency of the line, and nothing else. */
+struct line_case {
+    const char *map;
+    bool is_same; /* as the first */
+    const char *areas;
+};
+
 static void
-test_lines(void **state)
+check_lines(const struct line_case *cases, size_t n)
 {
-    static const struct {
-        const char *map;
-        bool is_same;
-    } cases[] = {
-        { "a europe=eu,us *=ap,in fanout=all", true },
-        { "a,b-*   europe=eu,us  *=ap,in   fanout=all  read=home # a comment", true },
-        { "a europe=eu,us *=ap,in fanout=async", false },
-        { "a europe=us,eu *=ap,in fanout=all", false },
-        { "a europe=eu,us *=ap,in,sa fanout=all", false },
-        { "a europe=eu,us DE=sa *=ap,in fanout=all", false },
-    };
     uint64_t first = 0;
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+    for (size_t i = 0; i < n; i++) {
         struct arena a = { 0 };
-        const char *env[] = { clusters, arena_printf(&a, "SEXTANT_PARTITION_MAP=%s", cases[i].map).p, NULL };
+        const char *env[] = { clusters, arena_printf(&a, "SEXTANT_PARTITION_MAP=%s", cases[i].map).p,
+            cases[i].areas ? arena_printf(&a, "SEXTANT_AREAS=%s", cases[i].areas).p : NULL, NULL };
         struct side s;
 
         side_load(&s, env);
@@ -203,6 +198,31 @@ test_lines(void **state)
         fixture_fini(&s.f);
         arena_fini(&a);
     }
+}
+
+/* What two edges must agree on: partitions, what their areas stand for, clusters, policy and residency of the line, and
+ * nothing else. */
+static void
+test_lines(void **state)
+{
+    static const struct line_case plain[] = {
+        { "a europe=eu,us *=ap,in fanout=all", true, NULL },
+        { "a,b-*   europe=eu,us  *=ap,in   fanout=all  read=home # a comment", true, NULL },
+        { "a europe=eu,us *=ap,in fanout=async", false, NULL },
+        { "a europe=us,eu *=ap,in fanout=all", false, NULL },
+        { "a europe=eu,us *=ap,in,sa fanout=all", false, NULL },
+        { "a europe=eu,us DE=sa *=ap,in fanout=all", false, NULL },
+    };
+    static const struct line_case named[] = {
+        { "a mine=eu,us *=ap,in fanout=all", true, "mine=DE,10.0.0.0/8,near; near=FR,192.0.2.0/24" },
+        { "a mine=eu,us *=ap,in fanout=all", true, "mine=FR,192.0.2.0/24,10.0.0.0/8,10.1.0.0/16,DE" },
+        { "a mine=eu,us *=ap,in fanout=all", false, "mine=FR,192.0.2.0/24,10.0.0.0/8" },
+        { "a mine=eu,us *=ap,in fanout=all", false, "mine=DE,FR,192.0.2.0/25,10.0.0.0/8" },
+        { "a mine=eu,us *=ap,in fanout=all", false, "mine=DE,FR,192.0.2.0/24,10.0.0.0/8,africa" },
+    };
+
+    check_lines(plain, sizeof(plain) / sizeof(*plain));
+    check_lines(named, sizeof(named) / sizeof(*named));
 }
 
 /* --- reloads ----------------------------------------------------------------------------------------------------- */
