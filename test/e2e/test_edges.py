@@ -124,7 +124,7 @@ def test_a_wrong_secret(pair):
 
 
 def test_edges_known_by_their_certificates(region, edge, tmp_path):
-    """No secret at all. A certificate of the same authority that no line names is a client's."""
+    """The owner has no secret. A certificate of the same authority that no line names is a client's."""
     (tmp_path / "journal").mkdir()
     regions = {name: region(name, keys={"rw": "key-" + name}) for name in ("eu", "us")}
     keys = {f"cluster_{n}_api_key": "key-" + n for n in regions}
@@ -137,8 +137,9 @@ def test_edges_known_by_their_certificates(region, edge, tmp_path):
     others = {}
     for name in ("second", "third", "nobody"):
         shown = dict(zip(("edge_cert", "edge_key"), edges.issue(common_name=name, client=True).save(tmp_path, name)))
+        shown = shown if name != "nobody" else {"edge_secret": SECRET}
         others[name] = edge(list(regions.values()), MAP, edges=f"first https://127.0.0.1:{one.ports[1]} owns=eu", edge_ca=servers_ca,
-                            api_key=KEY, **(shown if name != "nobody" else {}), **keys)
+                            api_key=KEY, **shown, **keys)
     wait_for(lambda: ask(one, "PUT", "/collections/notes", VECTORS)[0] in (200, 409), 20, "the collection")
     status, headers, got = upsert(others["second"], 1)
     assert (status, headers["x-sextant-edge"], headers["x-sextant-done"]) == (200, "first", "eu"), got
