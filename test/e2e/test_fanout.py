@@ -379,6 +379,35 @@ def test_a_filter_that_home_cannot_answer(fan):
     assert 1 in converged(one)
 
 
+def test_several_shards(fan):
+    """A shard that refuses answers for all, while others do their part, or have done it, or will."""
+    shards = {"eu": 3, "us": 4, "ap": 1}
+    more = {f"cluster_{n}_schema": json.dumps({"shard_number": count}) for n, count in shards.items() if n != "eu"}
+    one = fan(**more)
+    for n in one.regions:
+        one.regions[n].faults(late=0.3)
+    assert ask(one, "PUT", "/collections/wide", {**VECTORS, "shard_number": shards["eu"]})[0] == 200
+    wait_for(lambda: all(direct(r, "GET", "/collections/wide")[0] == 200 for r in one.regions.values()), 20, "the collection")
+    for n, count in shards.items():
+        params = direct(one.regions[n], "GET", "/collections/wide")[2]["result"]["config"]["params"]
+        assert params["shard_number"] == count
+    path = "/collections/wide/points"
+    rows = {"ids": list(range(200)), "vectors": [[i, 1] for i in range(200)], "payloads": [{"n": i} for i in range(200)]}
+    assert ask(one, "PUT", path + "?wait=true", {"batch": rows})[0] == 200
+    for missing in (900, 901):  # one shard fails, after its chunk of 32 or before
+        status, headers, got = ask(one, "POST", path + "/payload?wait=true",
+                                   {"points": [*range(150), missing], "payload": {"seen": missing}})
+        assert (status, headers["x-sextant-outcome"]) == (504, "indefinite"), got
+        assert ask(one, "PUT", path, {"points": [{"id": i, "vector": [1, missing]} for i in range(140, 160)]})[0] == 200
+    bad = [{"id": i, "vector": {"no": [1, 2]} if i == 7 else [1, 2]} for i in range(40)]
+    status, headers, _ = ask(one, "PUT", path + "?wait=true", {"points": bad})
+    assert (status, headers["x-sextant-outcome"]) == (504, "indefinite")
+    some = {"filter": {"must": [{"key": "seen", "match": {"value": 901}}]}}
+    wait_for(lambda: ask(one, "POST", path + "/delete?wait=true", some)[0] == 200, 20, "that none are held")
+    wait_for(lambda: all(points(one, c, "wide") == points(one, "eu", "wide") for c in COPIES), 20, "that all are equal")
+    assert points(one, "eu", "wide")
+
+
 def test_home_is_down(fan):
     one = fan()
     assert upsert(one, 1)[0] == 200

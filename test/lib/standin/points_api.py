@@ -290,12 +290,31 @@ def write(call, name, body, collection):
     """With wait=false only what is checked before the log is told; the rest is applied later and its errors are lost."""
     collection = collection.for_write(body)
     action = getattr(collection, WRITES[name])
+    if name == "upsert":
+        collection.read_points(body)
+    parts = collection.parts(body)
+    if len(parts) > 1:
+        spread(call, action, parts, len(parts) if call.flag("wait", False) else 0)
+        return
     if call.flag("wait", False):
         action(body)
         return
-    if name == "upsert":
-        collection.read_points(body)
     call.api.faults.apply_later(lambda: action(body))
+
+
+def spread(call, action, parts, n_waited):
+    """Each shard does its part. The first that fails is answered with, and those after it are at it still."""
+    for i, part in enumerate(parts):
+        if i >= n_waited:
+            call.api.faults.apply_later(lambda p=part: action(p))
+            continue
+        try:
+            action(part)
+        except ApiError as error:
+            for later in parts[i + 1:]:
+                call.api.faults.apply_later(lambda p=later: action(p))
+            raise ApiError(error.status, f"1 out of {len(parts)} shards failed to apply operation. "
+                                         f"First error captured: {error.text}") from error
 
 
 def _write_route(method, path, name):

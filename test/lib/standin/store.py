@@ -84,6 +84,23 @@ class Collection:
             raise wrong_input("Shard key not specified")
         return self.shards[keys[0]]
 
+    def parts(self, body):
+        """What each of its shards gets of a write, in no order that could be counted on."""
+        n = self.config.get("shard_number", 1)
+        if n == 1 or not isinstance(body, (dict, list)):
+            return [body]
+        whole = {"points": body} if isinstance(body, list) else body
+        rows = whole.get("points")
+        if rows is None and "batch" in whole:
+            rows, whole = self.rows(whole["batch"]), {k: v for k, v in whole.items() if k != "batch"}
+        if not isinstance(rows, list):
+            return [whole] * n if whole.get("filter") is not None else [body]
+        by_shard = {}
+        for row in rows:
+            by_shard.setdefault(hash(point_id(row.get("id") if isinstance(row, dict) else row)) % n, []).append(row)
+        parts = [{**whole, "points": rows} for rows in by_shard.values()]
+        return random.sample(parts, len(parts)) or [body]
+
     def for_read(self, body):
         """Of an id that several keys have only one is shown."""
         keys = self.keys_of(body)
@@ -197,6 +214,15 @@ class Collection:
                 continue
             point.shard_key = self.key
             self.points[point.id] = point
+
+    @staticmethod
+    def rows(batch):
+        """Points written in columns, one by one. They were read before, so that there are as many of each."""
+        n, vectors = len(batch["ids"]), batch["vectors"]
+        if isinstance(vectors, dict):
+            vectors = [{name: column[i] for name, column in vectors.items()} for i in range(n)]
+        payloads = batch.get("payloads") or [None] * n
+        return [{"id": i, "vector": v, "payload": p} for i, v, p in zip(batch["ids"], vectors, payloads)]
 
     def read_points(self, body):
         if mode_error(body):
