@@ -71,6 +71,7 @@ put_journal(const struct owner_view *v, struct json_writer *w)
     json_member_u64(w, "writes_open", v->n_open);
     json_member_u64(w, "writes_held", v->n_held);
     json_member_u64(w, "homes_rewinding", v->n_rewinding);
+    json_member_u64(w, "homes_restoring", v->n_restoring);
     json_member_str(w, "error",
         str_from(v->error        ? strerrordesc_np(-v->error)
                  : v->is_waiting ? "the process before this one still has it"
@@ -146,6 +147,12 @@ int
 admin_order_compare(const struct admin_view *view, const struct admin_order *order, struct buf *out)
 {
     return admin_ask_owner(view, order, owner_compare, out);
+}
+
+int
+admin_order_restore(const struct admin_view *view, const struct admin_order *order, struct buf *out)
+{
+    return admin_ask_owner(view, order, owner_restore, out);
 }
 
 int

@@ -45,6 +45,8 @@ static const struct command {
         "POST", "/resync", ctl_show_resync, 10 },
     { "compare", "[HOME/COPY] [--collection NAME] [--repair]", "are copies what home is? Exit code 0: yes, 1: no", 0, 1,
         "POST", "/compare", NULL, 0 },
+    { "restore", "HOME --from COPY [--behind] [--delete]", "bring a home that lost its data back from a copy", 1, 1,
+        "POST", "/restore", ctl_show_restore, 30 },
     { "reload", "", "read the configuration again, and say what came of it", 0, 0, "POST", "/reload", ctl_show_reload,
         300 },
     { "log-level", "[LEVEL]", "say or change how much is logged", 0, 1, "GET", "/log-level", ctl_show_level, 5 },
@@ -118,6 +120,8 @@ take_option(struct ctl *c, struct str name, struct str value)
         c->reason = value;
     else if (str_eq(name, STR("--collection")) && is_command(c, "compare"))
         c->collection = value;
+    else if (str_eq(name, STR("--from")) && is_command(c, "restore"))
+        c->from = value;
     else if (str_eq(name, STR("--timeout")))
         return take_timeout(c, value);
     else {
@@ -139,8 +143,10 @@ take_flag(struct ctl *c, struct str name)
         return c->is_json = true;
     if (str_eq(name, STR("--repair")) && is_command(c, "compare"))
         return c->repairs = true;
-    if (str_eq(name, STR("--delete")) && is_command(c, "resync"))
+    if (str_eq(name, STR("--delete")) && (is_command(c, "resync") || is_command(c, "restore")))
         return c->deletes = true;
+    if (str_eq(name, STR("--behind")) && is_command(c, "restore"))
+        return c->may_be_behind = true;
     if (str_eq(name, STR("--wait")) && c->n_words && !is_explain(c))
         return c->waits = true;
     if (!str_eq(name, STR("--trusted")) || !is_explain(c))
@@ -194,10 +200,10 @@ find_command(struct ctl *c)
         buf_printf(&c->err, "usage: sextant ctl %s %s\n", k->name, k->arguments);
         return NULL;
     }
-    buf_add(
-        &c->err, STR("usage: sextant ctl "
-                     "status|explain|drain|down|up|overrides|lanes|adopt|retry|resync|compare|reload|log-level|health "
-                     "[--json] [--admin URL] [--token-file FILE]\n"));
+    buf_add(&c->err,
+        STR("usage: sextant ctl "
+            "status|explain|drain|down|up|overrides|lanes|adopt|retry|resync|compare|restore|reload|log-level|health "
+            "[--json] [--admin URL] [--token-file FILE]\n"));
     return NULL;
 }
 
@@ -231,6 +237,10 @@ put_body(struct ctl *c, const struct command *k, struct buf *out)
         json_member_str(&w, "level", c->words[1]);
     if (c->n_words > 2)
         json_member_str(&w, "collection", c->words[2]);
+    if (c->from.len)
+        json_member_str(&w, "from", c->from);
+    if (c->may_be_behind)
+        json_member_bool(&w, "behind", true);
     if (c->deletes)
         json_member_bool(&w, "delete", true);
     if (c->reason.p)

@@ -18,8 +18,8 @@ struct ctl {
     struct str words[CTL_WORDS]; /* the command and its arguments */
     unsigned n_words;
     struct str admin, token_file, reason; /* options; .p is NULL when they were not given */
-    struct str collection;
-    bool is_json, waits, repairs, deletes;
+    struct str collection, from;
+    bool is_json, waits, repairs, deletes, may_be_behind;
     struct buf query; /* of explain: "ip=...&..." */
     int64_t timeout_us;
     struct client_place place;
@@ -56,6 +56,7 @@ void ctl_show_lanes(struct ctl *c, struct json root);
 void ctl_show_adopt(struct ctl *c, struct json root);
 void ctl_show_retry(struct ctl *c, struct json root);
 void ctl_show_resync(struct ctl *c, struct json root);
+void ctl_show_restore(struct ctl *c, struct json root);
 int ctl_compare(struct ctl *c); /* an exit code */
 
 /* ctl.c */

@@ -98,6 +98,15 @@ ctl_show_resync(struct ctl *c, struct json root)
         &c->out, STR_FMT ": compared with home from now on; `sextant ctl lanes` shows how far\n", STR_ARG(c->words[1]));
 }
 
+void
+ctl_show_restore(struct ctl *c, struct json root)
+{
+    buf_printf(&c->out,
+        STR_FMT ": nothing else is written there until it is what " STR_FMT
+                " is; `sextant ctl lanes` shows how far it is\n",
+        STR_ARG(c->words[1]), STR_ARG(ctl_text(root, "from")));
+}
+
 /* --- compare ----------------------------------------------------------------------------------------------------- */
 
 /* An exit code; the answer is there with CTL_DONE. */

@@ -9,6 +9,7 @@
 #include "proxy/base/json.h"
 #include "proxy/base/mem.h"
 #include "proxy/store/chain.h"
+#include "proxy/store/renew.h"
 
 enum { PREVIEW_BYTES = 60, FLUSH_BYTES = 64 * 1024 };
 
@@ -24,10 +25,13 @@ struct look {
 void
 journal_command_help(struct buf *out)
 {
-    buf_add(out, STR("  sextant journal verify DIR\n"
-                     "                     read all of a journal, or a copy of one, and say what is wrong where\n"
-                     "  sextant journal dump DIR [--from LSN] [--json]\n"
-                     "                     its records\n"));
+    buf_add(
+        out, STR("  sextant journal verify DIR\n"
+                 "                     read all of a journal, or a copy of one, and say what is wrong where\n"
+                 "  sextant journal dump DIR [--from LSN] [--json]\n"
+                 "                     its records\n"
+                 "  sextant journal new DIR [--replace]\n"
+                 "                     begin a new one where it was lost or is damaged; see docs/journal.md first\n"));
 }
 
 static void
@@ -251,6 +255,25 @@ parse_dump(int argc, char **argv, struct look *l)
     return NULL;
 }
 
+static int
+begin_new(int argc, char **argv)
+{
+    bool replaces = argc == 3 && str_eq(str_from(argv[2]), STR("--replace"));
+    struct buf out = { 0 }, err = { 0 };
+    int error;
+
+    if (argc < 2 || (argc > 2 && !replaces))
+        return usage("new takes a directory and --replace");
+    error = journal_renew(argv[1], replaces, &out, &err);
+    flush(stdout, &out);
+    if (error)
+        buf_putc(&err, '\n');
+    flush(stderr, &err);
+    buf_fini(&out);
+    buf_fini(&err);
+    return error ? 1 : 0;
+}
+
 int
 journal_command(int argc, char **argv)
 {
@@ -258,8 +281,10 @@ journal_command(int argc, char **argv)
     bool is_dump = argc > 0 && str_eq(str_from(argv[0]), STR("dump"));
     const char *fault = NULL;
 
+    if (argc > 0 && str_eq(str_from(argv[0]), STR("new")))
+        return begin_new(argc, argv);
     if (argc < 2 || (!is_dump && !str_eq(str_from(argv[0]), STR("verify"))))
-        return usage("verify DIR or dump DIR is expected");
+        return usage("verify DIR, dump DIR or new DIR is expected");
     fault = is_dump ? parse_dump(argc, argv, &l) : argc > 2 ? "verify takes a directory and nothing else" : NULL;
     if (fault)
         return usage(fault);

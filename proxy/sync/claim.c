@@ -283,6 +283,22 @@ claim_identity(const struct claim *c)
     return c->tenure.self.identity;
 }
 
+int64_t
+claim_confirmed_us(const struct claim *c)
+{
+    return c->tenure.confirmed_us;
+}
+
+void
+claim_hurry(struct claim *c)
+{
+    tenure_hurry(&c->tenure, clock_boot_us());
+    if (timer_is_set(&c->timer)) {
+        timer_clear(&c->timer);
+        step(c);
+    }
+}
+
 unsigned
 claim_rewinds(const struct claim *c)
 {

@@ -38,6 +38,8 @@ enum tenure_state claim_state(const struct claim *c);
 enum tenure_why claim_why(const struct claim *c);
 struct str claim_trouble(const struct claim *c);   /* why it is frozen, or cannot be taken or renewed; empty: nothing */
 const char *claim_identity(const struct claim *c); /* of the home; "": not known yet */
+int64_t claim_confirmed_us(const struct claim *c); /* of clock_boot_us(): when the newest confirmed renewal began */
+void claim_hurry(struct claim *c);                 /* renew it now: what is confirmed later was read later than this */
 unsigned claim_rewinds(const struct claim *c);     /* how often the home was seen to have lost its last seconds */
 /* No write may be sent any more. Done when claim_state() is RELEASED or FROZEN, perhaps at once; a home that cannot be asked
  * delays that for as long. */

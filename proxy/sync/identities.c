@@ -21,6 +21,16 @@ row_of(struct identities *all, struct str cluster)
 }
 
 struct str
+identities_find(const struct identities *all, const char *identity)
+{
+    for (unsigned i = 0; i < all->n; i++) {
+        if (strcmp(all->rows[i].identity, identity) == 0)
+            return str_from(all->rows[i].name);
+    }
+    return STR_NONE;
+}
+
+struct str
 identities_add(struct identities *all, struct str cluster, const char *identity)
 {
     unsigned row = row_of(all, cluster);

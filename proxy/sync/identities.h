@@ -20,6 +20,8 @@ struct identities {
 
 /* Remember what was read of a cluster, in place of what was known of that name. The name of another one that has the same
  * identity, or STR_NONE. */
+struct str identities_find(
+    const struct identities *all, const char *identity); /* the cluster that has it, or STR_NONE */
 struct str identities_add(struct identities *all, struct str cluster, const char *identity);
 
 #endif

@@ -347,6 +347,7 @@ lane_tick(struct lane *l)
     look_whether_back(l);
     lane_ask_process(l);
     lane_walk_run(l);
-    lane_watch(l);
+    if (!lane_is_restoring(l))
+        lane_watch(l);
     lane_run(l);
 }

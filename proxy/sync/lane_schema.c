@@ -330,6 +330,18 @@ lane_schema_holds(const struct lane *l, struct str name)
     return i && i->is_dirty && i->how & SCHEMA_HOLDS;
 }
 
+bool
+lane_has_dirty_schema(const struct lane *l)
+{
+    const struct schema_item *i;
+
+    LIST_FOREACH (i, &l->schemas, entry) {
+        if (i->is_dirty)
+            return true;
+    }
+    return false;
+}
+
 uint64_t
 lane_schema_lsn(const struct lane *l)
 {

@@ -34,13 +34,8 @@ lane_keeps_name(const struct lane *l, struct str name)
     for (unsigned k = 0; rule && k < rule->n_partitions; k++) {
         const struct partition *part = &rule->partitions[k];
 
-        if (!partition_fans_out(rule, part) ||
-            !str_eq(w->topology->clusters[part->clusters[0]].name, str_from(l->home->name)))
-            continue;
-        for (unsigned c = 1; c < part->n_clusters; c++) {
-            if (str_eq(w->topology->clusters[part->clusters[c]].name, str_from(l->copy)))
-                return true;
-        }
+        if (partition_fans_out(rule, part) && lane_is_of(l, part, w->topology))
+            return true;
     }
     return false;
 }
@@ -227,7 +222,9 @@ judge_present(struct schema_item *i)
     enum inc_state state = incs_state(h->incs, str_from(i->name), &known);
     bool adopts = i->how & SCHEMA_ADOPTS;
 
-    if (home.len == 0) {
+    if (restore_skips(i->lane, str_from(i->name), home)) {
+        item_clean(i);
+    } else if (home.len == 0) {
         item_blocked(i, "it was not made through Sextant: compare, then `sextant ctl adopt %s/%s`", h->name, i->name);
     } else if (state == INC_LIVE && !str_eq(known, home)) {
         item_blocked(i, "home has another incarnation than this journal made");

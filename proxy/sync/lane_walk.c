@@ -157,6 +157,7 @@ lane_walk(struct lane *l, uint32_t collection, const char *why)
         begin_again(w);
     } else if (!was_mending || w->is_listed) { /* else it will be among those that are found */
         w->is_listed = true;
+        w->is_stopped = false; /* what stopped it is asked again */
         remove_task(w, collection);
         walk_add_task(w, collection);
     }
@@ -289,9 +290,11 @@ walk_stop(struct walk *w, struct walk_task *task, uint64_t to_delete)
 
     w->is_stopped = true;
     snprintf(l->doubt, sizeof(l->doubt),
-        "collection " STR_FMT
-        ": %llu of its %llu points or more are not at home; `ctl resync %s/%s --delete` deletes them",
-        STR_ARG(name), (unsigned long long)to_delete, (unsigned long long)task->n_target, l->home->name, l->copy);
+        "collection " STR_FMT ": %llu of its %llu points or more are not at %s; `ctl %s%s%s%s --delete` deletes them",
+        STR_ARG(name), (unsigned long long)to_delete, (unsigned long long)task->n_target,
+        lane_is_restoring(l) ? l->home->name : "home", lane_is_restoring(l) ? "restore " : "resync ",
+        lane_is_restoring(l) ? l->copy : l->home->name, lane_is_restoring(l) ? " --from " : "/",
+        lane_is_restoring(l) ? l->home->name : l->copy);
     log_warning("lane %s to %s: the walk has stopped: %s", l->home->name, l->copy, l->doubt);
     events_add(EVENT_WALK_STOPPED, str_from(l->copy), "%s", l->doubt);
     l->home->owner->is_save_due = true;

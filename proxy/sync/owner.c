@@ -28,13 +28,10 @@ owner_home(struct owner *o, struct str name)
 }
 
 struct home *
-owner_add_home(struct owner *o, struct str name)
+home_new(struct owner *o, struct str name)
 {
-    struct home *h = owner_home(o, name);
+    struct home *h = MEM_NEW(struct home);
 
-    if (h)
-        return h;
-    h = MEM_NEW(struct home);
     h->owner = o;
     h->name = mem_dup(name.p, name.len);
     h->ledger = ledger_new();
@@ -45,15 +42,28 @@ owner_add_home(struct owner *o, struct str name)
     TAILQ_INIT(&h->waiting);
     TAILQ_INIT(&h->running);
     TAILQ_INIT(&h->quarantines);
+    return h;
+}
+
+struct home *
+owner_add_home(struct owner *o, struct str name)
+{
+    struct home *h = owner_home(o, name);
+
+    if (h)
+        return h;
+    h = home_new(o, name);
     LIST_INSERT_HEAD(&o->homes, h, entry);
     return h;
 }
 
-static void
+void
 home_free(struct home *h)
 {
     struct lane *l;
 
+    restore_free(h);
+    home_settle_fini(h);
     home_drop_changes(h);
     home_drop_quarantines(h);
     rewind_free(h);
@@ -61,7 +71,6 @@ home_free(struct home *h)
     claim_free(h->claim);
     while ((l = LIST_FIRST(&h->lanes)))
         lane_free(l);
-    LIST_REMOVE(h, entry);
     catalog_free(h->catalog);
     ledger_free(h->ledger);
     incs_free(h->incs);
@@ -121,6 +130,7 @@ publish(struct owner *o)
     LIST_FOREACH (h, &o->homes, entry) {
         v.n_open += ledger_open(h->ledger);
         v.n_rewinding += home_is_rewinding(h);
+        v.n_restoring += h->restore != NULL;
         for (hold = ledger_holds(h->ledger); hold; hold = LIST_NEXT(hold, entry))
             v.n_held++;
     }
@@ -140,6 +150,8 @@ on_tick(void *arg)
         home_renew(h, owner_now_us(o));
         watch_tick(h);
         home_check_quarantines(h);
+        home_tick_takeover(h);
+        restore_tick(h);
         LIST_FOREACH (l, &h->lanes, entry)
             lane_tick(l);
     }
@@ -211,6 +223,20 @@ owner_show_lane(struct owner *o, struct lane *l)
     pthread_mutex_lock(&o->shared.lock);
     if (o->shared.n_lanes < LANES_MAX)
         o->shared.lanes[o->shared.n_lanes++] = l;
+    pthread_mutex_unlock(&o->shared.lock);
+}
+
+void
+owner_hide_lane(struct owner *o, struct lane *l)
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&o->shared.lock);
+    for (unsigned i = 0; i < o->shared.n_lanes; i++) {
+        if (o->shared.lanes[i] != l)
+            o->shared.lanes[n++] = o->shared.lanes[i];
+    }
+    o->shared.n_lanes = n;
     pthread_mutex_unlock(&o->shared.lock);
 }
 
@@ -367,8 +393,10 @@ owner_free(struct owner *o)
     if (!o)
         return;
     journal_close(&o->journal);
-    while ((h = LIST_FIRST(&o->homes)))
+    while ((h = LIST_FIRST(&o->homes))) {
+        LIST_REMOVE(h, entry);
         home_free(h);
+    }
     timer_fini(&o->tick);
     timer_fini(&o->ending);
     owner_fini_succession(o);

@@ -46,6 +46,7 @@ struct owner_view {
     unsigned n_open, n_held;   /* writes without an outcome; of those in quarantine, as it is not known */
     int error;                 /* 0, or why it takes no more */
     unsigned n_rewinding;      /* homes that are sent their last minute again */
+    unsigned n_restoring;      /* homes that are brought back from a copy */
     bool is_waiting;           /* the process before this one has it still */
 };
 

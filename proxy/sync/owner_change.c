@@ -141,7 +141,7 @@ may_begin(const struct change *c)
     if (o->is_ending)
         return FAIL_OWNER_ENDING;
     if (home_is_frozen(c->home))
-        return FAIL_CLAIM_LOST;
+        return home_fail(c->home);
     if (bytes > journal_payload_max(o->journal))
         return FAIL_BODY_TOO_LARGE;
     if (journal_error(o->journal))
@@ -295,6 +295,10 @@ owner_take_change(struct owner *o, struct order *order)
 
     if (!h || o->is_ending || o->succession.is_retiring) {
         order_refuse(order, h ? FAIL_OWNER_ENDING : FAIL_NOT_OWNER, order->home);
+        return;
+    }
+    if (home_is_frozen(h)) {
+        order_refuse(order, home_fail(h), str_from(h->trouble));
         return;
     }
     c = change_new(h, has_aliases ? STR_NONE : order->op.collection, order->op.id);

@@ -14,6 +14,7 @@
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/store/identity.h"
+#include "proxy/store/renew.h"
 #include "proxy/sync/owner_impl.h"
 #include "proxy/sync/record.h"
 
@@ -63,6 +64,39 @@ owner_record_identity(struct owner *o, const char *cluster, const char *identity
     buf_fini(&bytes);
 }
 
+/* The note at a copy stands under the identity of its home, and as a copy of another one it is another cluster now. */
+static void
+check_lanes_again(struct home *h)
+{
+    struct home *other;
+    struct lane *l;
+
+    LIST_FOREACH (other, &h->owner->homes, entry) {
+        LIST_FOREACH (l, &other->lanes, entry) {
+            if (other == h || strcmp(l->copy, h->name) == 0)
+                lane_check_again(l);
+        }
+    }
+}
+
+void
+home_accept(struct home *h)
+{
+    const char *known = owner_identity(h->owner, h->name), *identity = claim_identity(h->claim);
+    struct str twin = identities_find(&h->owner->known, identity);
+
+    if (strcmp(known, identity) == 0) {
+        h->is_recorded = true;
+    } else if (twin.len) {
+        snprintf(h->trouble, sizeof(h->trouble), "it is " STR_FMT " under another name", STR_ARG(twin));
+        log_error("home %s: %s", h->name, h->trouble);
+    } else {
+        if (known[0])
+            check_lanes_again(h);
+        owner_record_identity(h->owner, h->name, identity, on_recorded, h);
+    }
+}
+
 static void
 on_change(void *arg)
 {
@@ -72,18 +106,20 @@ on_change(void *arg)
     if (claim_state(h->claim) == TENURE_HELD && !h->has_held) {
         h->has_held = true;
         crash_point(CRASH_AT_OWNER_CLAIM_HELD);
-        if (owner_identity(h->owner, h->name)[0])
-            h->is_recorded = true;
-        else
-            owner_record_identity(h->owner, h->name, claim_identity(h->claim), on_recorded, h);
         log_info("home %s: its claim is held", h->name);
+        h->trouble[0] = '\0';
+        if (h->takes_over)
+            home_take_over(h);
+        else
+            home_accept(h);
     }
     if (trouble.len && !str_eq(trouble, str_from(h->trouble))) {
         log_warning("home %s: " STR_FMT, h->name, STR_ARG(trouble));
         if (claim_state(h->claim) == TENURE_FROZEN)
             events_add(EVENT_CLAIM_LOST, str_from(h->name), STR_FMT, STR_ARG(trouble));
     }
-    snprintf(h->trouble, sizeof(h->trouble), STR_FMT, STR_ARG(trouble));
+    if (trouble.len || h->is_recorded)
+        snprintf(h->trouble, sizeof(h->trouble), STR_FMT, STR_ARG(trouble));
     home_run(h);
 }
 
@@ -104,20 +140,46 @@ home_claim(struct home *h)
     spec.has_claimed = spec.identity[0] != '\0';
     spec.lsn = stats.last_lsn;
     spec.floor_lsn = h->floor_lsn;
+    h->takes_over = spec.may_replace = journal_takes_over(h->owner->journal, str_from(h->name));
     h->claim = claim_new(h->owner->up, &spec, on_change, h);
+}
+
+/* From whatever holds it, as long as that does not live: an operator said so. */
+void
+home_claim_again(struct home *h)
+{
+    struct journal_stats stats;
+    char uuid[UUID_TEXT_BYTES];
+    struct claim_spec spec = { .home = str_from(h->name), .journal = uuid, .identity = "", .may_replace = true };
+
+    claim_free(h->claim);
+    h->has_held = h->is_recorded = false;
+    journal_stats(h->owner->journal, &stats);
+    journal_uuid_print(&stats.uuid, uuid);
+    spec.starts = stats.starts;
+    spec.lsn = stats.last_lsn;
+    h->claim = claim_new(h->owner->up, &spec, on_change, h);
+}
+
+bool
+home_has_claim(const struct home *h)
+{
+    return (h->claim && h->is_recorded && claim_may_send(h->claim, clock_boot_us())) || rule_is_off(RULE_CLAIM);
 }
 
 bool
 home_may_send(const struct home *h)
 {
-    bool is_mine = h->claim && h->is_recorded && claim_may_send(h->claim, clock_boot_us());
-
-    return (is_mine || rule_is_off(RULE_CLAIM)) && h->watch.is_sure && !h->rewind;
+    if (h->restores)
+        return restore_may_send(h->restores);
+    return home_has_claim(h) && h->watch.is_sure && !h->rewind && !h->restore;
 }
 
 enum fail
 home_fail(const struct home *h)
 {
+    if (home_is_frozen(h))
+        return h->restore ? FAIL_HOME_RESTORES : FAIL_CLAIM_LOST;
     if (h->rewind)
         return FAIL_HOME_REWINDS;
     return h->watch.is_away ? FAIL_NO_HEALTHY_CLUSTER : FAIL_CLAIM_LOST;
@@ -126,7 +188,7 @@ home_fail(const struct home *h)
 bool
 home_is_frozen(const struct home *h)
 {
-    return h->claim && claim_state(h->claim) == TENURE_FROZEN && !rule_is_off(RULE_CLAIM);
+    return h->restore || (h->claim && claim_state(h->claim) == TENURE_FROZEN && !rule_is_off(RULE_CLAIM));
 }
 
 /* All up to it have their outcome. */
@@ -155,7 +217,7 @@ home_renew(struct home *h, int64_t now_us)
         if (h->floors[i].at_us <= h->answered_us - REWIND_US && h->floors[i].lsn > h->floor_lsn)
             h->floor_lsn = h->floors[i].lsn;
     }
-    claim_set_lsn(h->claim, journal_durable(h->owner->journal), h->floor_lsn);
+    claim_set_lsn(h->claim, journal_durable(h->owner->journal), h->restore ? 0 : h->floor_lsn);
 }
 
 bool

@@ -58,6 +58,13 @@ lane_quarantine(struct lane *l, const struct mark_key *points, unsigned n, int64
 }
 
 void
+home_taint(struct home *h, uint32_t collection)
+{
+    begin(h, collection, 0);
+    h->settling.n_taints++;
+}
+
+void
 lane_taint(struct lane *l, uint32_t collection)
 {
     begin(l->home, collection, 0)->lane = l;
@@ -151,8 +158,10 @@ on_quiet(void *arg, const struct outcome *why, const struct quiet_collection *c)
     }
     if (q->hold)
         end_of_write(q);
-    else
+    else if (q->lane)
         end_of_ship(q);
+    else
+        h->settling.n_taints--;
     drop(q);
     home_run(h);
 }

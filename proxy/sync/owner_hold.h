@@ -24,7 +24,9 @@ timeout_us_of(uint64_t seconds)
 struct quarantine {
     TAILQ_ENTRY(quarantine) entry;
     struct home *home;
-    struct lane *lane; /* of a ship to it, or of what an earlier process may have sent it; NULL: of a write at home */
+    struct lane *
+        lane; /* of a ship to it, or of what an earlier process may have sent it; NULL: of a write at home, or of what an
+                        * earlier owner may have sent there */
     struct ledger_hold *hold; /* of a write */
     uint64_t lanes;           /* of a write: bits of those that are to be marked */
     int64_t timeout_us;       /* of what was sent: what it asked for; 0: nothing */
@@ -39,6 +41,7 @@ TAILQ_HEAD(quarantines, quarantine);
 
 void home_quarantine(struct home *h, struct ledger_hold *hold, uint64_t lanes, uint32_t collection, int64_t timeout_us);
 void lane_quarantine(struct lane *l, const struct mark_key *points, unsigned n, int64_t timeout_us);
+void home_taint(struct home *h, uint32_t collection); /* an earlier owner may have sent it something */
 void lane_taint(struct lane *l, uint32_t collection); /* an earlier process may have sent it something */
 void home_check_quarantines(struct home *h);
 void home_drop_quarantines(struct home *h);

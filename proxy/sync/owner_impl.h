@@ -17,6 +17,7 @@
 #include "proxy/sync/lexicon.h"
 #include "proxy/sync/owner.h"
 #include "proxy/sync/owner_hold.h"
+#include "proxy/sync/owner_restore.h"
 #include "proxy/sync/owner_schema.h"
 #include "proxy/sync/rewind.h"
 #include "proxy/sync/succession.h"
@@ -86,7 +87,11 @@ struct home {
     char *name;                             /* the cluster's */
     struct claim *claim;                    /* NULL: not owned any more, or not yet */
     bool has_held, is_recorded, is_running; /* the last: home_run() is at work */
-    char trouble[160];                      /* with its claim */
+    bool takes_over;                        /* from another journal, whose last requests may be under way */
+    struct settling settling;
+    struct restore *restore;  /* under way: nothing but that is sent to it */
+    struct restore *restores; /* this is no home, but the copy that one is restored from */
+    char trouble[160];        /* with its claim */
     struct floor_sample floors[FLOOR_SAMPLES];
     unsigned n_floors;
     uint64_t floor_lsn;
@@ -167,6 +172,8 @@ void home_each_open(struct home *h, home_open_fn *fn, void *arg);
 /* owner_lanes.c */
 void home_add_lanes(struct home *h); /* of all copies that the map gives it */
 bool lane_takes(const struct lane *l, struct str collection);
+bool lane_is_of(
+    const struct lane *l, const struct partition *p, const struct topology *t); /* is its copy one of that home? */
 
 /* owner_copies.c */
 void home_look_at_copies(struct home *h); /* answer those whose copies have it now */
@@ -177,6 +184,7 @@ bool owner_can_learn(const struct owner *o, struct str cluster);        /* is th
 void owner_record_identity(
     struct owner *o, const char *cluster, const char *identity, journal_done_fn *done, void *arg);
 void home_claim(struct home *h);                 /* from now on, once */
+bool home_has_claim(const struct home *h);       /* and knows whose it is: what is sent now is this edge's to send */
 enum fail home_fail(const struct home *h);       /* why not */
 bool home_may_send(const struct home *h);        /* a write to it, or a ship from it, right now */
 bool home_is_frozen(const struct home *h);       /* it will not be before the next start */

@@ -9,13 +9,15 @@
 
 enum { MARKS_AT_ONCE = 4096 };
 
-static bool
-has_copy(const struct partition *p, const struct topology *t, const struct lane *l)
+bool
+lane_is_of(const struct lane *l, const struct partition *p, const struct topology *t)
 {
-    if (!str_eq(t->clusters[p->clusters[0]].name, str_from(l->home->name)))
+    struct str home = str_from(l->home->name), copy = str_from(l->copy);
+
+    if (!str_eq(t->clusters[p->clusters[0]].name, lane_is_restoring(l) ? copy : home))
         return false;
     for (unsigned i = 1; i < p->n_clusters; i++) {
-        if (str_eq(t->clusters[p->clusters[i]].name, str_from(l->copy)))
+        if (str_eq(t->clusters[p->clusters[i]].name, lane_is_restoring(l) ? home : copy))
             return true;
     }
     return false;
@@ -28,7 +30,7 @@ lane_takes(const struct lane *l, struct str collection)
     const struct rule *rule = partition_map_rule(w->map, collection);
 
     for (unsigned i = 0; rule && i < rule->n_partitions; i++) {
-        if (partition_fans_out(rule, &rule->partitions[i]) && has_copy(&rule->partitions[i], w->topology, l))
+        if (partition_fans_out(rule, &rule->partitions[i]) && lane_is_of(l, &rule->partitions[i], w->topology))
             return true;
     }
     return false;

@@ -6,7 +6,7 @@
  * 2. A write without a definite outcome is held, as one whose answer was lost.
  * 3. Every mark may have been in the air: lanes are tainted until the end of a quarantine, then all of them are sent again.
  *
- * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk}, open writes {lsn, time, lanes, timeout, points}, processes, schemas}
+ * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk}, open writes {lsn, time, lanes, timeout, points}, processes, schemas, restored from}
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@
 #define uthash_free(p, size) mem_free(p)
 #include <uthash.h>
 
-enum { CHECKPOINT_FORMAT = 4 };
+enum { CHECKPOINT_FORMAT = 5 };
 
 struct open { /* a write whose outcome was not read yet */
     uint64_t lsn;
@@ -124,6 +124,7 @@ put_home(struct home *h, struct buf *out)
     buf_fini(&opens.bytes);
     watch_put(h, out);
     home_put_schemas(h, out);
+    restore_put(h, out);
 }
 
 static void
@@ -233,7 +234,7 @@ take_home(struct recovery *r, struct str *in, uint64_t format)
         if (!take_open(r, h, in))
             return false;
     }
-    return watch_take(h, in) && (format < 4 || home_take_schemas(h, in));
+    return watch_take(h, in) && (format < 4 || home_take_schemas(h, in)) && (format < 5 || restore_take(h, in));
 }
 
 static bool
@@ -338,6 +339,11 @@ replay(struct recovery *r, const struct journal_record *record)
             return false;
         if (process.text.len)
             watch_learn(owner_add_home(r->owner, process.home), process.text);
+        return true;
+    case RECORD_RESTORE:
+        if (!record_take_process(record->payload, &process))
+            return false;
+        restore_replay(owner_add_home(r->owner, process.home), process.text);
         return true;
     case RECORD_STATE:
     case RECORD_VOID:

@@ -4,7 +4,9 @@
  */
 #include <string.h>
 
+#include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
+#include "proxy/base/rule_off.h"
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/sync/owner_job.h"
@@ -266,6 +268,17 @@ record_beginning(struct rewind *r)
     buf_fini(&bytes);
 }
 
+/* Nothing goes to a home that is not held. The claim was read at the very process that is to be sent the span: one that lacks it
+ * was emptied or restored, and would refuse what would count as sent then. */
+static bool
+may_go_on(const struct rewind *r)
+{
+    const struct home *h = r->home;
+
+    return home_has_claim(h) && !restore_holds_rewind(h) &&
+           (claim_confirmed_us(h->claim) >= r->began_boot_us || rule_is_off(RULE_CLAIM));
+}
+
 static void
 go_on(void *arg)
 {
@@ -273,6 +286,10 @@ go_on(void *arg)
 
     if (r->home->owner->is_ending || !r->home->owner->journal)
         return;
+    if (!may_go_on(r)) {
+        timer_set(&r->step, PAUSE_US / 10);
+        return;
+    }
     switch (r->stage) {
     case SETTLING:
         withdraw_unsent(r->home);
@@ -334,6 +351,9 @@ rewind_begin(struct home *h, const char *process)
     h->rewind = r;
     r->home = h;
     r->began_us = owner_now_us(h->owner);
+    r->began_boot_us = clock_boot_us();
+    if (h->claim)
+        claim_hurry(h->claim);
     memcpy(r->process, process, strlen(process) + 1);
     r->ledger = ledger_new();
     TAILQ_INIT(&r->redos);

@@ -39,7 +39,8 @@ void lane_touch_schema(struct lane *l, struct str name, struct mark_age age, uns
 void lane_schema_over(struct lane *l, struct str name);
 bool lane_has_schema(const struct lane *l, struct str name); /* the copy has all that was recorded */
 bool lane_schema_holds(const struct lane *l, struct str name);
-uint64_t lane_schema_lsn(const struct lane *l); /* of the oldest that it lacks; 0: none */
+bool lane_has_dirty_schema(const struct lane *l); /* any that is to be compared, or is blocked */
+uint64_t lane_schema_lsn(const struct lane *l);   /* of the oldest that it lacks; 0: none */
 void lane_run_schemas(struct lane *l);
 void lane_watch(struct lane *l); /* once a minute: does anything differ that no record explains? */
 void lane_schemas_fini(struct lane *l);

@@ -212,6 +212,8 @@ owner_close_journal(struct owner *o)
     timer_clear(&o->tick);
     owner_each_lane(o, lane_halt);
     LIST_FOREACH (h, &o->homes, entry) {
+        restore_free(h);
+        home_settle_fini(h);
         home_drop_changes(h);
         home_drop_quarantines(h);
         rewind_free(h);

@@ -95,13 +95,15 @@ take_known(struct home *h)
 {
     struct watch *w = &h->watch;
 
-    h->answered_us = w->sure_us = w->asked_us;
+    w->sure_us = w->asked_us;
+    if (!home_is_frozen(h)) /* else it may have lost what the journal keeps for it */
+        h->answered_us = w->asked_us;
     if (w->is_doubted)
         watch_soon(h);
     if (w->is_doubted || home_is_rewinding(h))
         return;
     w->is_sure = true;
-    tell_readers(h, false);
+    tell_readers(h, h->restore != NULL);
     home_run(h);
 }
 

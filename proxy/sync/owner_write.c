@@ -229,7 +229,7 @@ job_may_begin(const struct job *job)
     if (o->is_ending)
         return FAIL_OWNER_ENDING;
     if (home_is_frozen(job->home))
-        return FAIL_CLAIM_LOST;
+        return home_fail(job->home);
     if (bytes > journal_payload_max(o->journal))
         return FAIL_BODY_TOO_LARGE;
     if (journal_error(o->journal))
@@ -365,6 +365,10 @@ owner_take_order(void *arg)
     }
     if (!h || o->is_ending || o->succession.is_retiring) {
         order_refuse(order, h ? FAIL_OWNER_ENDING : FAIL_NOT_OWNER, order->home);
+        return;
+    }
+    if (home_is_frozen(h)) { /* what it says of its collections is nothing for clients */
+        order_refuse(order, home_fail(h), str_from(h->trouble));
         return;
     }
     job = MEM_NEW(struct job);

@@ -18,7 +18,8 @@ enum record_kind {
     RECORD_IDENTITY,
     RECORD_PROCESS = 16, /* a home's process is known from now on; without a text: it is not, and a rewind begins */
     RECORD_STATE,        /* what the points of the record that it is about were at home afterwards */
-    RECORD_VOID          /* this collection was deleted: no earlier write to it is sent again */
+    RECORD_VOID,         /* this collection was deleted: no earlier write to it is sent again */
+    RECORD_RESTORE       /* the home is brought back from this copy; without a text: that is over */
 };
 
 /* A write of points at home, recorded before it is sent. */
@@ -65,7 +66,7 @@ struct record_identity {
     struct str cluster, identity;
 };
 
-struct record_process { /* also of RECORD_VOID */
+struct record_process { /* also of RECORD_VOID and RECORD_RESTORE */
     struct str home, text;
 };
 

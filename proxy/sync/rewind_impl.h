@@ -43,7 +43,7 @@ struct rewind {
     uint64_t saves; /* so many checkpoints must be there */
     struct timer step;
     struct buf bytes; /* of the record that is read */
-    int64_t began_us;
+    int64_t began_us, began_boot_us;
 };
 
 struct mark_key *rewind_points(struct owner *o, const struct record_write *w); /* the caller's to free */

@@ -123,6 +123,10 @@ send_piece(struct redo *d)
         timer_set(&r->step, 0);
         return;
     }
+    if (!home_has_claim(r->home)) {
+        timer_set(&d->again, PAUSE_US);
+        return;
+    }
     pattern = str_skip(str_from(op_info(d->pieces[d->at].op)->pattern), STR("/collections/{c}").len);
     buf_add(&body, d->pieces[d->at].body);
     spec.body = &body;

@@ -75,6 +75,13 @@ tenure_wrote(struct tenure *t, bool is_done, int64_t now_us)
 }
 
 void
+tenure_hurry(struct tenure *t, int64_t now_us)
+{
+    if (t->state == TENURE_HELD && t->todo == TENURE_CLAIM && t->todo_at_us > now_us)
+        t->todo_at_us = now_us;
+}
+
+void
 tenure_failed(struct tenure *t, int64_t now_us)
 {
     if (t->state != TENURE_FROZEN)
@@ -164,7 +171,9 @@ judge_own(struct tenure *t, const struct claim_note *seen, int64_t now_us)
 static void
 judge_sibling(struct tenure *t, const struct claim_note *seen, int64_t now_us)
 {
-    if (seen->starts >= t->self.starts) {
+    if (t->self.may_replace && !t->has_held) {
+        watch(t, seen, now_us);
+    } else if (seen->starts >= t->self.starts) {
         freeze(t, TENURE_COPIED);
     } else if (seen->lsn > t->lsn) {
         freeze(t, TENURE_BEHIND);

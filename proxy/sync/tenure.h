@@ -50,7 +50,7 @@ struct tenure_self {
     uint64_t starts;
     notes_uuid identity; /* of the home, as the journal knows it; empty: it knows none */
     bool has_claimed;    /* the journal knows that the claim was held once */
-    bool may_replace;    /* another journal's claim, if nobody renews it: an operator said so */
+    bool may_replace;    /* whatever claim there is, if nobody renews it: an operator said so */
 };
 
 struct tenure {
@@ -85,6 +85,7 @@ void tenure_set_lsn(struct tenure *t, uint64_t durable_lsn, uint64_t floor_lsn);
 enum tenure_do tenure_next(struct tenure *t, int64_t now_us, int64_t *ret_wait_us);
 void tenure_read(struct tenure *t, const struct notes *notes, int64_t now_us);
 void tenure_failed(struct tenure *t, int64_t now_us);
+void tenure_hurry(struct tenure *t, int64_t now_us); /* the next renewal is due now */
 /* The write ended; `is_done`: with 2xx, or with 409 as somebody else was first. Whatever it was, it is read now. */
 void tenure_wrote(struct tenure *t, bool is_done, int64_t now_us);
 

@@ -151,6 +151,8 @@ def test_an_empty_home_empties_nothing(fan):  # noqa: F811
     assert ctl(one, "resync", "eu/us")[0] == 0
     wait_for(lambda: walk(one, "us")["state"] == "stopped", 20, "the question")
     assert set(range(1000, 1030)) <= set(points(one, "us"))
+    assert ctl(one, "resync", "eu/us", "notes", "--delete")[0] == 0
+    wait_for(lambda: points(one, "us") == points(one, "eu"), 20, "the deletion")
 
 
 def test_an_overflowed_lane_walks(fan):  # noqa: F811

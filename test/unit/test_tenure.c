@@ -186,6 +186,34 @@ test_a_copied_directory(void **state)
     copy = edge(JOURNAL_A, "c", 10, CLUSTER_X, 13 * S);
     settle(&copy, &home, 13 * S);
     expect(&copy, TENURE_FROZEN, TENURE_BEHIND);
+    /* nor may it, but by order, and not while the other lives */
+    copy = edge(JOURNAL_A, "d", 10, "", 14 * S);
+    copy.self.may_replace = true;
+    for (int i = 0; i < 50; i++) {
+        settle(&a, &home, 14 * S + i * S / 10);
+        settle(&copy, &home, 14 * S + i * S / 10);
+    }
+    expect(&copy, TENURE_FROZEN, TENURE_ALIVE);
+    copy = edge(JOURNAL_A, "e", 1, "", 20 * S);
+    copy.self.may_replace = true;
+    live(&copy, &home, 20 * S, 7);
+    expect(&copy, TENURE_HELD, TENURE_FINE);
+}
+
+static void
+test_a_renewal_can_be_hurried(void **state)
+{
+    struct notes home = { 0 };
+    struct tenure a = edge(JOURNAL_A, "a1", 1, "", S);
+    int64_t wait, confirmed_us;
+
+    tenure_hurry(&a, S);
+    settle(&a, &home, S);
+    confirmed_us = a.confirmed_us;
+    assert_int_equal(tenure_next(&a, S + S / 10, &wait), TENURE_WAIT);
+    tenure_hurry(&a, S + S / 10);
+    settle(&a, &home, S + S / 10);
+    assert_int_equal(a.confirmed_us, confirmed_us + S / 10);
 }
 
 static void
@@ -319,6 +347,7 @@ main(void)
         cmocka_unit_test(test_two_owners),
         cmocka_unit_test(test_two_first_claims),
         cmocka_unit_test(test_a_copied_directory),
+        cmocka_unit_test(test_a_renewal_can_be_hurried),
         cmocka_unit_test(test_a_home_that_is_not_what_it_was),
         cmocka_unit_test(test_the_past),
         cmocka_unit_test(test_unreachable),
