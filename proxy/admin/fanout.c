@@ -2,8 +2,11 @@
  *
  * How far the copies are behind, for the status page and the metrics.
  */
+#include <math.h>
+
 #include "proxy/admin/admin.h"
 #include "proxy/admin/status.h"
+#include "proxy/base/clock.h"
 #include "proxy/sync/owner.h"
 
 enum { LANES_SHOWN = 64 };
@@ -68,6 +71,8 @@ put_journal(const struct owner_view *v, struct json_writer *w)
     json_member_u64(w, "used_bytes", v->used_bytes);
     json_member_u64(w, "quota_bytes", v->quota_bytes);
     json_member_u64(w, "room_bytes", v->room_bytes);
+    if (v->full_in_us >= 0)
+        json_member_u64(w, "full_in_seconds", (uint64_t)v->full_in_us / USEC_PER_SEC);
     json_member_u64(w, "writes_open", v->n_open);
     json_member_u64(w, "writes_held", v->n_held);
     json_member_u64(w, "homes_rewinding", v->n_rewinding);
@@ -195,6 +200,7 @@ print_journal(const struct owner_view *v, bool is_there, struct buf *out)
     } rows[] = {
         { METRIC_JOURNAL_LSN, (double)v->durable_lsn },
         { METRIC_JOURNAL_BYTES, (double)v->used_bytes },
+        { METRIC_JOURNAL_FULL_IN, v->full_in_us < 0 ? INFINITY : (double)v->full_in_us / USEC_PER_SEC },
         { METRIC_JOURNAL_QUOTA, (double)v->quota_bytes },
         { METRIC_JOURNAL_COMMITS, (double)v->commits },
         { METRIC_JOURNAL_SYNC, (double)v->sync_us / 1e6 },

@@ -51,6 +51,22 @@ trouble_of(struct json lane)
     return trouble.len ? trouble : ctl_text(json_get(lane, "walk"), "trouble");
 }
 
+static void
+show_journal(struct ctl *c, struct json journal)
+{
+    static const double mib = 1024 * 1024;
+    struct json full_in = json_get(journal, "full_in_seconds");
+
+    buf_printf(&c->out, "journal: %.1f of %.1f MiB", ctl_number(journal, "used_bytes") / mib,
+        ctl_number(journal, "quota_bytes") / mib);
+    if (json_type(full_in) == JSON_NUMBER)
+        buf_printf(&c->out, ", full in " STR_FMT " if it goes on like this",
+            STR_ARG(ctl_duration(c, ctl_number(journal, "full_in_seconds"))));
+    if (ctl_text(journal, "error").len)
+        buf_printf(&c->out, ", " STR_FMT, STR_ARG(ctl_text(journal, "error")));
+    buf_putc(&c->out, '\n');
+}
+
 void
 ctl_show_lanes(struct ctl *c, struct json root)
 {
@@ -76,6 +92,7 @@ ctl_show_lanes(struct ctl *c, struct json root)
         row[6] = (struct cell){ trouble_of(i.value), TINT_BAD };
     }
     table_print(&t, &c->style, &c->out);
+    show_journal(c, json_get(root, "journal"));
 }
 
 void

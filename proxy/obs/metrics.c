@@ -6,6 +6,7 @@
 #include "proxy/obs/metrics.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdatomic.h>
 
 #include "proxy/base/fail.h"
@@ -312,7 +313,10 @@ metrics_print_gauge(enum metric_id id, const char *labels, double value, struct 
     buf_add(out, str_from(metric_infos[id].name));
     if (*labels)
         buf_printf(out, "{%s}", labels);
-    buf_printf(out, " %.15g\n", value);
+    if (isinf(value))
+        buf_add(out, value > 0 ? STR(" +Inf\n") : STR(" -Inf\n"));
+    else
+        buf_printf(out, " %.15g\n", value);
 }
 
 void

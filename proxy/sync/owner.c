@@ -124,6 +124,9 @@ publish(struct owner *o)
     v.used_bytes = stats.used_bytes;
     v.quota_bytes = stats.quota_bytes;
     v.room_bytes = stats.room_bytes;
+    if (o->journal)
+        forecast_note(&o->room, owner_now_us(o), stats.room_bytes);
+    v.full_in_us = forecast_us(&o->room);
     v.commits = stats.commits;
     v.sync_us = stats.sync_us;
     v.error = stats.error;

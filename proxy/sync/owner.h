@@ -42,6 +42,7 @@ struct lane_view {
 struct owner_view {
     uint64_t last_lsn, durable_lsn, saved_lsn; /* saved: covered by the newest checkpoint */
     uint64_t used_bytes, quota_bytes, room_bytes;
+    int64_t full_in_us;        /* until there is no room, by the last ten minutes; -1: it does not fill */
     uint64_t commits, sync_us; /* sum over the commits */
     unsigned n_open, n_held;   /* writes without an outcome; of those in quarantine, as it is not known */
     int error;                 /* 0, or why it takes no more */

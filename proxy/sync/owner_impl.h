@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
+#include "proxy/obs/forecast.h"
 #include "proxy/store/journal.h"
 #include "proxy/sync/catalog.h"
 #include "proxy/sync/claim.h"
@@ -123,12 +124,11 @@ struct owner {
     struct errands errands;
     uint64_t marked_lsn; /* all records up to it are in the marks */
     struct timer tick, ending;
-    int64_t end_by_us;
+    int64_t end_by_us, saved_us;
     struct succession succession;
     bool is_saving, is_save_due; /* a checkpoint is being written, or is to be whatever was marked */
-    uint64_t saved_lsn, n_saves;
-    int64_t saved_us;
-    uint64_t n_walks;
+    uint64_t saved_lsn, n_saves, n_walks;
+    struct forecast room; /* of the journal */
     struct {
         pthread_mutex_t lock;
         struct lane *lanes[LANES_MAX]; /* _locked */

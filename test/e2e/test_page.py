@@ -6,7 +6,7 @@ import urllib.parse
 
 import browser as chromium
 import pytest
-from sextant import ROOT, request
+from sextant import ROOT, request, wait_for
 
 pytestmark = pytest.mark.skipif(not chromium.find(), reason="no chromium: scripts/deps.sh test installs it on Debian")
 
@@ -102,6 +102,25 @@ def test_shows_what_operators_ordered(regions, edge, page):
     picture(tab, "ordered")
     order(one, "/up", {"target": "us"})
     tab.wait(f"{cluster('us')}.querySelector('.cluster .mark').classList.contains('good')")
+
+
+def test_shows_copies(regions, edge, page, tmp_path):
+    (tmp_path / "journal").mkdir()
+    key = "client-key-0123456789"
+    one = edge(regions, "* *=eu,us,ap fanout=async", owns="eu", journal_dir=tmp_path / "journal", journal_quota="64MiB", api_key=key)
+    body = {"vectors": {"size": 2, "distance": "Dot"}}
+    wait_for(lambda: one.call("PUT", "/collections/notes", body, headers={"api-key": key})[0] in (200, 409), 20, "the collection")
+    tab = page(one, width=WIDE, height=900)
+    live(tab)
+    tab.wait("[...document.querySelectorAll('table.lanes tbody th')].map((e) => e.textContent).join() === 'eu → us,eu → ap'")
+    tab.wait("[...document.querySelectorAll('table.lanes .state')].every((e) => e.textContent === 'equal')")
+    assert "of 64.0 MiB, does not fill. Writes under way: 0." in tab.run("document.querySelector('#journal').textContent")
+    regions[1].kill()
+    assert one.call("PUT", "/collections/notes/points?wait=true", {"points": [{"id": 1, "vector": [1, 2]}]},
+                    headers={"api-key": key})[0] == 200
+    tab.wait("document.querySelector('table.lanes tbody .state').textContent === 'ships'")
+    tab.wait("!document.querySelector('table.lanes tbody .why').hidden")
+    picture(tab, "copies")
 
 
 def test_explains_by_keyboard_alone(regions, edge, page):

@@ -2,6 +2,7 @@
 // Asks for /status again and again and shows it; says so when no answer comes.
 import { byId, count, el, percent, rate, set, span, sync, write } from "./dom.js";
 import { setUpExplain } from "./explain.js";
+import { showLanes } from "./lanes.js";
 import { showMap } from "./map.js";
 import { showCallers, showClusters, showEvents, showMapLines } from "./tables.js";
 
@@ -125,6 +126,7 @@ function show(status) {
   byId("warnings").hidden = status.warnings.length === 0;
   sync(byId("warnings"), status.warnings, (text) => text, () => el("li"), (item, text) => write(item, text));
   showClusters(status);
+  showLanes(status);
   showMapLines(status);
   showCallers(status);
   showEvents(status);
