@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/base/hash.h"
 
+#include <endian.h>
 #include <errno.h>
+#include <string.h>
 #include <sys/random.h>
 
 #include "proxy/base/clock.h"
@@ -27,39 +29,38 @@ rotate(uint64_t x, int bits)
     return x << bits | x >> (64 - bits);
 }
 
-static void
-mix(uint64_t v[4], int rounds)
+static inline void
+mix(uint64_t v[4])
 {
-    while (rounds-- > 0) {
-        v[0] += v[1];
-        v[2] += v[3];
-        v[1] = rotate(v[1], 13) ^ v[0];
-        v[3] = rotate(v[3], 16) ^ v[2];
-        v[0] = rotate(v[0], 32);
-        v[2] += v[1];
-        v[0] += v[3];
-        v[1] = rotate(v[1], 17) ^ v[2];
-        v[3] = rotate(v[3], 21) ^ v[0];
-        v[2] = rotate(v[2], 32);
-    }
+    v[0] += v[1];
+    v[2] += v[3];
+    v[1] = rotate(v[1], 13) ^ v[0];
+    v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] = rotate(v[0], 32);
+    v[2] += v[1];
+    v[0] += v[3];
+    v[1] = rotate(v[1], 17) ^ v[2];
+    v[3] = rotate(v[3], 21) ^ v[0];
+    v[2] = rotate(v[2], 32);
 }
 
-static void
+static inline void
 take(uint64_t v[4], uint64_t word)
 {
     v[3] ^= word;
-    mix(v, 2);
+    mix(v);
+    mix(v);
     v[0] ^= word;
 }
 
-static uint64_t
+/* At most eight bytes of it. */
+static inline uint64_t
 little_endian(const char *p, size_t n)
 {
     uint64_t word = 0;
 
-    for (size_t i = 0; i < n; i++)
-        word |= (uint64_t)(uint8_t)p[i] << (8 * i);
-    return word;
+    memcpy(&word, p, n);
+    return le64toh(word);
 }
 
 uint64_t
@@ -71,8 +72,9 @@ hash_keyed(const struct hash_key *key, struct str bytes)
 
     for (; bytes.len >= 8; bytes = str_skip(bytes, 8))
         take(v, little_endian(bytes.p, 8));
-    take(v, total | little_endian(bytes.p, bytes.len));
+    take(v, total | (bytes.len ? little_endian(bytes.p, bytes.len) : 0));
     v[2] ^= 0xff;
-    mix(v, 4);
+    for (int i = 0; i < 4; i++)
+        mix(v);
     return v[0] ^ v[1] ^ v[2] ^ v[3];
 }

@@ -151,6 +151,31 @@ test_as_the_parser_says(void **state)
         assert_null(json_parse(str_from(bad[i]), NULL, NULL));
 }
 
+/* Digits are looked at eight at a time: any byte at any place among them, where the text goes on and where it ends. */
+static void
+test_digits(void **state)
+{
+    static const char digits[] = "0.12345678901234567890";
+
+    for (size_t len = sizeof(digits) - 9; len < sizeof(digits); len++) {
+        for (size_t at = 0; at < len; at++) {
+            for (unsigned byte = 0; byte < 256; byte++) {
+                char *copy = test_malloc(len);
+                struct json_doc *doc;
+                struct str value;
+
+                memcpy(copy, digits, len);
+                copy[at] = (char)byte;
+                doc = json_parse(str_make(copy, len), NULL, NULL);
+                if (is_json(str_make(copy, len), &value) != (doc != NULL))
+                    fail_msg("byte %u at %zu of %zu", byte, at, len);
+                json_free(doc);
+                test_free(copy);
+            }
+        }
+    }
+}
+
 /* Every cut of a text is no JSON, and no byte beyond it is looked at. */
 static void
 test_cuts(void **state)
@@ -241,6 +266,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_is_json),
         cmocka_unit_test(test_as_the_parser_says),
+        cmocka_unit_test(test_digits),
         cmocka_unit_test(test_cuts),
         cmocka_unit_test(test_depth),
         cmocka_unit_test(test_walking),
