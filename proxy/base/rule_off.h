@@ -19,6 +19,7 @@ enum fanout_rule {
     RULE_SETTLE, /* what a copy confirmed lately is shipped again when it was started anew */
     RULE_CLAIM,  /* nothing is sent without the claim */
     RULE_SCHEMA, /* a change of a collection waits until no write is under way there */
+    RULE_KNOWN,  /* the text of a write is what home has only until the next one is recorded on the point */
     RULES
 };
 

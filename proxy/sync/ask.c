@@ -85,6 +85,7 @@ on_group(void *arg, struct group *group)
         answer.head = part->head;
         answer.body = buf_str(&part->body);
         answer.bytes = &part->body;
+        answer.request = &ask->body.bytes;
     }
     tell(ask, &answer);
 }

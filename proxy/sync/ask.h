@@ -37,7 +37,8 @@ struct ask_answer {
     int status;                 /* this and the rest: only with FAIL_NONE */
     const struct message *head; /* this and the body live until on_done returns */
     struct str body;
-    struct buf *bytes; /* where the body lies: may be taken over */
+    struct buf *bytes;   /* where the body lies: may be taken over */
+    struct buf *request; /* the body that was sent: so may this */
 };
 
 typedef void ask_done_fn(void *arg, const struct ask_answer *answer);

@@ -9,7 +9,8 @@
  * 1. What was pending on a point is asked before the read begins, never later (rule 2, Gate).
  * 2. One reading serves every lane of the home that has marked the points: their flights take off together, with one state, and land
  *    each by itself.
- * 3. A part that may land later is quarantined and marked again after that, whatever else came of it (rule 5, Again).
+ * 3. What a point is by the text of the last write on it is not read (ledger_look()).
+ * 4. A part that may land later is quarantined and marked again after that, whatever else came of it (rule 5, Again).
  */
 #include <stdio.h>
 
@@ -245,11 +246,10 @@ write_rows(struct flight *f, const unsigned *rows, unsigned n)
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 
 static void
-take_state(struct flight *f, struct state *state, const struct outcome *why)
+take_state(struct flight *f, struct state *state, const struct outcome *why, bool is_valid)
 {
     unsigned read[STATE_POINTS_MAX], unread[STATE_POINTS_MAX] = { 0 }, n_read = 0, n_unread = 0;
 
-    crash_point(CRASH_AT_LANE_READ);
     f->reading = NULL;
     f->state = state_ref(state);
     for (unsigned i = 0; i < f->n; i++) {
@@ -258,7 +258,7 @@ take_state(struct flight *f, struct state *state, const struct outcome *why)
         else if (f->is_in[i])
             read[n_read++] = i;
     }
-    if (!home_may_send(f->lane->home)) { /* somebody else may write by now: what was read may be old */
+    if (!is_valid) {
         for (unsigned i = 0; i < n_read; i++)
             unread[n_unread++] = read[i];
         n_read = 0;
@@ -274,22 +274,59 @@ take_state(struct flight *f, struct state *state, const struct outcome *why)
 }
 
 static void
-on_read(void *arg, struct state *state, const struct outcome *why)
+end_reading(struct reading *r, struct state *state, const struct outcome *why, bool is_valid)
 {
-    struct reading *r = arg;
     struct flight *f;
 
     r->read = NULL;
     while ((f = LIST_FIRST(&r->flights))) {
         LIST_REMOVE(f, beside);
-        take_state(f, state, why);
+        take_state(f, state, why, is_valid);
     }
     state_unref(state);
     mem_free(r);
 }
 
 static void
-read_points(const struct flight *f, struct reading *r)
+on_read(void *arg, struct state *state, const struct outcome *why)
+{
+    struct reading *r = arg;
+
+    crash_point(CRASH_AT_LANE_READ);
+    /* Somebody else may write by now: what was read may be old. */
+    end_reading(r, state, why, home_may_send(LIST_FIRST(&r->flights)->lane->home));
+}
+
+/* How many lanes have taken off with the row. */
+static unsigned
+count_takers(const struct reading *r, unsigned row)
+{
+    const struct flight *f;
+    unsigned n = 0;
+
+    LIST_FOREACH (f, &r->flights, beside)
+        n += f->is_in[row];
+    return n;
+}
+
+/* Those rows that are known; true: all of them are. */
+static bool
+fill_in(const struct flight *f, const struct reading *r, struct known_row *const *known, struct state *state)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < f->n; i++) {
+        if (!known[i])
+            continue;
+        state_know(state, i, known[i]->vector, known[i]->payload, known[i]->of->text);
+        ledger_taken(f->lane->home->ledger, known[i], count_takers(r, i));
+        n++;
+    }
+    return n == f->n;
+}
+
+static void
+read_points(const struct flight *f, struct reading *r, struct known_row *const *known)
 {
     struct owner *o = f->lane->home->owner;
     struct state_point points[STATE_POINTS_MAX];
@@ -304,6 +341,11 @@ read_points(const struct flight *f, struct reading *r)
     for (unsigned i = 0; i < f->n; i++) {
         points[i].id = f->picks[i].key.point;
         points[i].shard_key = lexicon_name(o->shard_keys, f->picks[i].key.shard_key);
+    }
+    spec.state = state_new(points, f->n);
+    if (fill_in(f, r, known, spec.state)) {
+        end_reading(r, spec.state, &(struct outcome){ .kind = OUTCOME_OK }, true);
+        return;
     }
     r->read = ship_read_start(o->up, &spec, on_read, r);
     crash_point(CRASH_AT_LANE_READS);
@@ -370,10 +412,23 @@ join(struct lane *l, const struct flight *first, struct reading *r)
         give_back(f);
 }
 
+static void
+look(struct flight *f, struct known_row **ret_known)
+{
+    const struct ledger_write *pending;
+
+    for (unsigned i = 0; i < f->n; i++) {
+        ret_known[i] = ledger_look(f->lane->home->ledger, &f->picks[i].key, &pending);
+        if (pending && !rule_is_off(RULE_GATE))
+            f->pending[i] = pending->age;
+    }
+}
+
 bool
 flight_start(struct lane *l)
 {
     struct flight *f = flight_new(l);
+    struct known_row *known[STATE_POINTS_MAX];
     struct reading *r;
     struct lane *other;
 
@@ -389,12 +444,7 @@ flight_start(struct lane *l)
         give_back(f);
         return true;
     }
-    for (unsigned i = 0; i < f->n; i++) {
-        const struct ledger_write *pending = ledger_pending(l->home->ledger, &f->picks[i].key);
-
-        if (pending && !rule_is_off(RULE_GATE))
-            f->pending[i] = pending->age;
-    }
+    look(f, known);
     r = MEM_NEW(struct reading);
     LIST_INIT(&r->flights);
     add_to_reading(f, r);
@@ -402,7 +452,7 @@ flight_start(struct lane *l)
         if (other != l && lane_has_turn(other) && !is_far_behind(other, f->n))
             join(other, f, r);
     }
-    read_points(f, r);
+    read_points(f, r, known);
     return true;
 }
 

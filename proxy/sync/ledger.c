@@ -1,59 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A spot is a point that somebody waits at or that is held; it lives no longer than that. A write counts what it waits for:
+ * A spot is a point that somebody waits at, that is held, or of which is known what it is; it lives no longer than that. A write counts what it waits for:
  * the disk, and each spot where it is not the first or that is held. At zero it is ready.
  *
  * 1. A write is in the queue of every one of its points, or in none.
  * 2. Queues are in the order of LSNs, as all points are queued in one step.
  * 3. The first of a queue is ready only if the spot is not held.
+ * 4. What is known of a spot is what the last write that entered its queue has made of it, and nothing is held there (KNOWN in
+ *    test/crash/ship.pml).
  */
-#include "proxy/sync/ledger.h"
+#include "proxy/sync/ledger_impl.h"
 
 #include <assert.h>
 #include <string.h>
 
-#include "proxy/base/hash.h"
-#include "proxy/base/mem.h"
 #include "proxy/base/rule_off.h"
-
-#define uthash_malloc(size) mem_alloc(size)
-#define uthash_free(p, size) mem_free(p)
-#include <uthash.h>
-
-struct spot;
-
-struct ledger_turn {
-    struct ledger_write *write;
-    struct spot *spot;
-    TAILQ_ENTRY(ledger_turn) entry;
-};
-
-struct spot_key {
-    uint64_t words[4]; /* the key without padding */
-};
-
-struct spot {
-    struct spot_key key;
-    TAILQ_HEAD(, ledger_turn) turns;
-    unsigned n_holds;
-    UT_hash_handle hh;
-};
-
-struct room { /* a collection in which something goes on */
-    uint32_t collection;
-    unsigned n_open;
-    TAILQ_HEAD(, ledger_gate) gates; /* the first is open or waits for n_open to become 0 */
-    UT_hash_handle hh;
-};
-
-struct ledger {
-    struct hash_key hash_key; /* ids are chosen by strangers */
-    struct spot *spots;
-    struct room *rooms;
-    TAILQ_HEAD(write_queue, ledger_write) writes, ready; /* all by LSN; those that may be taken */
-    LIST_HEAD(, ledger_hold) holds;
-    unsigned n_open;
-};
 
 struct ledger *
 ledger_new(void)
@@ -64,6 +25,7 @@ ledger_new(void)
     TAILQ_INIT(&l->writes);
     TAILQ_INIT(&l->ready);
     LIST_INIT(&l->holds);
+    TAILQ_INIT(&l->known);
     return l;
 }
 
@@ -83,7 +45,7 @@ hash_of(const struct ledger *l, const struct spot_key *key)
     return (unsigned)hash_keyed(&l->hash_key, str_make((const char *)key, sizeof(*key)));
 }
 
-static struct spot *
+struct spot *
 spot_find(const struct ledger *l, const struct mark_key *point)
 {
     struct spot_key key = spot_key(point);
@@ -107,10 +69,10 @@ spot_get(struct ledger *l, const struct mark_key *point)
     return spot;
 }
 
-static void
+void
 spot_put(struct ledger *l, struct spot *spot)
 {
-    if (spot->n_holds || !TAILQ_EMPTY(&spot->turns))
+    if (spot->n_holds || !TAILQ_EMPTY(&spot->turns) || spot->known)
         return;
     HASH_DEL(l->spots, spot);
     mem_free(spot);
@@ -191,6 +153,8 @@ ledger_enter(struct ledger *l, struct ledger_write *w)
 
         turn->write = w;
         turn->spot = spot_get(l, &w->points[i]);
+        if (!rule_is_off(RULE_KNOWN))
+            spot_forget(l, turn->spot);
         if (turn->spot->n_holds || !TAILQ_EMPTY(&turn->spot->turns))
             w->n_waits++;
         TAILQ_INSERT_TAIL(&turn->spot->turns, turn, entry);
@@ -221,7 +185,7 @@ ledger_take_ready(struct ledger *l)
 
 /* Out of the queue of one point; whoever comes first now waits for less, unless the point is held. */
 static void
-turn_leave(struct ledger *l, struct ledger_turn *turn)
+turn_leave(struct ledger *l, struct ledger_turn *turn, struct known_row *known)
 {
     struct spot *spot = turn->spot;
     bool was_first = TAILQ_FIRST(&spot->turns) == turn;
@@ -231,11 +195,13 @@ turn_leave(struct ledger *l, struct ledger_turn *turn)
     next = TAILQ_FIRST(&spot->turns);
     if (was_first && next && spot->n_holds == 0)
         wait_less(l, next->write);
+    if (known)
+        spot_know(l, spot, known);
     spot_put(l, spot);
 }
 
-void
-ledger_leave(struct ledger *l, struct ledger_write *w)
+static void
+leave(struct ledger *l, struct ledger_write *w, struct known_row *known)
 {
     struct room *room;
 
@@ -244,7 +210,7 @@ ledger_leave(struct ledger *l, struct ledger_write *w)
     if (w->is_ready)
         TAILQ_REMOVE(&l->ready, w, ready_entry);
     for (unsigned i = 0; i < w->n_points; i++)
-        turn_leave(l, &w->turns[i]);
+        turn_leave(l, &w->turns[i], known ? &known[i] : NULL);
     mem_free(w->turns);
     TAILQ_REMOVE(&l->writes, w, entry);
     room = room_find(l, w->points[0].collection);
@@ -253,6 +219,22 @@ ledger_leave(struct ledger *l, struct ledger_write *w)
     l->n_open--;
     w->turns = NULL;
     w->is_inside = w->is_ready = w->is_taken = false;
+}
+
+void
+ledger_leave(struct ledger *l, struct ledger_write *w)
+{
+    leave(l, w, NULL);
+}
+
+void
+ledger_leave_known(struct ledger *l, struct ledger_write *w, struct known *k, unsigned n_lanes)
+{
+    assert(w->is_inside && k->n == w->n_points);
+    for (unsigned i = 0; i < k->n; i++)
+        k->rows[i].n_wanted = n_lanes;
+    leave(l, w, k->rows);
+    ledger_keep(l, k);
 }
 
 /* --- holds ------------------------------------------------------------------------------------------------------- */
@@ -264,6 +246,7 @@ spot_hold(struct ledger *l, const struct mark_key *key)
     struct spot *spot = spot_get(l, key);
     struct ledger_turn *first = TAILQ_FIRST(&spot->turns);
 
+    spot_forget(l, spot);
     if (spot->n_holds++ || !first || first->write->is_taken)
         return;
     if (first->write->is_ready) {
@@ -325,10 +308,10 @@ ledger_release(struct ledger *l, struct ledger_hold *hold)
 const struct ledger_write *
 ledger_pending(const struct ledger *l, const struct mark_key *point)
 {
-    const struct spot *spot = spot_find(l, point);
-    const struct ledger_turn *first = spot ? TAILQ_FIRST(&spot->turns) : NULL;
+    const struct ledger_write *pending;
 
-    return first ? first->write : NULL;
+    ledger_look(l, point, &pending);
+    return pending;
 }
 
 bool
@@ -424,6 +407,7 @@ ledger_free(struct ledger *l)
         ledger_leave(l, w);
     while ((hold = LIST_FIRST(&l->holds)))
         ledger_release(l, hold);
+    ledger_forget(l, INT64_MAX);
     HASH_ITER (hh, l->rooms, room, next) {
         HASH_DEL(l->rooms, room);
         mem_free(room);

@@ -14,6 +14,7 @@
 
 #include <sys/queue.h>
 
+#include "proxy/sync/known.h"
 #include "proxy/sync/marks.h"
 
 struct ledger;
@@ -58,6 +59,10 @@ void ledger_durable(struct ledger *l, struct ledger_write *w); /* its record is 
 struct ledger_write *ledger_take_ready(struct ledger *l);
 /* Its outcome is definite, or it was never sent and never will be. */
 void ledger_leave(struct ledger *l, struct ledger_write *w);
+/* The same of one that home has done, of which `k` tells what its points are now. That is kept for each of its points that no
+ * other write waits at, until the next one enters, or ledger_forget(), or `n_lanes` have taken it, or it is one of so many that
+ * the oldest go. `k` is the ledger's. */
+void ledger_leave_known(struct ledger *l, struct ledger_write *w, struct known *k, unsigned n_lanes);
 /* Its outcome is unknown: it leaves, and its points are held. The hold is the ledger's. */
 struct ledger_hold *ledger_hold(struct ledger *l, struct ledger_write *w);
 /* The same for points of a write of a former life. They are copied. */
@@ -68,6 +73,11 @@ void ledger_release(struct ledger *l, struct ledger_hold *hold); /* frees it; th
 /* The oldest write on this point that is inside, NULL when every one has its outcome, known or given up for unknown. A reading
  * of the point that begins now shows all before it but late ones, and those are covered by a hold (rule 2 of shipping). */
 const struct ledger_write *ledger_pending(const struct ledger *l, const struct mark_key *point);
+/* The same, and what the point is at home; NULL: that must be asked. Never both. */
+struct known_row *ledger_look(
+    const struct ledger *l, const struct mark_key *point, const struct ledger_write **ret_pending);
+void ledger_taken(struct ledger *l, struct known_row *row, unsigned n_lanes); /* so many need it no more */
+void ledger_forget(struct ledger *l, int64_t before_us); /* what has become known before; home may be another now */
 bool ledger_is_held(const struct ledger *l, const struct mark_key *point);
 unsigned ledger_open(const struct ledger *l);                     /* writes inside */
 const struct ledger_hold *ledger_holds(const struct ledger *l);   /* the first; LIST_NEXT(hold, entry) */

@@ -12,6 +12,7 @@
 #include "proxy/sync/owner_impl.h"
 
 enum { TICK_US = 100 * 1000, SAVE_US = 5 * 1000 * 1000, END_US = 2 * 1000 * 1000, END_POLL_US = 2 * 1000 };
+enum { KNOWN_US = 5 * 1000 * 1000 /* who writes past us is not to be undone for longer */ };
 
 /* --- homes ------------------------------------------------------------------------------------------------------- */
 
@@ -155,6 +156,7 @@ on_tick(void *arg)
         home_check_quarantines(h);
         home_tick_takeover(h);
         restore_tick(h);
+        ledger_forget(h->ledger, owner_now_us(o) - KNOWN_US);
         LIST_FOREACH (l, &h->lanes, entry)
             lane_tick(l);
     }

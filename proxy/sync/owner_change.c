@@ -175,6 +175,7 @@ change_has_turn(struct ledger_gate *turn)
     struct lane *l;
 
     c->has_turn = true;
+    ledger_forget(c->home->ledger, INT64_MAX);
     LIST_FOREACH (l, &c->home->lanes, entry)
         lane_walk_interrupt(l);
     crash_point(CRASH_AT_OWNER_GATE_HAS_TURN);

@@ -20,9 +20,12 @@ enum { HOME_LEAST_US = 1000 * 1000, ANSWER_BYTES = 16 << 20 };
 
 /* The write has its outcome, whatever it is: others may go on, and copies may take what home says now for the truth. */
 static void
-settle(struct job *job)
+settle(struct job *job, bool is_done)
 {
-    ledger_leave(job->home->ledger, &job->write);
+    if (is_done)
+        job_leave_known(job);
+    else
+        ledger_leave(job->home->ledger, &job->write);
     for (unsigned i = 0; i < job->n_lanes; i++)
         lane_outcome(job->lanes[i], job->points, job->n_points);
     crash_point(CRASH_AT_OWNER_SETTLED);
@@ -72,7 +75,7 @@ reject(struct job *job)
     job->order->verdict = VERDICT_REJECTED;
     job_move(job, JOB_RECORD);
     if (was_recorded)
-        settle(job);
+        settle(job, false);
     if (!was_recorded || !record_verdict(job, VERDICT_REJECTED, on_rejection_durable))
         job_answer(job);
 }
@@ -129,7 +132,7 @@ commit(struct job *job)
 
     if (was_recorded) {
         record_verdict(job, VERDICT_COMMITTED, NULL);
-        settle(job);
+        settle(job, true);
     }
     job_keep_result(job, buf_str(&job->order->answer_body));
     if (was_recorded && job->order->n_needed)
@@ -283,6 +286,10 @@ on_home(void *arg, const struct ask_answer *answer)
     if (answer->fail == FAIL_NONE)
         order_pass(job->order, answer);
     job->connection_us = answer->connection_us;
+    if (answer->fail == FAIL_NONE && job_tells_state(job)) {
+        job->body = *answer->request;
+        *answer->request = (struct buf){ 0 };
+    }
     if (answer->fail != FAIL_NONE && !outcome.may_land_later)
         refuse_unsent(job, answer->fail);
     else if (answer->fail != FAIL_NONE || watch_trusts(h, answer->connection_us))

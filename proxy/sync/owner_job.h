@@ -27,8 +27,8 @@ struct job {
     struct home *home;
     struct order *order;
     enum job_state state;
-    struct str collection; /* its own name, in the order's arena */
-    bool is_spread, is_late;
+    struct str collection;             /* its own name, in the order's arena */
+    bool is_spread, is_plain, is_late; /* the first two of its collection at home */
     struct lane *lanes[ORDER_COPIES_MAX];
     unsigned n_lanes;
     struct catalog_wait catalog;
@@ -74,6 +74,10 @@ void job_send(struct job *job);                     /* to home */
 void job_await_watch(struct job *job);              /* until home was asked who it is */
 void home_look_at_answers(struct home *h);          /* is it known by now who gave them? */
 void job_withdraw(struct job *job, enum fail fail); /* it is in the journal, and will never be sent */
+
+/* owner_known.c */
+bool job_tells_state(const struct job *job); /* does its text say what its points are when home has done it? */
+void job_leave_known(struct job *job); /* the ledger; which keeps the body, if it has come back from home's request */
 
 /* owner_scan.c */
 void job_open_gate(struct job *job);                    /* it is alone in its collection */

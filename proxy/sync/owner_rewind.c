@@ -346,6 +346,7 @@ rewind_begin(struct home *h, const char *process)
 
     if (h->owner->is_ending || (r && strcmp(r->process, process) == 0))
         return;
+    ledger_forget(h->ledger, INT64_MAX); /* it may have lost some of that */
     rewind_free(h);
     r = MEM_NEW(struct rewind);
     h->rewind = r;

@@ -202,7 +202,7 @@ job_make_points(struct job *job)
     for (unsigned i = 0; i < touch->n_points; i++)
         job->targets[i] = touch->points[i];
     for (unsigned i = 0; i < job->n_found; i++)
-        job->targets[touch->n_points + i] = (struct touch_point){ job->found[i], touch->scan_key };
+        job->targets[touch->n_points + i] = (struct touch_point){ .id = job->found[i], .shard_key = touch->scan_key };
     job->n_points = job->n_found ? without_twins(job->targets, n) : n;
     make_marks(job);
     return n > 0;
@@ -298,6 +298,7 @@ resolved(struct job *job, const struct catalog_entry *entry)
     }
     job->collection = arena_str(&order->arena, entry->name);
     job->is_spread = entry->told.is_spread;
+    job->is_plain = entry->told.is_plain;
     make_lanes(job);
     begin(job);
 }

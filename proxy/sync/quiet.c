@@ -28,6 +28,23 @@ copy(char *to, size_t max, struct str text)
     return true;
 }
 
+/* {"size":…,"distance":…}, or such objects by name. */
+static bool
+is_plain(struct json vectors)
+{
+    struct str distance = json_string(json_get(vectors, "distance"));
+
+    if (json_type(vectors) != JSON_OBJECT)
+        return false;
+    if (distance.len)
+        return !str_eq(distance, STR("Cosine"));
+    for (struct json_iter i = json_iter(vectors); json_next(&i);) {
+        if (str_eq(json_string(json_get(i.value, "distance")), STR("Cosine")))
+            return false;
+    }
+    return true;
+}
+
 bool
 quiet_read_collection(struct str body, struct quiet_collection *ret)
 {
@@ -44,6 +61,7 @@ quiet_read_collection(struct str body, struct quiet_collection *ret)
         ret->is_spread = number(json_get(params, "shard_number"), 0) != 1 ||
                          number(json_get(params, "replication_factor"), 0) != 1 ||
                          str_eq(json_string(json_get(params, "sharding_method")), STR("custom"));
+        ret->is_plain = is_plain(json_get(params, "vectors"));
         is_strict = json_bool(json_get(strict, "enabled"), false);
         ret->upsert_max = is_strict ? number(json_get(strict, "upsert_max_batchsize"), 0) : 0;
         ret->incarnation[0] = '\0';

@@ -13,6 +13,7 @@ enum { QUIET_ID_MAX = 64, QUIET_VERSION_MAX = 32 };
 struct quiet_collection {
     bool is_quiet;  /* not red, and nothing waits in its update queue: never true of one that does not tell */
     bool is_spread; /* several shards or replicas */
+    bool is_plain;  /* vectors are kept as they came: none is made of length 1 (cosine) */
     /* By its strict mode, which refuses what is beyond; 0: no limit. */
     uint64_t upsert_max;                /* points of an upsert */
     uint64_t timeout_max_s;             /* timeout= of a request */

@@ -118,12 +118,12 @@ take_group(struct str *io, unsigned key, struct touch_point *points, unsigned ro
         if (!varint_take(io, UINT64_MAX - last, &step) || (i && step == 0))
             return false;
         last += step;
-        points[i] = (struct touch_point){ { 0, last, false }, key };
+        points[i] = (struct touch_point){ .id = { 0, last, false }, .shard_key = key };
     }
     if (io->len / 16 < uuids)
         return false;
     for (uint64_t i = 0; i < uuids; i++)
-        points[numbers + i] = (struct touch_point){ point_of_bytes(io->p + 16 * i), key };
+        points[numbers + i] = (struct touch_point){ .id = point_of_bytes(io->p + 16 * i), .shard_key = key };
     *io = str_make(io->p + 16 * uuids, io->len - 16 * uuids);
     *ret_n = (unsigned)(numbers + uuids);
     return *ret_n > 0;

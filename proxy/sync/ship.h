@@ -23,8 +23,9 @@ enum {
 struct ship_read_spec {
     struct str cluster, collection;   /* names; the collection's own, no alias */
     const struct state_point *points; /* none twice; copied */
-    unsigned n;                       /* 1 .. STATE_POINTS_MAX */
-    int64_t timeout_us;               /* of each request */
+    struct state *state; /* taken over, of these points: rows that are known are not asked for; NULL: none is */
+    unsigned n;          /* 1 .. STATE_POINTS_MAX */
+    int64_t timeout_us;  /* of each request */
 };
 
 /* The state is the caller's to release. After OK at least one row was read, the others may be STATE_UNREAD: they were too much

@@ -12,10 +12,11 @@ struct ship_read {
     struct state *state;
     struct str cluster, target;
     int64_t timeout_us;
-    unsigned order[STATE_POINTS_MAX]; /* rows, those of one shard key together */
-    unsigned at;                      /* what comes before was read */
-    unsigned asked;                   /* how many are asked for now */
-    unsigned chunk;                   /* how many may be, as answers have been too long */
+    unsigned order[STATE_POINTS_MAX]; /* rows to be read, those of one shard key together */
+    unsigned n;
+    unsigned at;    /* what comes before was read */
+    unsigned asked; /* how many are asked for now */
+    unsigned chunk; /* how many may be, as answers have been too long */
     struct ask *ask;
     struct arena arena;
     struct task release;
@@ -36,6 +37,8 @@ order_rows(struct ship_read *r)
     unsigned n = 0;
     bool is_taken[STATE_POINTS_MAX] = { false };
 
+    for (unsigned i = 0; i < r->state->n; i++)
+        is_taken[i] = r->state->rows[i].kind != STATE_UNREAD;
     for (unsigned i = 0; i < r->state->n; i++) {
         for (unsigned j = i; j < r->state->n && !is_taken[i]; j++) {
             if (is_taken[j] || !str_eq(r->state->rows[j].point.shard_key, r->state->rows[i].point.shard_key))
@@ -45,7 +48,8 @@ order_rows(struct ship_read *r)
         }
         is_taken[i] = true;
     }
-    assert(n == r->state->n);
+    assert(n > 0);
+    r->n = n;
 }
 
 static void
@@ -85,7 +89,7 @@ ask_next(struct ship_read *r)
         .may_repeat = true,
     };
 
-    for (r->asked = 1; r->asked < r->chunk && r->at + r->asked < r->state->n; r->asked++) {
+    for (r->asked = 1; r->asked < r->chunk && r->at + r->asked < r->n; r->asked++) {
         if (!str_eq(key_at(r, r->at + r->asked), key_at(r, r->at)))
             break;
     }
@@ -144,7 +148,7 @@ on_answer(void *arg, const struct ask_answer *answer)
     if (why.kind == OUTCOME_OK)
         take_body(r, answer->bytes, &why);
     r->at += why.kind == OUTCOME_OK ? r->asked : 0;
-    if (why.kind != OUTCOME_OK || r->at == r->state->n || r->state->bytes >= SHIP_READ_BYTES)
+    if (why.kind != OUTCOME_OK || r->at == r->n || r->state->bytes >= SHIP_READ_BYTES)
         finish(r, &why);
     else
         ask_next(r);
@@ -157,7 +161,7 @@ ship_read_start(struct upstream *up, const struct ship_read_spec *spec, ship_rea
 
     assert(spec->n > 0);
     r->up = up;
-    r->state = state_new(spec->points, spec->n);
+    r->state = spec->state ? spec->state : state_new(spec->points, spec->n);
     r->cluster = arena_str(&r->arena, spec->cluster);
     r->target = arena_printf(
         &r->arena, "/collections/" STR_FMT "/points", STR_ARG(path_encode(spec->collection, &r->arena)));

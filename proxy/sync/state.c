@@ -42,9 +42,6 @@ state_new(const struct state_point *points, unsigned n)
         s->rows[i].point.shard_key = arena_str(&s->arena, points[i].shard_key);
         s->by_point[i] = &s->rows[i];
     }
-    qsort(s->by_point, n, sizeof(struct state_row *), compare_rows);
-    for (unsigned i = 1; i < n; i++)
-        assert(compare_rows(&s->by_point[i - 1], &s->by_point[i]) < 0);
     return s;
 }
 
@@ -60,11 +57,53 @@ state_unref(struct state *s)
 {
     if (!s || --s->refs)
         return;
-    for (unsigned i = 0; i < s->n_answers; i++)
-        buf_fini(&s->answers[i]);
-    mem_free(s->answers);
+    for (unsigned i = 0; i < s->n_texts; i++)
+        state_text_unref(s->texts[i]);
+    mem_free(s->texts);
     arena_fini(&s->arena);
     mem_free(s);
+}
+
+/* --- texts ------------------------------------------------------------------------------------------------------- */
+
+struct state_text *
+state_text_new(struct buf *bytes)
+{
+    struct state_text *text = MEM_NEW(struct state_text);
+
+    text->refs = 1;
+    text->bytes = *bytes;
+    *bytes = (struct buf){ 0 };
+    return text;
+}
+
+void
+state_text_unref(struct state_text *text)
+{
+    if (--text->refs)
+        return;
+    buf_fini(&text->bytes);
+    mem_free(text);
+}
+
+static void
+add_text(struct state *s, struct state_text *text)
+{
+    s->texts = mem_grow(s->texts, (s->n_texts + 1) * sizeof(struct state_text *));
+    s->texts[s->n_texts++] = text;
+}
+
+void
+state_know(struct state *s, unsigned row, struct str vector, struct str payload, struct state_text *text)
+{
+    struct state_row *r = &s->rows[row];
+
+    assert(r->kind == STATE_UNREAD);
+    *r = (struct state_row){ .point = r->point, .kind = STATE_PRESENT, .vector = vector, .payload = payload };
+    if (s->n_texts && s->texts[s->n_texts - 1] == text)
+        return;
+    text->refs++;
+    add_text(s, text);
 }
 
 /* --- reading ----------------------------------------------------------------------------------------------------- */
@@ -259,10 +298,8 @@ take_envelope(struct reading *r, struct str text, struct str key)
 static void
 keep(struct state *s, struct buf *answer, const struct reading *r)
 {
-    s->answers = mem_grow(s->answers, (s->n_answers + 1) * sizeof(*s->answers));
-    s->answers[s->n_answers++] = *answer;
     s->bytes += buf_len(answer);
-    *answer = (struct buf){ 0 };
+    add_text(s, state_text_new(answer));
     for (unsigned i = 0; i < s->n; i++) {
         if (!r->is_asked[i])
             continue;
@@ -272,6 +309,17 @@ keep(struct state *s, struct buf *answer, const struct reading *r)
     }
 }
 
+static void
+sort_rows(struct state *s)
+{
+    if (s->is_sorted)
+        return;
+    qsort(s->by_point, s->n, sizeof(struct state_row *), compare_rows);
+    for (unsigned i = 1; i < s->n; i++)
+        assert(compare_rows(&s->by_point[i - 1], &s->by_point[i]) < 0);
+    s->is_sorted = true;
+}
+
 bool
 state_take_answer(struct state *s, const unsigned *rows, unsigned n, struct buf *answer, struct buf *ret_error)
 {
@@ -279,6 +327,7 @@ state_take_answer(struct state *s, const unsigned *rows, unsigned n, struct buf 
     bool is_asked[STATE_POINTS_MAX] = { false };
     struct reading r = { .state = s, .found = found, .is_asked = is_asked, .error = ret_error };
 
+    sort_rows(s);
     for (unsigned i = 0; i < n; i++) {
         assert(s->rows[rows[i]].kind == STATE_UNREAD);
         is_asked[rows[i]] = true;

@@ -26,19 +26,26 @@ struct state_point {
     struct str shard_key; /* as JSON, `"a"` or `7`; empty: the collection has none */
 };
 
+/* Where texts of rows lie: an answer, or the body of a write. */
+struct state_text {
+    unsigned refs;
+    struct buf bytes;
+};
+
 struct state_row {
     struct state_point point;
     enum state_kind kind;
     struct str vector, payload; /* JSON; of STATE_PRESENT */
 };
 
-struct state { /* read only for all but state_take_answer() */
+struct state { /* read only for all but state_know() and state_take_answer() */
     unsigned refs;
     unsigned n;
     struct state_row *rows;      /* in the order given */
-    struct state_row **by_point; /* sorted */
-    struct buf *answers;         /* where the texts lie */
-    unsigned n_answers;
+    struct state_row **by_point; /* sorted, once there is an answer */
+    bool is_sorted;
+    struct state_text **texts;
+    unsigned n_texts;
     size_t bytes;          /* of all answers */
     int64_t connection_us; /* when the newest connection that they came by was established */
     struct arena arena;
@@ -48,6 +55,11 @@ struct state { /* read only for all but state_take_answer() */
 struct state *state_new(const struct state_point *points, unsigned n);
 struct state *state_ref(struct state *s);
 void state_unref(struct state *s);
+
+struct state_text *state_text_new(struct buf *bytes); /* taken over */
+void state_text_unref(struct state_text *text);
+/* The row is known without asking: the point is there, and is this, which lies in `text` (a reference is taken). */
+void state_know(struct state *s, unsigned row, struct str vector, struct str payload, struct state_text *text);
 
 /* The request for n rows, by index, that have one shard key. */
 void state_put_read(const struct state *s, const unsigned *rows, unsigned n, struct buf *out);

@@ -169,6 +169,24 @@ read_batch(struct touch_read *r, struct touch *touch)
     return is_read;
 }
 
+/* One that a model makes, that is named twice, or for several shard keys, is not what its text says. */
+static void
+take_texts(struct touch_read *r, struct touch *touch)
+{
+    struct str bytes = buf_str(&r->texts);
+    const struct touch_text *texts = (const struct touch_text *)(const void *)bytes.p;
+    unsigned n = (unsigned)(bytes.len / sizeof(*texts));
+
+    if (n == 0 || n != touch->n_points || touch->flags & TOUCH_STATE)
+        return;
+    for (unsigned i = 0; i < n; i++) {
+        if (texts[i].vector.len == 0)
+            return;
+    }
+    touch->texts = ARENA_ARRAY(r->arena, n, struct touch_text);
+    memcpy(touch->texts, texts, bytes.len);
+}
+
 static bool
 read_single(struct touch_read *r, enum op_id op, struct touch *touch)
 {
@@ -180,6 +198,7 @@ read_single(struct touch_read *r, enum op_id op, struct touch *touch)
         return false;
     take_points(r, touch);
     take_keys(r, touch);
+    take_texts(r, touch);
     return true;
 }
 
@@ -216,6 +235,7 @@ touch_of(enum op_id op, struct str body, struct arena *arena, struct touch *ret_
         *ret_error = r.error;
     buf_fini(&r.points);
     buf_fini(&r.keys);
+    buf_fini(&r.texts);
     return is_read ? FAIL_NONE : r.fail;
 }
 

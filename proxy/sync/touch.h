@@ -23,6 +23,11 @@ enum touch_flags {
 struct touch_point {
     struct point_id id;
     unsigned shard_key; /* in touch.shard_keys */
+    unsigned text;      /* in touch.texts, if it has any */
+};
+
+struct touch_text {
+    struct str vector, payload; /* JSON */
 };
 
 /* Slices of the body or copies in the arena. */
@@ -38,6 +43,8 @@ struct touch {
     struct touch_part *parts; /* PARTS */
     unsigned n_parts;
     unsigned n_operations; /* of a batch, whatever its kind */
+    /* What each point is afterwards, if the write is done: of an upsert of whole points, each once. NULL: that cannot be told. */
+    struct touch_text *texts;
 };
 
 struct touch_part {

@@ -14,6 +14,7 @@ struct touch_read {
     enum fail fail; /* NONE while all is well */
     struct str error;
     struct buf points, keys; /* of struct touch_point and struct str; a key's first is empty */
+    struct buf texts;        /* of struct touch_text, one for each point of an upsert */
 };
 
 /* All give false, for the caller to pass on; the first reason stands. */

@@ -69,7 +69,7 @@ take_optional(struct body *b, char open, const char *name, bool *ret_is_there)
 static bool
 add_point(struct body *b, struct str value)
 {
-    struct touch_point point = { .shard_key = 0 };
+    struct touch_point point = { .text = (unsigned)(buf_len(&b->r->texts) / sizeof(struct touch_text)) };
 
     if (!point_of_text(value, &point.id))
         return touch_refuse(
@@ -110,11 +110,27 @@ has_text(struct str json)
     return false;
 }
 
-static void
-note_vectors(struct body *b, struct str value)
+static struct str
+read_vectors(struct body *b)
 {
+    struct str value = json_text_value(&b->r->text);
+
     if (has_text(value))
         b->touch->flags |= TOUCH_STATE;
+    return value;
+}
+
+/* As home would tell it; without a vector: nobody knows. */
+static void
+add_text(struct body *b, struct touch_text text)
+{
+    bool is_known = str_starts(text.vector, STR("{")) || str_starts(text.vector, STR("["));
+
+    if (text.payload.len == 0 || is_null(text.payload))
+        text.payload = STR("{}");
+    if (!is_known || !str_starts(text.payload, STR("{")))
+        text.vector = STR_NONE;
+    buf_append(&b->r->texts, &text, sizeof(text));
 }
 
 static bool
@@ -122,6 +138,7 @@ read_point(struct body *b)
 {
     static const char *const names[] = { "id", "vector", "vectors", "payload", NULL };
     enum { ID, VECTOR, VECTORS, PAYLOAD };
+    struct touch_text text = { STR_NONE, STR_NONE };
     struct seen seen = { 0 };
     struct str key;
     unsigned member;
@@ -134,10 +151,12 @@ read_point(struct body *b)
         if (member == ID && !add_point(b, json_text_value(&b->r->text)))
             return false;
         if (member == VECTOR || member == VECTORS)
-            note_vectors(b, json_text_value(&b->r->text));
+            text.vector = read_vectors(b);
         if (member == PAYLOAD)
-            json_text_value(&b->r->text);
+            text.payload = json_text_value(&b->r->text);
     }
+    if (b->rule->id == OP_UPSERT_POINTS)
+        add_text(b, text);
     if (!(seen.bits & 1 << ID))
         return touch_refuse(b->r, "a point without `id`");
     if ((seen.bits & (1 << VECTOR | 1 << VECTORS)) == (1 << VECTOR | 1 << VECTORS))
@@ -179,7 +198,7 @@ read_batch(struct body *b)
         if (member == 0 && !read_ids(b))
             return false;
         if (member == 1)
-            note_vectors(b, json_text_value(&b->r->text));
+            read_vectors(b);
         if (member == 2)
             json_text_value(&b->r->text);
     }

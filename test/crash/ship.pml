@@ -11,6 +11,7 @@
  *  AGAIN   after an unknown outcome of a ship, ship once more after the quarantine
  *  TAINT   a restart treats everything in flight as unknown, and keeps holds and pending marks
  *  SETTLE  a shipped mark comes back when the copy is seen with a new identity before it settled
+ *  KNOWN   the text of a write is taken for what home has only while nothing else was recorded on the point
  *  SYNC    with ALL, a ship that lands while the outcome of an earlier one is unknown answers nobody
  *
  * WRITERS 2: a second write is recorded while the first one is in flight, and waits for its turn. ALL: an answer waits for ships
@@ -36,6 +37,9 @@
 #endif
 #ifndef SETTLE
 #define SETTLE 1
+#endif
+#ifndef KNOWN
+#define KNOWN 1
 #endif
 #ifndef SYNC
 #define SYNC 1
@@ -66,6 +70,7 @@ byte home, issued, acked;
 byte sent;      /* the write that is in flight at home */
 byte queued;    /* recorded, waiting for its turn */
 byte late_home; /* a request that may still land there */
+byte known;     /* what the last write made of it, by its own text; 0: home has to be asked */
 bool held;      /* home's quarantine */
 byte crashes, losses, unknowns;
 bool done;
@@ -88,9 +93,10 @@ byte wanted, everywhere;        /* ALL: written at home, not answered yet; answe
 /* `is_new`: by a write, whose number would be a new one anyway */
 inline mark_lane(i, is_new) { lane[i].dirty = true; lane[i].changed = lane[i].changed || (lane[i].flying && (FRESH || is_new)) }
 inline mark(is_new) { FOR_LANES(k) { mark_lane(k, is_new) } }
-inline record() { if :: FIRST -> mark(true) :: else -> skip fi }
+inline record() { known = (KNOWN -> 0 : known); if :: FIRST -> mark(true) :: else -> skip fi }
 inline outcome() {
     acked = (sent > acked -> sent : acked);
+    known = (queued == 0 || !KNOWN -> sent : 0);
     wanted = (ALL -> sent : 0);
     FOR_LANES(k) { lane[k].after = false; lane[k].shipped = false }
     sent = 0;
@@ -106,7 +112,7 @@ inline kill() {
         lane[k].again = TAINT; lane[k].after = false; lane[k].shipped = false
     }
     held = TAINT && (held || sent != 0 || queued != 0 || late_home != 0);
-    sent = 0; queued = 0; wanted = 0;
+    sent = 0; queued = 0; wanted = 0; known = 0;
     mark(true)
 }
 
@@ -131,6 +137,7 @@ proctype shipper(byte i) {
     do
     :: atomic { lane[i].dirty && !lane[i].flying ->
                 lane[i].flying = true; lane[i].changed = false; lane[i].value = home; lane[i].pending = !IDLE;
+                if :: known != 0 -> lane[i].value = known; lane[i].pending = false :: true -> skip fi;
                 lane[i].after = (wanted != 0) }
     :: atomic { lane[i].flying ->                                                                         /* landed */
                 lane[i].copy = lane[i].value; lane[i].flying = false; CHECK(i);
@@ -184,7 +191,7 @@ active proctype world() {
                 if :: quiet -> everywhere = wanted; wanted = 0; FOR_LANES(k) { CHECK(k) } :: else -> skip fi; quiet = false }
     :: atomic { check_quiet() ->
                 if
-                :: quiet -> FOR_LANES(k) { assert(lane[k].copy == home) }; assert(home >= acked); done = true; break
+                :: quiet -> assert(home >= acked); FOR_LANES(k) { assert(lane[k].copy == home) }; done = true; break
                 :: else -> quiet = false
                 fi }
     od

@@ -210,8 +210,20 @@ def schema(c):
     c.run.writes.clear()  # what is there depends on which came first; that it is the same everywhere does not
 
 
+def known(c):
+    """An upsert waits for the lane, which has its hands full, when another write changes what it made."""
+    c.copy.faults(**{**HELD, "times": 4})
+    c.since = time.monotonic()
+    for point in range(10, 14):
+        assert c.run.write("upsert", (point,), point).outcome == COMMITTED
+    wait_for(lambda: c.copy.control()["held"] == 4, 20, "four ships", 0.02)
+    assert c.write().outcome == COMMITTED
+    assert c.run.write("vector", (1,), c.value + 1).outcome == COMMITTED
+    c.release(c.copy)
+
+
 COURSES = {"FIRST": (first,), "GATE": (gate,), "FRESH": (fresh,), "HOLD": (hold,), "AGAIN": (again_home, again_copy),
-           "TAINT": (taint,), "SETTLE": (settle,), "CLAIM": (claim,), "SCHEMA": (schema,)}
+           "TAINT": (taint,), "SETTLE": (settle,), "CLAIM": (claim,), "SCHEMA": (schema,), "KNOWN": (known,)}
 
 
 def follow(course, directory, rule, tries=3):

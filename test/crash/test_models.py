@@ -31,6 +31,7 @@ SHIP_RULES = [
     ("AGAIN", "", "copy==home"),
     ("TAINT", "", "home>=acked"),
     ("SETTLE", "", "copy==home"),
+    ("KNOWN", "", "copy==home"),
     ("SYNC", "-DALL=1 -DLOSSES=0", "copy>=everywhere"),
 ]
 CLAIM_RULES = [

@@ -151,27 +151,30 @@ test_as_the_parser_says(void **state)
         assert_null(json_parse(str_from(bad[i]), NULL, NULL));
 }
 
+static void
+compare_readers(struct str text)
+{
+    char *copy = test_malloc(text.len); /* nothing beyond it may be looked at */
+    struct json_doc *doc = json_parse(text, NULL, NULL);
+    struct str value;
+
+    memcpy(copy, text.p, text.len);
+    if (is_json(str_make(copy, text.len), &value) != (doc != NULL))
+        fail_msg(STR_FMT, STR_ARG(text));
+    json_free(doc);
+    test_free(copy);
+}
+
 /* Digits are looked at eight at a time: any byte at any place among them, where the text goes on and where it ends. */
 static void
 test_digits(void **state)
 {
-    static const char digits[] = "0.12345678901234567890";
+    for (size_t len = 14; len < 23; len++) {
+        for (size_t i = 0; i < len * 256; i++) {
+            char text[] = "0.12345678901234567890";
 
-    for (size_t len = sizeof(digits) - 9; len < sizeof(digits); len++) {
-        for (size_t at = 0; at < len; at++) {
-            for (unsigned byte = 0; byte < 256; byte++) {
-                char *copy = test_malloc(len);
-                struct json_doc *doc;
-                struct str value;
-
-                memcpy(copy, digits, len);
-                copy[at] = (char)byte;
-                doc = json_parse(str_make(copy, len), NULL, NULL);
-                if (is_json(str_make(copy, len), &value) != (doc != NULL))
-                    fail_msg("byte %u at %zu of %zu", byte, at, len);
-                json_free(doc);
-                test_free(copy);
-            }
+            text[i / 256] = (char)(i % 256);
+            compare_readers(str_make(text, len));
         }
     }
 }

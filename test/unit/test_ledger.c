@@ -195,6 +195,84 @@ test_gate(void **state)
 
 /* Many writes of random points, outcomes in random order: what is sent for a point is sent one at a time and in the order of
  * LSNs, never while it is held, and in the end all have been sent. */
+/* It is done, and was an upsert, whose number is all that its points are. */
+static void
+leave_known(struct ledger *l, struct ledger_write *w, size_t body, unsigned n_lanes)
+{
+    struct buf text = { 0 };
+    struct known *k;
+
+    buf_reserve(&text, body);
+    buf_printf(&text, "%llu", (unsigned long long)w->age.lsn);
+    k = known_new(&text, w->n_points, (int64_t)w->age.lsn);
+    for (unsigned i = 0; i < w->n_points; i++)
+        k->rows[i].vector = buf_str(&k->text->bytes);
+    ledger_leave_known(l, w, k, n_lanes);
+}
+
+/* Of which write a point is; 0: that is not known. */
+static uint64_t
+known(const struct ledger *l, uint64_t id)
+{
+    struct mark_key point = key(1, id);
+    const struct ledger_write *pending;
+    const struct known_row *row = ledger_look(l, &point, &pending);
+    uint64_t lsn = 0;
+
+    assert_true(!row || (!pending && !ledger_is_held(l, &point) && str_to_u64(row->vector, &lsn)));
+    return lsn;
+}
+
+static void
+test_what_is_known(void **state)
+{
+    struct ledger *l = ledger_new();
+    const struct ledger_write *pending;
+    struct write a, b, c;
+
+    enter(l, &a, 1, 5, 6);
+    assert_int_equal(known(l, 5), 0);
+    enter(l, &b, 2, 6, 7);
+    leave_known(l, &a.w, 0, 2);
+    assert_int_equal(known(l, 5), 1);
+    assert_int_equal(known(l, 6), 0); /* another is on its way */
+    leave_known(l, &b.w, 0, 2);
+    assert_int_equal(known(l, 6), 2);
+    enter(l, &c, 3, 5, 0); /* even if it does nothing in the end */
+    assert_int_equal(known(l, 5), 0);
+    ledger_leave(l, &c.w);
+    assert_int_equal(known(l, 5), 0);
+
+    ledger_taken(l, ledger_look(l, &b.keys[0], &pending), 1);
+    assert_int_equal(known(l, 6), 2);
+    ledger_taken(l, ledger_look(l, &b.keys[0], &pending), 1);
+    assert_int_equal(known(l, 6), 0);
+    assert_int_equal(known(l, 7), 2);
+    ledger_forget(l, 2);
+    assert_int_equal(known(l, 7), 2);
+    ledger_forget(l, 3);
+    assert_int_equal(known(l, 7), 0);
+    ledger_free(l);
+}
+
+static void
+test_what_is_known_is_bounded(void **state)
+{
+    struct ledger *l = ledger_new();
+    struct write w[5];
+
+    for (uint64_t i = 0; i < 5; i++) {
+        enter(l, &w[i], i + 1, i, 100 + i);
+        leave_known(l, &w[i].w, 8 << 20, 1);
+    }
+    for (uint64_t i = 0; i < 5; i++)
+        assert_int_equal(known(l, i), i < 2 ? 0 : i + 1); /* 32 MiB, with what else they need */
+    ledger_hold_points(l, w[4].keys, 1, (struct mark_age){ 9, 9 });
+    assert_int_equal(known(l, 4), 0);
+    assert_int_equal(known(l, 104), 5);
+    ledger_free(l);
+}
+
 static bool
 meet(const struct write *a, const struct write *b)
 {
@@ -229,6 +307,21 @@ fill(struct write *w, uint64_t lsn)
     for (unsigned i = 0; i < n; i++)
         w->keys[i] = key(1, (start + i) % IDS);
     w->w.points = w->keys;
+}
+
+/* What is known of a point is of the last write that was recorded on it. */
+static void
+check_known(const struct ledger *l, const struct write *writes, unsigned n)
+{
+    for (uint64_t id = 0; id < IDS; id++) {
+        uint64_t lsn = known(l, id), last = 0;
+
+        for (unsigned i = 0; i < n; i++) {
+            for (unsigned k = 0; k < writes[i].w.n_points; k++)
+                last = writes[i].keys[k].point.lo == id ? writes[i].w.age.lsn : last;
+        }
+        assert_true(lsn == 0 || (lsn == last && writes[lsn - 1].is_out));
+    }
 }
 
 static void
@@ -270,8 +363,11 @@ test_random(void **state)
         n_out++;
         if (!hold && lrand48() % 5 == 0)
             hold = ledger_hold(l, &writes[pick].w);
-        else
+        else if (lrand48() % 2)
             ledger_leave(l, &writes[pick].w);
+        else
+            leave_known(l, &writes[pick].w, 0, 1);
+        check_known(l, writes, n);
     }
     assert_int_equal(ledger_open(l), 0);
     ledger_free(l);
@@ -289,6 +385,8 @@ main(void)
         cmocka_unit_test(test_hold_of_a_former_life_beside_one_of_this),
         cmocka_unit_test(test_a_ready_write_is_held_back),
         cmocka_unit_test(test_gate),
+        cmocka_unit_test(test_what_is_known),
+        cmocka_unit_test(test_what_is_known_is_bounded),
         cmocka_unit_test(test_random),
     };
 

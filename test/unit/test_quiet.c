@@ -11,6 +11,7 @@
     "{\"result\":{\"status\":\"" status \
     "\",\"optimizer_status\":\"ok\",\"points_count\":3,\"config\":{\"params\":{\"vectors\":{}," \
     "\"shard_number\":" shards ",\"replication_factor\":" replicas more "}" strict "}" queue "},\"status\":\"ok\"}"
+#define VECTORS(json) "{\"result\":{\"status\":\"green\",\"config\":{\"params\":{" json "}}}}"
 #define EMPTY ",\"update_queue\":{\"length\":0}"
 #define STRICT(enabled) \
     ",\"strict_mode_config\":{\"enabled\":" enabled ",\"upsert_max_batchsize\":10,\"max_timeout\":3}"
@@ -47,6 +48,34 @@ test_collections(void **state)
         if (c.is_quiet != rows[i].is_quiet || c.is_spread != rows[i].is_spread || c.upsert_max != rows[i].upsert_max ||
             c.timeout_max_s != (rows[i].upsert_max ? 3 : 0))
             fail_msg("%s: %d %d %d", rows[i].text, c.is_quiet, c.is_spread, (int)c.upsert_max);
+    }
+}
+
+static void
+test_vectors_that_are_kept_as_they_came(void **state)
+{
+    static const struct {
+        const char *text;
+        bool is_plain;
+    } rows[] = {
+        { VECTORS("\"vectors\":{\"size\":2,\"distance\":\"Dot\"}"), true },
+        { VECTORS("\"vectors\":{\"size\":2,\"distance\":\"Cosine\"}"), false },
+        { VECTORS("\"vectors\":{}"), true },
+        { VECTORS("\"vectors\":{\"a\":{\"size\":2,\"distance\":\"Euclid\"},\"b\":{\"distance\":\"Manhattan\"}}"),
+            true },
+        { VECTORS("\"vectors\":{\"a\":{\"size\":2,\"distance\":\"Dot\"},\"b\":{\"size\":2,\"distance\":\"Cosine\"}}"),
+            false },
+        { VECTORS("\"vectors\":{\"distance\":{\"size\":2,\"distance\":\"Cosine\"}}"), false },
+        { VECTORS("\"vectors\":null"), false },
+        { VECTORS("\"shard_number\":1"), false },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct quiet_collection c;
+
+        assert_true(quiet_read_collection(str_from(rows[i].text), &c));
+        if (c.is_plain != rows[i].is_plain)
+            fail_msg("%s: %d", rows[i].text, c.is_plain);
     }
 }
 
@@ -116,6 +145,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_collections),
+        cmocka_unit_test(test_vectors_that_are_kept_as_they_came),
         cmocka_unit_test(test_nodes),
         cmocka_unit_test(test_what_does_not_tell),
     };

@@ -54,8 +54,9 @@ test_varints_refused(void **state)
 static struct record_write
 some_write(void)
 {
-    static const struct touch_point points[] = { { { 0, 0, false }, 0 }, { { 0, UINT64_MAX, false }, 0 },
-        { { 1, 2, true }, 0 }, { { 0, 7, false }, 2 }, { { 0, 8, false }, 2 }, { { UINT64_MAX, 1, true }, 2 } };
+    static const struct touch_point points[] = { { { 0, 0, false }, 0, 0 }, { { 0, UINT64_MAX, false }, 0, 0 },
+        { { 1, 2, true }, 0, 0 }, { { 0, 7, false }, 2, 0 }, { { 0, 8, false }, 2, 0 },
+        { { UINT64_MAX, 1, true }, 2, 0 } };
     static const struct str keys[] = { { "", 0 }, { "\"unused\"", 8 }, { "7", 1 } };
 
     static const struct str copies[] = { { "us", 2 }, { "ap", 2 } };
@@ -149,7 +150,7 @@ test_points_are_small(void **state)
     size_t without;
 
     for (unsigned i = 0; i < 100; i++)
-        points[i] = (struct touch_point){ { 0, 1000000 + 10 * i, false }, 0 };
+        points[i] = (struct touch_point){ .id = { 0, 1000000 + 10 * i, false } };
     w.points = points;
     w.n_points = 0;
     record_put_write(&w, &payload);

@@ -104,6 +104,29 @@ test_bytes_go_on_unchanged(void **state)
     buf_fini(&error);
 }
 
+/* What is known is not asked for, and lives as long as the state does. */
+static void
+test_known_rows(void **state)
+{
+    struct state *s = four(STR(""));
+    struct buf body = { 0 }, error = { 0 }, answer = { 0 };
+    struct state_text *text;
+
+    buf_add(&body, STR("[1,0]{\"a\":1}{}"));
+    text = state_text_new(&body);
+    state_know(s, 0, str_make(buf_str(&text->bytes).p, 5), str_make(buf_str(&text->bytes).p + 5, 7), text);
+    state_know(s, 2, str_make(buf_str(&text->bytes).p, 5), str_make(buf_str(&text->bytes).p + 12, 2), text);
+    state_text_unref(text);
+    buf_add(&answer, STR("{\"result\":[{\"id\":0,\"payload\":{},\"vector\":[2]}],\"status\":\"ok\"}"));
+    assert_true(state_take_answer(s, (const unsigned[]){ 1, 3 }, 2, &answer, &error));
+    assert_int_equal(s->rows[1].kind, STATE_ABSENT);
+    expect_write(s, STATE_UPSERT, (const unsigned[]){ 0, 2, 3 }, 3,
+        "{\"points\":[{\"id\":42,\"vector\":[1,0],\"payload\":{\"a\":1}},{\"id\":18446744073709551615,\"vector\":[1,0],"
+        "\"payload\":{}},{\"id\":0,\"vector\":[2],\"payload\":{}}]}");
+    state_unref(s);
+    buf_fini(&error);
+}
+
 static void
 test_shard_keys(void **state)
 {
@@ -257,6 +280,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_read_bodies),
         cmocka_unit_test(test_bytes_go_on_unchanged),
+        cmocka_unit_test(test_known_rows),
         cmocka_unit_test(test_shard_keys),
         cmocka_unit_test(test_two_reads_make_one_state),
         cmocka_unit_test(test_answers_that_are_refused),

@@ -247,6 +247,56 @@ static const struct {
     { OP_BATCH_UPDATE, "{\"operations\":[{\"drop\":{}}]}", "unknown operation `drop`" },
 };
 
+/* "id vector payload" of each point, in order; "-": it cannot be told. */
+static void
+test_what_points_are_afterwards(void **state)
+{
+    static const struct {
+        enum op_id op;
+        const char *body, *texts;
+    } rows[] = {
+        { OP_UPSERT_POINTS,
+            "{\"points\":[{\"payload\":{\"a\":1.0},\"id\":2,\"vector\":[1.0, "
+            "2]},{\"id\":1,\"vectors\":{\"v\":[[1,0],[0,1]]}}]}",
+            "1 {\"v\":[[1,0],[0,1]]} {}; 2 [1.0, 2] {\"a\":1.0}; " },
+        { OP_UPSERT_POINTS, "{\"shard_key\":\"k\",\"points\":[{\"id\":1,\"vector\":{},\"payload\":null}]}",
+            "1 {} {}; " },
+        { OP_UPSERT_POINTS,
+            "{\"points\":[{\"id\":1,\"vector\":[1]},{\"id\":2,\"vector\":[2]},{\"id\":1,\"vector\":[3]}]}", "-" },
+        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]},{\"id\":2}]}", "-" },
+        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":null}]}", "-" },
+        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1],\"payload\":[]}]}", "-" },
+        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":{\"text\":\"t\",\"model\":\"m\"}}]}", "-" },
+        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]}],\"update_mode\":\"insert_only\"}", "-" },
+        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]}],\"update_filter\":{\"must\":[]}}", "-" },
+        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]}],\"shard_key\":[\"a\",\"b\"]}", "-" },
+        { OP_UPSERT_POINTS, "{\"points\":[]}", "-" },
+        { OP_UPSERT_POINTS, "{\"batch\":{\"ids\":[1],\"vectors\":[[1]]}}", "-" },
+        { OP_UPDATE_VECTORS, "{\"points\":[{\"id\":1,\"vector\":[1]}]}", "-" },
+        { OP_DELETE_POINTS, "{\"points\":[1]}", "-" },
+        { OP_BATCH_UPDATE, "{\"operations\":[{\"upsert\":{\"points\":[{\"id\":1,\"vector\":[1]}]}}]}", "-" },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct arena arena = { 0 };
+        struct buf out = { 0 };
+        struct str error;
+        struct touch t;
+
+        assert_int_equal(touch_of(rows[i].op, str_from(rows[i].body), &arena, &t, &error), FAIL_NONE);
+        for (unsigned k = 0; t.texts && k < t.n_points; k++) {
+            const struct touch_text *text = &t.texts[t.points[k].text];
+
+            point_put_json(&t.points[k].id, &out);
+            buf_printf(&out, " " STR_FMT " " STR_FMT "; ", STR_ARG(text->vector), STR_ARG(text->payload));
+        }
+        if (!str_eq(t.texts ? buf_str(&out) : STR("-"), str_from(rows[i].texts)))
+            fail_msg("%s: " STR_FMT, rows[i].body, STR_ARG(buf_str(&out)));
+        buf_fini(&out);
+        arena_fini(&arena);
+    }
+}
+
 static void
 test_refusals_say_why(void **state)
 {
@@ -395,6 +445,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bodies),
+        cmocka_unit_test(test_what_points_are_afterwards),
         cmocka_unit_test(test_refusals_say_why),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_with_ids),
