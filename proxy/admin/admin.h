@@ -99,7 +99,8 @@ struct admin_order {
 };
 typedef int admin_order_fn(const struct admin_view *view, const struct admin_order *order, struct buf *out);
 admin_order_fn admin_order_drain, admin_order_down, admin_order_up, admin_order_log_level, admin_order_reload,
-    admin_order_retry, admin_order_resync, admin_order_compare, admin_order_adopt, admin_order_restore;
+    admin_order_held, admin_order_retry, admin_order_resync, admin_order_compare, admin_order_adopt,
+    admin_order_restore;
 /* An order that the owner of homes carries out and answers; refused where there is none. */
 int admin_ask_owner(const struct admin_view *view, const struct admin_order *order, errand_fn *run, struct buf *out);
 void admin_put_error(struct buf *out, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -137,6 +137,12 @@ admin_ask_owner(const struct admin_view *view, const struct admin_order *order, 
 }
 
 int
+admin_order_held(const struct admin_view *view, const struct admin_order *order, struct buf *out)
+{
+    return admin_ask_owner(view, order, owner_held, out);
+}
+
+int
 admin_order_retry(const struct admin_view *view, const struct admin_order *order, struct buf *out)
 {
     return admin_ask_owner(view, order, owner_retry, out);

@@ -40,6 +40,8 @@ static const struct command {
         ctl_show_lanes, 5 },
     { "adopt", "HOME/COLLECTION", "a collection made past Sextant, or before, is its own from now on", 1, 1, "POST",
         "/adopt", ctl_show_adopt, 60 },
+    { "held", "[HOME[/COPY]]", "points that wait for what may come late, and those that a copy refuses", 0, 1, "POST",
+        "/held", ctl_show_held, 10 },
     { "retry", "HOME/COPY", "what the copy refused is tried again now", 1, 1, "POST", "/retry", ctl_show_retry, 10 },
     { "resync", "HOME/COPY [COLLECTION] [--delete]", "compare the copy with home, all points, and mend it", 1, 2,
         "POST", "/resync", ctl_show_resync, 10 },
@@ -231,10 +233,8 @@ put_body(struct ctl *c, const struct command *k, struct buf *out)
     struct json_writer w = json_writer(out);
 
     json_begin_object(&w);
-    if (k->min)
-        json_member_str(&w, "target", c->words[1]);
-    else if (c->n_words > 1)
-        json_member_str(&w, "level", c->words[1]);
+    if (c->n_words > 1)
+        json_member_str(&w, k->show == ctl_show_level ? "level" : "target", c->words[1]);
     if (c->n_words > 2)
         json_member_str(&w, "collection", c->words[2]);
     if (c->from.len)

@@ -54,6 +54,7 @@ struct str ctl_duration(struct ctl *c, double seconds);
 /* lanes.c: of those that concern copies. */
 void ctl_show_lanes(struct ctl *c, struct json root);
 void ctl_show_adopt(struct ctl *c, struct json root);
+void ctl_show_held(struct ctl *c, struct json root);
 void ctl_show_retry(struct ctl *c, struct json root);
 void ctl_show_resync(struct ctl *c, struct json root);
 void ctl_show_restore(struct ctl *c, struct json root);

@@ -101,6 +101,62 @@ ctl_show_adopt(struct ctl *c, struct json root)
     buf_printf(&c->out, STR_FMT ": adopted; the copies get the mark now\n", STR_ARG(c->words[1]));
 }
 
+/* "1, 2, 5b6f… and 17 more" */
+static struct str
+points_text(struct ctl *c, struct json row)
+{
+    double n = ctl_number(row, "points_count"), shown = 0;
+    struct buf text = { 0 };
+    struct str whole;
+
+    for (struct json_iter i = json_iter(json_get(row, "points")); json_next(&i) && shown < 5; shown++) {
+        struct json id = json_get(i.value, "id");
+
+        buf_printf(&text, "%s" STR_FMT, shown > 0 ? ", " : "",
+            STR_ARG(json_type(id) == JSON_NUMBER ? json_number(id) : json_string(id)));
+    }
+    if (n > shown)
+        buf_printf(&text, "%s%.0f more", shown > 0 ? " and " : "", n - shown);
+    whole = arena_str(&c->arena, buf_str(&text));
+    buf_fini(&text);
+    return whole;
+}
+
+static void
+held_row(struct ctl *c, struct cell *row, struct json held, const char *why)
+{
+    struct str copy = ctl_text(held, "copy");
+
+    row[0].text = ctl_text(held, "home");
+    if (copy.len)
+        row[0].text = arena_printf(&c->arena, STR_FMT "/" STR_FMT, STR_ARG(row[0].text), STR_ARG(copy));
+    row[1].text = ctl_text(held, "collection");
+    row[2].text = points_text(c, held);
+    row[3] = (struct cell){ str_from(why), TINT_BAD };
+    if (json_type(json_get(held, "seconds_left")) == JSON_NUMBER)
+        row[3] = (struct cell){
+            arena_printf(&c->arena, "held for %.0f s more at least", ctl_number(held, "seconds_left")), TINT_WARNING
+        };
+}
+
+void
+ctl_show_held(struct ctl *c, struct json root)
+{
+    static const char *const heads[] = { "WHERE", "COLLECTION", "POINTS", "WHY" };
+    struct table t;
+
+    if (json_size(json_get(root, "held")) + json_size(json_get(root, "refused")) == 0) {
+        buf_add(&c->out, STR("no point is held, and no copy refuses one\n"));
+        return;
+    }
+    table_init(&t, &c->arena, heads, sizeof(heads) / sizeof(heads[0]));
+    for (struct json_iter i = json_iter(json_get(root, "held")); json_next(&i);)
+        held_row(c, table_row(&t), i.value, "");
+    for (struct json_iter i = json_iter(json_get(root, "refused")); json_next(&i);)
+        held_row(c, table_row(&t), i.value, "the copy refuses it");
+    table_print(&t, &c->style, &c->out);
+}
+
 void
 ctl_show_retry(struct ctl *c, struct json root)
 {

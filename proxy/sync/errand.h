@@ -48,6 +48,8 @@ void owner_end_errands(struct owner *o);
 
 /* The orders. `target` of the body is a lane, as HOME/COPY. */
 errand_fn owner_adopt; /* {"target": HOME/COLLECTION}: what stands there was compared, and is Sextant's from now on */
+errand_fn
+    owner_held; /* {"target": HOME, HOME/COPY or none}: points that wait for what may come late, and those that a copy refuses */
 errand_fn owner_retry; /* {"target"}: what the copy refused, and what rests after failures, is tried again now */
 
 /* {"target", "collection" (or all), "delete"}: compare the copy with home and mend it, however much is to be deleted if so said */

@@ -44,10 +44,24 @@ def test_what_was_refused_is_tried_again_by_order(fan):  # noqa: F811
     wait_for(lambda: lane(one, "us")["points_refused"] == 2, 20, "the refusal")
     assert direct(us, "DELETE", "/collections/notes")[0] == 200
     assert direct(us, "PUT", "/collections/notes", {**VECTORS, **ours})[0] == 200
+    code, out, _ = ctl(one, "held", "eu/us")
+    assert code == 0 and re.search(r"^eu/us +notes +1 +the copy refuses it$", out, re.M), out
+    assert ctl(one, "held", "eu/ap") == (0, "no point is held, and no copy refuses one\n", "")
     assert ctl(one, "retry", "eu/us") == (0, "eu/us: 2 refused points are tried again\n", "")
     assert set(converged(one)) == {1, 2}
     code, _, err = ctl(one, "retry", "eu/mars")
     assert code == 1 and "there is no lane eu/mars" in err
+
+
+def test_what_is_held_is_shown(fan):  # noqa: F811
+    one = fan(quarantine="30s")
+    one.regions["eu"].faults(reset="after", match="/points", method="PUT", times=1)
+    assert ask(one, "PUT", "/collections/notes/points", {"points": [{"id": i, "vector": [1, 2]} for i in range(30)]})[0] == 504
+    held, = json.loads(ctl(one, "held", "--json")[1])["held"]
+    assert (held["home"], held["collection"], held["points_count"]) == ("eu", "notes", 30)
+    assert "copy" not in held and 20 < held["seconds_left"] <= 30 and {p["id"] for p in held["points"]} <= set(range(30))
+    assert json.loads(ctl(one, "held", "eu/us", "--json")[1]) == {"held": [], "refused": []}
+    assert re.search(r"^eu +notes +\d+(, \d+){4} and 25 more +held for \d+ s more at least$", ctl(one, "held", "eu")[1], re.M)
 
 
 PATH = "/collections/notes/points"
