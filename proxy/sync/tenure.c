@@ -113,6 +113,18 @@ confirm(struct tenure *t, const struct claim_note *seen)
     take(t, seen, t->is_releasing ? 0 : t->drafted_us + TENURE_PERIOD_US);
 }
 
+/* Does it move as that of one that lives does? What a dead one sent may land late, but once: all that it sent was on condition of
+ * the same claim. And what falls has not been renewed: the home lost its last seconds, and whoever lives goes on from there. */
+static bool
+is_alive(struct tenure *t, const struct claim_note *seen)
+{
+    bool has_fallen = seen->counter < t->watched_counter;
+    bool is_again = t->has_moved && !has_fallen;
+
+    t->has_moved = !has_fallen;
+    return is_again;
+}
+
 /* It cannot be told whether its holder lives but by looking whether it moves. */
 static void
 watch(struct tenure *t, const struct claim_note *seen, int64_t now_us)
@@ -125,11 +137,11 @@ watch(struct tenure *t, const struct claim_note *seen, int64_t now_us)
         take(t, seen, now_us);
         return;
     }
-    if (is_watched && !is_same) {
+    if (is_watched && !is_same && is_alive(t, seen)) {
         freeze(t, TENURE_ALIVE);
         return;
     }
-    if (!is_watched) {
+    if (!is_same) {
         t->state = TENURE_WATCHING;
         t->watched_us = now_us;
         memcpy(t->watched_start, seen->start, sizeof(t->watched_start));

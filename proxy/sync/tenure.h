@@ -7,7 +7,7 @@
  *
  *                read: nothing there ──────────────> create the collection, identify, insert the claim
  *   STARTING ─── read: released, and ours ─────────> replace it
- *                read: somebody's ──> WATCHING ────> replace it, if it has not moved for three periods
+ *                read: somebody's ──> WATCHING ────> replace it, once it has not moved for three periods
  *                                                         │
  *   read: ours, with the number just written  <───────────┘
  *      └─> HELD: renewed each period; allows sending for two periods from when the newest confirmed renewal began
@@ -71,6 +71,7 @@ struct tenure {
     int64_t watched_us;   /* since when the watched claim has not moved */
     char watched_start[NOTES_START_LEN + 1];
     uint64_t watched_counter;
+    bool has_moved; /* once, since it is watched or was last seen to fall back */
 };
 
 /* `fresh_identity` is what the cluster is called if it has no identity. */

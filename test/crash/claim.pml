@@ -19,6 +19,8 @@
  *  BEHIND  a claim that knows of records which the journal lacks is not taken
  *  WALK    another journal's lanes walk
  *
+ * LOSSES: the home loses its last renewal with its power. Of two that live the claim alone cannot say then which one may send, but both
+ * see another process of the home, and send nothing before they have asked it (owner_rewind.c, which is not in here).
  * LIMIT: what the first one recorded after the last renewal that landed counts as known. In a copy it isn't: see test_models.py.
  */
 #define SAME 1
@@ -58,6 +60,10 @@
 #define ATTEMPTS 3
 #endif
 
+#ifndef LOSSES
+#define LOSSES (KIND == SAME)
+#endif
+
 #define HELD_PERIODS 2
 #define WATCH_PERIODS 3
 
@@ -76,7 +82,7 @@ Request request[3];                     /* two of the first one, which may be la
 byte records, write;                    /* of the first one: its journal; a write on its way */
 bool alive = true, copied;
 byte journal, watched, watched_for, walked, known_at_take;
-bool is_watching, is_done;
+bool is_watching, is_done, is_lost;
 
 #define MAY(p) (p.held && (!FENCE || p.confirmed < HELD_PERIODS))
 #define OLDER(age) age = (age < 3 -> age + 1 : 3)
@@ -127,8 +133,12 @@ active proctype second() {
                 is_watching = true; watched = number; watched_for = 0;
                 b.stopped = BEHIND && KIND != OTHER && knows > journal }
     :: atomic { is_watching && !b.waits && !b.held && !b.stopped && (!WATCH || watched_for >= WATCH_PERIODS) ->
-                b.stopped = (who != 1 || number != watched || (BEHIND && KIND != OTHER && knows > journal));
-                if :: !b.stopped -> b.seen_who = who; b.seen = number; attempt(b, 2, 2, journal) :: else -> skip fi }
+                b.stopped = (BEHIND && KIND != OTHER && knows > journal);
+                if
+                :: b.stopped -> skip
+                :: !b.stopped && number == watched -> b.seen_who = who; b.seen = number; attempt(b, 2, 2, journal)
+                :: else -> watched = number; watched_for = 0            /* at the second time it would be refused */
+                fi }
     :: atomic { b.waits && !request[2].flies ->
                 b.waits = false;
                 if
@@ -150,6 +160,7 @@ active proctype world() {
     :: atomic { request[1].flies -> forget(1) }
     :: atomic { request[2].flies -> known_at_take = knows; land(2) }
     :: atomic { request[2].flies -> forget(2) }
+    :: atomic { LOSSES && !is_lost && who == 1 && number > 1 -> is_lost = true; number-- }   /* the home lost its last seconds */
     :: atomic { write != 0 -> landed = write; write = 0 }               /* perhaps long after it was sent */
     :: atomic { write != 0 -> write = 0 }
     :: atomic { b.held && !a.held && write == 0 && (KIND != OTHER || !WALK || walked == landed) ->

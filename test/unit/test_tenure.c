@@ -282,6 +282,66 @@ test_the_past(void **state)
     expect(&t, TENURE_HELD, TENURE_FINE);
 }
 
+/* The claim of a dead one, watched by its successor: as the home loses its last seconds it falls back, and rests. */
+static void
+test_what_falls_back_does_not_live(void **state)
+{
+    struct notes home = { 0 };
+    struct tenure a = edge(JOURNAL_A, "a1", 1, "", S), b;
+    struct claim_note past;
+
+    settle(&a, &home, S);
+    past = home.claim;
+    live(&a, &home, S, 5);
+    b = edge(JOURNAL_A, "a2", 2, CLUSTER_X, 7 * S);
+    live(&b, &home, 7 * S, 4);
+    home.claim = past;
+    live(&b, &home, 11 * S, 7);
+    expect(&b, TENURE_WATCHING, TENURE_FINE); /* for three periods from then on */
+    live(&b, &home, 18 * S, 2);
+    expect(&b, TENURE_HELD, TENURE_FINE);
+    /* another one lives, and goes on from where it fell to */
+    live(&b, &home, 20 * S, 8);
+    past = home.claim;
+    live(&b, &home, 28 * S, 4);
+    a = edge(JOURNAL_A, "a3", 3, CLUSTER_X, 32 * S);
+    settle(&a, &home, 32 * S);
+    home.claim = past;
+    for (int i = 0; i < 80; i++) {
+        settle(&b, &home, 33 * S + i * S / 10);
+        settle(&a, &home, 33 * S + i * S / 10);
+    }
+    expect(&a, TENURE_FROZEN, TENURE_ALIVE);
+    expect(&b, TENURE_HELD, TENURE_FINE);
+}
+
+/* What a dead one sent last is late: it lands while its successor watches. A second move is not its own. */
+static void
+test_a_late_renewal_is_no_life(void **state)
+{
+    struct notes home = { 0 };
+    struct tenure a = edge(JOURNAL_A, "a1", 1, "", S), b, c;
+    struct write late;
+    int64_t wait;
+
+    settle(&a, &home, S);
+    assert_int_equal(tenure_next(&a, 3 * S, &wait), TENURE_CLAIM);
+    late = written(&a, TENURE_CLAIM);
+    b = edge(JOURNAL_A, "a2", 2, CLUSTER_X, 4 * S);
+    live(&b, &home, 4 * S, 5);
+    land(&home, &late);
+    live(&b, &home, 9 * S, 6);
+    expect(&b, TENURE_WATCHING, TENURE_FINE);
+    live(&b, &home, 15 * S, 2);
+    expect(&b, TENURE_HELD, TENURE_FINE);
+    c = edge(JOURNAL_A, "a3", 3, CLUSTER_X, 17 * S);
+    for (int i = 0; i < 60; i++) {
+        settle(&b, &home, 17 * S + i * S / 10);
+        settle(&c, &home, 17 * S + i * S / 10);
+    }
+    expect(&c, TENURE_FROZEN, TENURE_ALIVE);
+}
+
 static void
 test_unreachable(void **state)
 {
@@ -350,6 +410,8 @@ main(void)
         cmocka_unit_test(test_a_renewal_can_be_hurried),
         cmocka_unit_test(test_a_home_that_is_not_what_it_was),
         cmocka_unit_test(test_the_past),
+        cmocka_unit_test(test_what_falls_back_does_not_live),
+        cmocka_unit_test(test_a_late_renewal_is_no_life),
         cmocka_unit_test(test_unreachable),
         cmocka_unit_test(test_attempts_are_told_apart),
     };
