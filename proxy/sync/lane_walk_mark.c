@@ -15,13 +15,11 @@ key_of(const struct walk *w, const struct walk_task *task, const struct walk_dif
         .point = d->source ? d->source->id : d->target->id };
 }
 
-/* A change of it is on its way as it is. */
+/* A change of it is on its way as it is, or came to the copy after home was read. */
 static bool
 is_open(const struct walk *w, const struct mark_key *key)
 {
-    struct mark_view view;
-
-    return marks_get(w->lane->marks, key, &view) && view.state != MARK_SETTLED;
+    return marks_moves(w->lane->marks, key, w->read_us);
 }
 
 static void

@@ -299,12 +299,13 @@ on_count_of_copy(void *arg, const struct ask_answer *answer)
 {
     struct walk *w = arg;
     struct walk_task *task = TAILQ_FIRST(&w->tasks);
-    uint64_t more;
+    uint64_t less, more;
 
     if (!take_count(w, true, answer, &task->n_target))
         return;
     task->is_counted = true;
-    more = task->n_target > task->n_source ? task->n_target - task->n_source : 0;
+    less = task->n_source + marks_moved(w->lane->marks, w->flights);
+    more = task->n_target > less ? task->n_target - less : 0;
     if (!w->is_report && !w->may_delete && walk_is_too_much(more, task->n_target))
         walk_stop(w, task, more);
     else
@@ -319,6 +320,13 @@ on_count(void *arg, const struct ask_answer *answer)
 
     if (take_count(w, false, answer, &task->n_source))
         ask_count(w, true, on_count_of_copy);
+}
+
+static void
+count_home(struct walk *w)
+{
+    w->flights = marks_flights(w->lane->marks);
+    ask_count(w, false, on_count);
 }
 
 /* --- pages ------------------------------------------------------------------------------------------------------- */
@@ -407,6 +415,13 @@ on_page(void *arg, const struct ask_answer *answer)
     ask_page(w, true, on_page_of_copy);
 }
 
+static void
+read_page(struct walk *w)
+{
+    w->read_us = owner_now_us(w->lane->home->owner);
+    ask_page(w, false, on_page);
+}
+
 void
 walk_step(struct walk *w)
 {
@@ -417,7 +432,7 @@ walk_step(struct walk *w)
     else if (!w->has_keys)
         ask_of_collection(w, false, "/shards", NULL, 0, on_keys);
     else if (!task->is_counted)
-        ask_count(w, false, on_count);
+        count_home(w);
     else
-        ask_page(w, false, on_page);
+        read_page(w);
 }

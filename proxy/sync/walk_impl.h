@@ -53,6 +53,8 @@ struct walk {
     unsigned n_keys, key;
     struct arena arena; /* of the keys */
     struct buf source_text;
+    int64_t read_us;  /* when the source's page was asked for */
+    uint64_t flights; /* of the lane, when its count was */
     struct walk_page source, target;
     struct walk_comparison comparison;
     struct walk_suspect {

@@ -169,6 +169,39 @@ def test_an_empty_home_empties_nothing(fan):  # noqa: F811
     wait_for(lambda: points(one, "us") == points(one, "eu"), 20, "the deletion")
 
 
+def test_what_is_on_its_way_is_no_difference(fan):  # noqa: F811
+    """A copy is read after home: what came to it in between, or is still to be deleted there, needs nobody's leave."""
+    one = fan()
+    us = one.regions["us"]
+    assert upsert(one, *range(10))[0] == 200
+    converged(one)
+    idle(one)
+
+    def walk_past(match, meanwhile):
+        us.control(clear=True, faults={"match": match, "hold": True, "times": 1})
+        if match == "/points/delete":
+            meanwhile()
+            wait_for(lambda: us.control()["held"], 20, "a late deletion")
+        assert ctl(one, "resync", "eu/us")[0] == 0
+        if match != "/points/delete":
+            wait_for(lambda: us.control()["held"], 20, "the walk")
+            meanwhile()
+            us.control(release=True)
+        wait_for(lambda: walk(one, "us")["state"] in ("over", "stopped"), 20, "the end of the walk")
+        us.control(release=True)
+        assert (walk(one, "us")["state"], walk(one, "us")["extra"]) == ("over", 0), (match, lane(one, "us"))
+        converged(one)
+        idle(one)
+
+    def write(first):
+        assert upsert(one, *range(first, first + 100))[0] == 200
+        wait_for(lambda: first in points(one, "us"), 20, "the copy")
+
+    walk_past("/points/count", lambda: write(100))
+    walk_past("/points/scroll", lambda: write(200))
+    walk_past("/points/delete", lambda: ask(one, "POST", PATH + "/delete?wait=true", {"points": list(range(100, 300))}))
+
+
 def test_an_overflowed_lane_walks(fan):  # noqa: F811
     """More points than may be kept in mind: writes go on, and the copy gets them all the same."""
     one = fan(lane_memory="256KiB")
