@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.." || exit 1
 build=${BUILD:-build-cov} least=${COVERAGE_LEAST:-90}
 # Everything that reads bytes from outside.
 parsers=(proxy/base/{json,json_text,addr,str}.c conf/*.c geoip/{geo_db,mmdb_}*.c proxy/net/proxy_protocol.c proxy/http/*.c
-    proxy/route/{path,operation,body_names,forwarded,token}.c proxy/sync/{state,outcome}.c)
+    proxy/route/{path,operation,body_names,forwarded,token,stamp}.c proxy/upstream/reach.c proxy/sync/{state,outcome}.c)
 
 find "$build" -name '*.gcda' -delete
 mapfile -t tests < <(find "$build/test" -name 'test_*' -type f -perm -u+x | sort)

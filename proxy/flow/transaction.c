@@ -110,8 +110,8 @@ name_crosses(const struct transaction *t)
     return false;
 }
 
-static void
-run_plan(struct transaction *t)
+void
+transaction_run(struct transaction *t)
 {
     switch (t->plan.shape) {
     case PLAN_REFUSE:
@@ -124,7 +124,9 @@ run_plan(struct transaction *t)
             transaction_forward(t);
         return;
     case PLAN_FORWARD:
-        if (transaction_fans_out(t))
+        if (transaction_must_wait(t))
+            transaction_wait(t);
+        else if (transaction_fans_out(t))
             transaction_fanout(t);
         else if (t->op.id == OP_GET_COLLECTION && t->plan.rule && t->plan.rule->fanout != FANOUT_NONE)
             transaction_info(t);
@@ -153,7 +155,7 @@ needs_whole_body(const struct transaction *t)
 {
     bool is_for_several = t->plan.shape == PLAN_SCHEMA && (t->plan.n_candidates > 1 || transaction_changes_homes(t));
 
-    return (is_for_several || transaction_fans_out(t)) && !t->body.is_complete;
+    return (is_for_several || transaction_fans_out(t) || transaction_must_wait(t)) && !t->body.is_complete;
 }
 
 static void
@@ -183,12 +185,17 @@ decide(struct transaction *t, const struct name_list *names)
         transaction_fail(t, FAIL_ALIAS_CROSSES, t->op.collection);
         return;
     }
+    fail = transaction_heed_tokens(t);
+    if (fail != FAIL_NONE) {
+        transaction_fail(t, fail, STR_NONE);
+        return;
+    }
     if (needs_whole_body(t)) {
         t->is_decided = true;
         gather(t);
         return;
     }
-    run_plan(t);
+    transaction_run(t);
 }
 
 /* The body is whole: look for the collections that it names. */
@@ -201,7 +208,7 @@ decide_by_body(struct transaction *t)
     enum fail fail;
 
     if (t->is_decided) {
-        run_plan(t);
+        transaction_run(t);
         return;
     }
     fail = coding_decode(coding, buf_str(&t->body.bytes), t->body_limit ? t->body_limit : SIZE_MAX, &decoded);
@@ -297,6 +304,10 @@ transaction_begin(struct transaction *t, const struct client_link *link)
     fail = judge_head(t, link, &error);
     if (fail != FAIL_NONE) {
         transaction_fail(t, fail, error);
+        return;
+    }
+    if (t->caller.hop && t->op.id == OP_READYZ) {
+        transaction_tell_reach(t);
         return;
     }
     begin_body(t);
@@ -436,6 +447,7 @@ transaction_client_gone(struct transaction *t)
     group_cancel(&t->group);
     group_cancel(&t->configs);
     transaction_fanout_detach(t);
+    transaction_end_wait(t);
     if (t->has_begun && t->phase != PHASE_OVER) {
         t->record.fail = FAIL_CLIENT_GONE;
         if (t->phase < PHASE_ANSWERING)

@@ -33,6 +33,7 @@ answer(struct transaction *t, struct order *o)
     t->record.outcome = str_from(verdict_name(o->verdict));
     t->record.done = arena_str(&t->arena, o->done);
     t->record.lsn = o->lsn;
+    transaction_give_token(t, o);
     if (o->fail == FAIL_NONE) {
         transaction_pass_whole(t, &o->answer, buf_str(&o->answer_body));
         return;

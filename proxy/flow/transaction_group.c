@@ -228,6 +228,7 @@ note_order(struct transaction *t, const struct order *o)
         t->record.outcome = verdict;
     if (o->done.len)
         t->record.done = arena_join(&t->arena, t->record.done, t->record.done.len ? STR(",") : STR_NONE, o->done);
+    transaction_give_token(t, o);
 }
 
 static struct message *

@@ -85,7 +85,8 @@ transaction_judge_hop(struct transaction *t, enum fail bad_target)
         return FAIL_EDGE_UNKNOWN;
     if (!t->caller.hop || bad_target != FAIL_NONE)
         return FAIL_EDGE_HOP;
-    metrics_add(t->edge->metrics, METRIC_TAKEN, 0, 1);
+    if (t->op.scope != SCOPE_SELF)
+        metrics_add(t->edge->metrics, METRIC_TAKEN, 0, 1);
     return FAIL_NONE;
 }
 

@@ -55,6 +55,7 @@ struct transaction {
     struct order *order;            /* at the owner of the home; NULL: none */
     struct order_part *order_parts; /* of a change of schema in several homes: n_candidates */
     struct str token;               /* of a write that fans out */
+    struct token_read *token_read;  /* of a read that must not be older than a write; NULL: it may */
     uint8_t hop_target;             /* PLAN_EDGE: index in the fleet */
     struct str passed_error;        /* what the other edge calls its failure */
 
@@ -75,6 +76,7 @@ void transaction_pass_whole(struct transaction *t, struct message *answer, struc
 void transaction_over(struct transaction *t, bool was_cut);
 void transaction_answer_here(struct transaction *t); /* PLAN_LOCAL */
 bool transaction_can_answer_here(const struct transaction *t);
+bool transaction_is_ready(const struct transaction *t); /* this edge, as /readyz says */
 
 /* transaction_record.c */
 void transaction_begin_record(struct transaction *t);
@@ -99,6 +101,18 @@ void transaction_note_try(struct transaction *t, const struct leg_try *try);
 bool transaction_fans_out(const struct transaction *t);
 void transaction_fanout(struct transaction *t);        /* the body is there */
 void transaction_fanout_detach(struct transaction *t); /* nobody waits for the answer any more */
+
+/* transaction_token.c */
+void transaction_give_token(struct transaction *t, const struct order *o); /* of what was done */
+/* A read that bears tokens of what it reads: of the plan stays what is known to have the writes. */
+enum fail transaction_heed_tokens(struct transaction *t);
+bool transaction_must_wait(const struct transaction *t); /* no cluster is known to have them */
+void transaction_wait(struct transaction *t); /* until one is, or it takes too long; then it runs, or is refused */
+void transaction_end_wait(struct transaction *t);
+void transaction_tell_reach(struct transaction *t); /* to another edge, which asks for it */
+
+/* transaction.c */
+void transaction_run(struct transaction *t); /* the plan */
 
 /* transaction_hop.c */
 bool transaction_is_hop(const struct transaction *t); /* says that another edge sent it */

@@ -170,15 +170,21 @@ transaction_can_answer_here(const struct transaction *t)
     return t->op.scope != SCOPE_ROOT || t->fleet->version.len > 0;
 }
 
+bool
+transaction_is_ready(const struct transaction *t)
+{
+    const struct edge_shared *shared = t->edge->shared;
+
+    return atomic_load(&shared->is_ready) &&
+           (!atomic_load(&shared->is_draining) || atomic_load(&shared->has_successor));
+}
+
 void
 transaction_answer_here(struct transaction *t)
 {
     struct buf body = { 0 };
-    const struct edge_shared *shared = t->edge->shared;
-    bool is_ready = atomic_load(&shared->is_ready) &&
-                    (!atomic_load(&shared->is_draining) || atomic_load(&shared->has_successor));
     int status = 200;
-    struct str type = answer_local(&body, &t->op, is_ready, t->fleet->version, &status);
+    struct str type = answer_local(&body, &t->op, transaction_is_ready(t), t->fleet->version, &status);
 
     transaction_answer(t, status, type, buf_str(&body));
     buf_fini(&body);
@@ -234,6 +240,7 @@ transaction_over(struct transaction *t, bool was_cut)
     if (t->phase == PHASE_OVER)
         return;
     t->phase = PHASE_OVER;
+    transaction_end_wait(t);
     t->record.was_cut = was_cut;
     t->record.hide_address = hides_address(t);
     t->record.total_us = loop_now_us(t->edge->loop) - t->started_us;

@@ -199,6 +199,8 @@ access_log_format(const struct access_record *r, struct buf *out)
     json_next_u64(out, STR(",\"attempts\":"), r->n_tries);
     if (r->outcome.len)
         put_fanout(r, out);
+    else if (r->min_lsn)
+        json_next_u64(out, STR(",\"min_lsn\":"), r->min_lsn);
     if (r->not_replayable)
         buf_add(out, STR(",\"not_replayable\":true"));
     if (r->was_cut)

@@ -30,6 +30,7 @@ struct access_record {
     struct str request_id, user_agent, trace_id, parent_id;
     struct str outcome, done; /* of a write that fans out: X-Sextant-Outcome, X-Sextant-Done */
     uint64_t lsn;             /* its record in the journal; 0: none */
+    uint64_t min_lsn;         /* of a read: that of the newest write that it must not be older than; 0: none */
     unsigned rule_line;
     int status;     /* 499: the client left before an answer */
     enum fail fail; /* FAIL_NONE: a cluster's own answer */

@@ -55,6 +55,7 @@ reason_sentence(enum plan_reason reason)
         [REASON_EVERY_HOME] = "the schema must be the same in all regions",
         [REASON_NODE] = "what belongs to a node goes to the same endpoint always",
         [REASON_OWNER] = "it journals for the partition's home",
+        [REASON_TOKEN] = "a nearer one is not known to have the write of the caller's token",
         [REASON_LOCAL] = "",
     };
     return sentences[reason];

@@ -13,7 +13,7 @@ const char *
 plan_reason_name(enum plan_reason reason)
 {
     static const char *const names[] = { "", "only", "nearest", "home", "failover", "all-down", "edge", "hint",
-        "every-home", "node", "owner", "local" };
+        "every-home", "node", "owner", "token", "local" };
 
     return names[reason];
 }

@@ -31,6 +31,7 @@ enum plan_reason {
     REASON_EVERY_HOME, /* schema: every home */
     REASON_NODE,       /* node-local: always the same endpoint */
     REASON_OWNER,      /* the edge that journals for the partition's home */
+    REASON_TOKEN,      /* a nearer one is not known to have the write of the caller's token */
     REASON_LOCAL       /* answered here */
 };
 const char *plan_reason_name(enum plan_reason reason); /* "nearest", "failover", ... */
@@ -69,6 +70,9 @@ struct plan {
  * one endpoint, X-Sextant-Partition schema to one partition; one that names nothing permitted is FAIL_BAD_HINT. */
 void plan_build(const struct world *w, const struct caller *caller, const struct operation *op,
     const struct name_list *names, const struct cluster_view *views, struct arena *arena, struct plan *ret_plan);
+
+/* Of the candidates only these may be taken: the others are not known to have what the caller has written. */
+void plan_keep(struct plan *p, uint64_t clusters, const struct cluster_view *views);
 
 /* Must the body be read and searched for collection names before plan_build()? */
 bool plan_needs_body(const struct world *w, const struct operation *op);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writes of partitions that fan out: which edge journals for them, and what that edge makes of another's decision.
+ * Partitions that fan out: which edge journals for their writes, what that edge makes of another's decision, and reads that
+ * must not be older than a write.
  */
+#include "proxy/route/candidates.h"
 #include "proxy/route/hop.h"
 #include "proxy/route/plan_impl.h"
 
@@ -110,4 +112,22 @@ plan_hop(const struct plan_input *in, struct plan *p)
         plan_order_partition(in, p, p->partition->cluster_mask);
     if (p->partition)
         p->area = &p->partition->areas[0];
+}
+
+/* --- reads that must not be older than a write -------------------------------------------------------------------- */
+
+void
+plan_keep(struct plan *p, uint64_t clusters, const struct cluster_view *views)
+{
+    unsigned n = 0;
+
+    if (p->n_candidates && !(clusters >> p->candidates[0] & 1))
+        p->reason = REASON_TOKEN;
+    for (unsigned i = 0; i < p->n_candidates; i++) {
+        if (clusters >> p->candidates[i] & 1)
+            p->candidates[n++] = p->candidates[i];
+    }
+    p->n_candidates = n;
+    p->n_up = candidates_n_up(views, p->candidates, n);
+    p->may_move = n > 1;
 }

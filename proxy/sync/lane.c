@@ -10,6 +10,7 @@
 #include "proxy/obs/log.h"
 #include "proxy/sync/lane_impl.h"
 #include "proxy/sync/lane_walk.h"
+#include "proxy/sync/owner_reach.h"
 
 enum {
     FLIGHTS_MAX = 4,
@@ -29,7 +30,9 @@ lane_publish(struct lane *l)
     bool has_oldest = marks_oldest(m, MARKS_UNSHIPPED, &oldest);
     struct lane_view *v = &l->shared.view;
 
+    lane_tell_reach(l);
     pthread_mutex_lock(&l->shared.lock);
+    v->position = l->told_lsn;
     v->schemas_blocked = l->watch.n_blocked;
     v->schemas_differ = l->watch.n_differ;
     v->parked = marks_count(m, MARK_PARKED);

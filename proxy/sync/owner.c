@@ -10,6 +10,7 @@
 #include "proxy/base/mem.h"
 #include "proxy/base/thread.h"
 #include "proxy/sync/owner_impl.h"
+#include "proxy/sync/owner_reach.h"
 
 enum { TICK_US = 100 * 1000, SAVE_US = 5 * 1000 * 1000, END_US = 2 * 1000 * 1000, END_POLL_US = 2 * 1000 };
 enum { KNOWN_US = 5 * 1000 * 1000 /* who writes past us is not to be undone for longer */ };
@@ -103,6 +104,7 @@ owner_add_homes(struct owner *o)
 
             home_add_lanes(h);
             home_claim(h);
+            home_begin_reach(h);
         }
     }
 }
@@ -153,6 +155,7 @@ on_tick(void *arg)
     LIST_FOREACH (h, &o->homes, entry) {
         home_renew(h, owner_now_us(o));
         watch_tick(h);
+        home_tell_reach(h);
         home_check_quarantines(h);
         home_tick_takeover(h);
         restore_tick(h);

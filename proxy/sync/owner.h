@@ -33,6 +33,7 @@ struct lane_view {
     uint64_t again;           /* points that will be shipped once more, as an earlier ship may still come late */
     unsigned schemas_blocked; /* collections of which nothing is shipped, as they are not what home's are */
     unsigned schemas_differ;  /* those that differ without a record */
+    uint64_t position;        /* reads that must not be older than this record may go there; 0: none may */
     int64_t lag_us;           /* age of the oldest unshipped change; 0: there is none */
     char trouble[160];        /* what keeps it from shipping; empty: nothing */
     struct walk_view walk;

@@ -59,14 +59,14 @@ struct lane { /* one copy of one home */
     struct copy_mark *noting;
     struct quiet *asking; /* which process is it now? */
     unsigned asked_endpoint;
-    int64_t asked_us;
+    int64_t asked_us, sure_us;                        /* sure: older connections lead to processes that were seen */
     char processes[LANE_PROCESSES][QUIET_ID_MAX + 1]; /* seen lately */
     unsigned n_processes;                             /* seen at all */
-    uint64_t noted_lsn;                               /* position in the newest note at the copy */
-    uint64_t saved_lsn; /* its position in the newest checkpoint; LANE_NOT_NOTED: none to note */
-    char doubt[160];    /* why it must be compared with home; empty: it need not */
-    struct walk *walk;  /* the one under way, or the last; NULL: there was none */
-    int64_t shed_us;    /* when its marks were last dropped for a walk, monotonic; 0: never */
+    uint64_t told_lsn, noted_lsn; /* position as readers were told, and in the newest note at the copy */
+    uint64_t saved_lsn;           /* its position in the newest checkpoint; LANE_NOT_NOTED: none to note */
+    char doubt[160];              /* why it must be compared with home; empty: it need not */
+    struct walk *walk;            /* the one under way, or the last; NULL: there was none */
+    int64_t shed_us;              /* when its marks were last dropped for a walk, monotonic; 0: never */
     char trouble[160];
     struct {
         pthread_mutex_t lock;

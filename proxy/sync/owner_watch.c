@@ -8,6 +8,7 @@
 #include "proxy/base/varint.h"
 #include "proxy/obs/log.h"
 #include "proxy/sync/owner_impl.h"
+#include "proxy/sync/owner_reach.h"
 #include "proxy/sync/record.h"
 
 enum { EVERY_US = 2 * 1000 * 1000, SOON_US = 200 * 1000, ASK_US = 2 * 1000 * 1000 };
@@ -81,13 +82,14 @@ watch_record(struct home *h, const char *id)
 
 /* What fans out is read elsewhere, if it can be. */
 static void
-tell_readers(const struct home *h, bool is_behind)
+tell_readers(struct home *h, bool is_behind)
 {
     const struct fleet *f = h->owner->up->fleet;
     int at = topology_find(f->world->topology, str_from(h->name));
 
     if (at >= 0)
         atomic_store_explicit(&f->clusters[at].cluster->shared.is_behind, is_behind, memory_order_relaxed);
+    home_tell_reach(h);
 }
 
 static void
@@ -200,6 +202,7 @@ watch_doubt(struct home *h)
 {
     h->watch.is_doubted = true;
     h->watch.is_sure = false;
+    home_tell_reach(h);
     watch_soon(h);
 }
 

@@ -84,6 +84,12 @@ void backend_latency(struct backend *b, int64_t us); /* a first byte came after 
 void backend_penalise(struct backend *b, struct str collection, int64_t now_us);
 bool backend_is_penalised(const struct backend *b, struct str collection, int64_t now_us);
 
+/* How far the writes of one home have come at a cluster: see reach.h. */
+struct reach {
+    atomic_ullong lsn;
+    atomic_llong as_of_us, until_us;
+};
+
 /* A cluster by name, across reloads. */
 struct cluster {
     atomic_uint refs;
@@ -101,6 +107,10 @@ struct cluster {
         _Atomic double cost_ms, rtt_ms, distance_km;
         atomic_bool is_behind;      /* as a home: what it lost with its power is not sent again yet */
         atomic_bool is_key_refused; /* it does not take the key that it is shown, or wants one */
+        atomic_ullong journal;      /* as a home: which one has its writes; 0: it is not known here */
+        atomic_uint journal_start;
+        atomic_bool is_asked_for;         /* another edge: somebody wants to know how far its homes' writes have come */
+        struct reach reach[CLUSTERS_MAX]; /* by the slot of the home */
     } shared;
 };
 

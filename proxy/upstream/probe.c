@@ -7,8 +7,10 @@
 #include "proxy/upstream/probe.h"
 
 #include "proxy/base/mem.h"
+#include "proxy/route/hop.h"
 #include "proxy/upstream/exchange.h"
 #include "proxy/upstream/findings.h"
+#include "proxy/upstream/reach.h"
 
 enum { PARALLEL = 3, DOUBT_DIVISOR = 8, TICK_US = 100 * 1000, SILENCE_US = 500 * 1000, PROBE_GAP_US = 250 * 1000 };
 
@@ -17,6 +19,8 @@ struct shot { /* one probe under way */
     struct exchange *exchange;
     struct arena arena;
     int status;
+    struct buf told; /* by another edge */
+    int64_t asked_us;
 };
 
 struct target {
@@ -29,7 +33,8 @@ struct target {
     struct timer timer;
     int64_t last_shot_us;
     double bias;
-    bool is_followed, is_edge;
+    bool is_followed;
+    const struct edge_conf *edge; /* NULL: it is an endpoint. Belongs to the prober's fleet */
 };
 
 struct prober {
@@ -73,6 +78,10 @@ on_head(void *arg, struct message *head)
 static void
 on_body(void *arg, struct str piece)
 {
+    struct shot *shot = arg;
+
+    if (shot->target->edge && buf_len(&shot->told) + piece.len <= REACH_TEXT_MAX)
+        buf_add(&shot->told, piece);
 }
 
 static void
@@ -100,6 +109,8 @@ on_done(void *arg, enum fail fail)
         sample_rtt(t, exchange_timing(shot->exchange));
     metrics_add(t->prober->up->metrics, METRIC_PROBES, t->cluster->slot, 1);
     metrics_add(t->prober->up->metrics, METRIC_PROBE_FAILURES, t->cluster->slot, is_ok ? 0 : 1);
+    if (is_ok && shot->status == 200 && t->edge)
+        reach_take(t->prober->fleet, t->edge->owns, buf_str(&shot->told), shot->asked_us);
     shot->exchange = NULL;
     arena_reset(&shot->arena);
     if (fail == FAIL_UPSTREAM_STALE)
@@ -109,6 +120,19 @@ on_done(void *arg, enum fail fail)
 }
 
 static const struct exchange_events events = { on_head, on_body, on_room, on_done };
+
+/* Another edge tells those that it knows how far writes have come. */
+static void
+add_hop(const struct target *t, struct shot *shot, struct message *head)
+{
+    const struct world *w = t->prober->fleet->world;
+    struct hop hop = { .from = w->conf->edge_name, .partition = STR(HOP_EVERY) };
+
+    buf_clear(&shot->told);
+    message_add_own(head, FIELD_X_SEXTANT_HOP, hop_print(&hop, &shot->arena));
+    if (w->fanout->edges->secret.len)
+        message_add_own(head, FIELD_X_SEXTANT_HOP_SECRET, w->fanout->edges->secret);
+}
 
 static void
 shoot(struct target *t)
@@ -124,9 +148,11 @@ shoot(struct target *t)
     message_init(&head, &shot->arena);
     head.method = METHOD_GET;
     head.method_text = STR("GET");
-    head.target = t->is_edge ? STR("/readyz") : conf->probe_path;
+    head.target = t->edge ? STR("/readyz") : conf->probe_path;
     message_add(&head, STR("user-agent"), STR("sextant-probe"));
-    t->last_shot_us = now_us(t->prober);
+    if (t->edge)
+        add_hop(t, shot, &head);
+    t->last_shot_us = shot->asked_us = now_us(t->prober);
     shot->status = 0;
     struct exchange_params params = {
         .backend = t->backend,
@@ -173,7 +199,8 @@ on_tick(void *arg)
 
         if (state == HEALTH_RAMP || state == HEALTH_EJECTED || state == HEALTH_DOWN)
             backend_report(t->backend, HEALTH_TICK, now);
-        if (waits && now - last_byte > SILENCE_US && now - t->last_shot_us > PROBE_GAP_US)
+        if ((waits && now - last_byte > SILENCE_US && now - t->last_shot_us > PROBE_GAP_US) ||
+            atomic_exchange_explicit(&t->cluster->shared.is_asked_for, false, memory_order_relaxed))
             shoot(t);
     }
 }
@@ -185,6 +212,7 @@ target_free(struct target *t)
     for (int i = 0; i < PARALLEL; i++) {
         exchange_cancel(&t->shots[i].exchange);
         arena_fini(&t->shots[i].arena);
+        buf_fini(&t->shots[i].told);
     }
     timer_fini(&t->timer);
     backend_unref(t->backend);
@@ -205,7 +233,8 @@ find(struct prober *p, const struct backend *b)
 }
 
 static void
-follow(struct prober *p, struct fleet_cluster *fc, struct backend *b, const struct cluster_conf *conf, bool is_edge)
+follow(struct prober *p, struct fleet_cluster *fc, struct backend *b, const struct cluster_conf *conf,
+    const struct edge_conf *edge)
 {
     struct target *t = find(p, b);
 
@@ -224,8 +253,20 @@ follow(struct prober *p, struct fleet_cluster *fc, struct backend *b, const stru
     t->cluster = fc->cluster; /* a reload may give the endpoint to another one */
     t->bias = conf->bias;
     t->key = conf->options.api_key;
-    t->is_edge = is_edge;
+    t->edge = edge;
     t->is_followed = true;
+}
+
+static const struct edge_conf *
+edge_at(const struct fleet *fleet, unsigned target)
+{
+    const struct edges_conf *edges = fleet->world->fanout->edges;
+
+    for (unsigned i = 0; i < edges->n; i++) {
+        if (edges->items[i].target == target)
+            return &edges->items[i];
+    }
+    return NULL;
 }
 
 void
@@ -241,7 +282,7 @@ prober_follow(struct prober *p, struct fleet *fleet)
         struct fleet_cluster *fc = &fleet->clusters[i];
 
         for (unsigned j = 0; j < fc->n_backends; j++)
-            follow(p, fc, fc->backends[j].backend, &fleet->world->topology->clusters[i], i >= fleet->n_clusters);
+            follow(p, fc, fc->backends[j].backend, &fleet->world->topology->clusters[i], edge_at(fleet, i));
     }
     for (t = LIST_FIRST(&p->targets); t; t = next) {
         next = LIST_NEXT(t, entry);

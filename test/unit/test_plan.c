@@ -237,6 +237,35 @@ test_bodies_are_read_only_where_they_must(void **state)
     assert_false(needs_body(three_regions, "PUT /collections/docs-1/points"));
 }
 
+static void
+check_kept(uint64_t clusters, unsigned n, unsigned first, unsigned n_up, enum plan_reason reason)
+{
+    static const struct cluster_view views[] = { { .is_up = true }, { .is_up = true }, { .is_up = false } };
+    struct plan p = { .candidates = { 1, 0, 2 },
+        .n_candidates = 3,
+        .n_up = 1 /* 0 is behind */,
+        .may_move = true,
+        .reason = REASON_NEAREST };
+
+    plan_keep(&p, clusters, views);
+    assert_int_equal(p.n_candidates, n);
+    assert_int_equal(p.n_up, n_up);
+    assert_int_equal(p.reason, reason);
+    assert_int_equal(p.may_move, n > 1);
+    if (n)
+        assert_int_equal(p.candidates[0], first);
+}
+
+static void
+test_tokens_take_away(void **state)
+{
+    check_kept(7, 3, 1, 2, REASON_NEAREST);
+    check_kept(1 << 1, 1, 1, 1, REASON_NEAREST);
+    check_kept(1 << 0 | 1 << 2, 2, 0, 1, REASON_TOKEN);
+    check_kept(1 << 2 | 1 << 3, 1, 2, 0, REASON_TOKEN);
+    check_kept(1 << 3, 0, 0, 0, REASON_TOKEN); /* another is never put in */
+}
+
 int
 main(void)
 {
@@ -245,6 +274,7 @@ main(void)
         cmocka_unit_test(test_what_fan_out_hides),
         cmocka_unit_test(test_lists_keep_what_the_map_sends_there),
         cmocka_unit_test(test_bodies_are_read_only_where_they_must),
+        cmocka_unit_test(test_tokens_take_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
