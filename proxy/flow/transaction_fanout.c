@@ -106,13 +106,25 @@ name_clusters(const struct transaction *t, const struct partition *part, struct 
     o->n_needed = needed_copies(t->plan.rule, o->n_copies);
 }
 
-/* The body as Qdrant will read it, and the points in it. */
+/* As Qdrant will read it. A write of points has one order, which may have the transaction's own. */
 static enum fail
-read_body(struct transaction *t, struct order *o, struct str *ret_error)
+take_body(struct transaction *t, struct order *o)
 {
     struct str coding = message_value(&t->request, FIELD_CONTENT_ENCODING);
     size_t limit = t->body_limit ? t->body_limit : SIZE_MAX;
-    enum fail fail = coding_decode(coding, buf_str(&t->body.bytes), limit, &o->body);
+
+    if (coding.len || o->op.info->kind == OP_SCHEMA || buf_len(&t->body.bytes) > limit)
+        return coding_decode(coding, buf_str(&t->body.bytes), limit, &o->body);
+    o->body = t->body.bytes;
+    t->body.bytes = (struct buf){ 0 };
+    return FAIL_NONE;
+}
+
+/* The body, and the points in it. */
+static enum fail
+read_body(struct transaction *t, struct order *o, struct str *ret_error)
+{
+    enum fail fail = take_body(t, o);
 
     if (o->op.info->kind == OP_SCHEMA) { /* home judges what it is asked */
         struct str ignored;

@@ -182,8 +182,11 @@ lane_mark(struct lane *l, const struct mark_key *points, unsigned n, struct mark
 void
 lane_expect(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only)
 {
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++) {
+        if (i % MARKS_HASTE == 0)
+            marks_hasten(l->marks, &points[i], n - i < MARKS_HASTE ? n - i : MARKS_HASTE);
         marks_expect(l->marks, &points[i], age, payload_only);
+    }
 }
 
 void

@@ -45,27 +45,36 @@ hash_of(const struct ledger *l, const struct spot_key *key)
     return (unsigned)hash_keyed(&l->hash_key, str_make((const char *)key, sizeof(*key)));
 }
 
+static struct spot *
+find(const struct ledger *l, const struct spot_key *key, unsigned hash)
+{
+    struct spot *spot;
+
+    HASH_FIND_BYHASHVALUE(hh, l->spots, key, sizeof(*key), hash, spot);
+    return spot;
+}
+
 struct spot *
 spot_find(const struct ledger *l, const struct mark_key *point)
 {
     struct spot_key key = spot_key(point);
-    struct spot *spot;
 
-    HASH_FIND_BYHASHVALUE(hh, l->spots, &key, sizeof(key), hash_of(l, &key), spot);
-    return spot;
+    return find(l, &key, hash_of(l, &key));
 }
 
 static struct spot *
 spot_get(struct ledger *l, const struct mark_key *point)
 {
-    struct spot *spot = spot_find(l, point);
+    struct spot_key key = spot_key(point);
+    unsigned hash = hash_of(l, &key);
+    struct spot *spot = find(l, &key, hash);
 
     if (spot)
         return spot;
     spot = MEM_NEW(struct spot);
-    spot->key = spot_key(point);
+    spot->key = key;
     TAILQ_INIT(&spot->turns);
-    HASH_ADD_KEYPTR_BYHASHVALUE(hh, l->spots, &spot->key, sizeof(spot->key), hash_of(l, &spot->key), spot);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, l->spots, &spot->key, sizeof(spot->key), hash, spot);
     return spot;
 }
 
@@ -122,7 +131,7 @@ ledger_may_enter(const struct ledger *l, const struct mark_key *points, unsigned
 
     if (gate && gate != through)
         return false;
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n && !LIST_EMPTY(&l->holds); i++) {
         if (ledger_is_held(l, &points[i]))
             return false;
     }

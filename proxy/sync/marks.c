@@ -125,16 +125,16 @@ note_age(struct marks *m, struct mark_age age)
 static bool
 set(struct marks *m, const struct mark_key *key, struct mark_age age, bool payload_only, enum mark_state fresh)
 {
-    uint32_t at = table_find(m, key);
+    bool is_new;
+    uint32_t at = table_get(m, key, &is_new);
 
     note_age(m, age);
-    if (at != NO_SLOT) {
+    if (at == NO_SLOT)
+        return false;
+    if (!is_new) {
         set_known(m, at, age.lsn, mark_ms(age.wall_us), payload_only, fresh);
         return true;
     }
-    at = table_add(m, key);
-    if (at == NO_SLOT)
-        return false;
     mark_anew(m, at, age.lsn, mark_ms(age.wall_us), payload_only);
     if (fresh != MARK_READY)
         table_move(m, at, fresh);

@@ -75,6 +75,9 @@ bool marks_set(struct marks *m, const struct mark_key *key, struct mark_age age,
 /* The same for a write that is about to be sent and has no outcome yet: a point of which the copy lacks nothing else waits for
  * that, as a ship before it would have to be made again. marks_ready() must follow. */
 bool marks_expect(struct marks *m, const struct mark_key *key, struct mark_age age, bool payload_only);
+/* These are set next: what of the table lies far from the processor is fetched for all at once, not for one after the other. */
+enum { MARKS_HASTE = 64 };
+void marks_hasten(const struct marks *m, const struct mark_key *keys, unsigned n); /* n <= MARKS_HASTE */
 /* Somebody waits for it: it goes before others from now on, until it is shipped. */
 void marks_promote(struct marks *m, const struct mark_key *key);
 

@@ -90,18 +90,25 @@ struct marks {
 
 /* marks_table.c */
 uint32_t table_find(const struct marks *m, const struct mark_key *key); /* NO_SLOT: not there */
-uint32_t table_add(struct marks *m, const struct mark_key *key);   /* in no container yet; NO_SLOT: over the budget */
-void table_remove(struct marks *m, uint32_t at);                   /* and from its container */
-void table_move(struct marks *m, uint32_t at, enum mark_state to); /* from one container to another */
-void table_set_urgent(struct marks *m, uint32_t at);
-void table_set_age(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms);
-void table_free(struct marks *m); /* all but *m */
+/* It, or a new one that is ready (*ret_is_new); NO_SLOT: over the budget. */
+uint32_t table_get(struct marks *m, const struct mark_key *key, bool *ret_is_new);
+void table_remove(struct marks *m, uint32_t at); /* and from its container */
+void table_free(struct marks *m);                /* all but *m */
 void *table_grow(void *items, uint32_t *cap, uint32_t n, size_t size);
+void *table_shrink(void *items, uint32_t *cap, uint32_t n, size_t size);
 void mark_view_of(const struct marks *m, uint32_t at, struct mark_view *ret_view);
 
 uint64_t mark_ms(int64_t wall_us); /* as it is kept */
 struct mark_age mark_age_of(uint64_t lsn, uint64_t time_ms);
 uint8_t mark_second(int64_t mono_us); /* wraps; good for spans below 256 s */
+
+/* marks_container.c */
+void container_enter(struct marks *m, uint32_t at, enum mark_state state);
+void container_leave(struct marks *m, uint32_t at);
+void container_tell(struct marks *m, uint32_t at);                 /* that the slot lies at another place now */
+void table_move(struct marks *m, uint32_t at, enum mark_state to); /* from one container to another */
+void table_set_urgent(struct marks *m, uint32_t at);
+void table_set_age(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms);
 
 /* marks_save.c */
 void save_mark(const struct marks *m, uint32_t at, struct buf *out);

@@ -162,16 +162,16 @@ load_again(struct marks *m, uint32_t at, const struct loaded *l)
 static bool
 load_mark(struct marks *m, const struct loaded *l, int64_t mono_us)
 {
-    uint32_t at = table_find(m, &l->key);
+    bool is_new;
+    uint32_t at = table_get(m, &l->key, &is_new);
     struct slot *s;
 
-    if (at != NO_SLOT) {
+    if (at == NO_SLOT)
+        return false;
+    if (!is_new) {
         load_again(m, at, l);
         return true;
     }
-    at = table_add(m, &l->key);
-    if (at == NO_SLOT)
-        return false;
     s = &m->slots[at];
     s->payload_only = (l->flags & FLAG_PAYLOAD_ONLY) != 0;
     s->was_shipped = (l->flags & FLAG_SHIPPED) != 0;

@@ -4,7 +4,9 @@
  */
 #include "proxy/sync/marks_impl.h"
 
-enum { MARKS_A_CHAIN = 2, GROW_LEAST = 64 };
+#include <assert.h>
+
+enum { MARKS_A_CHAIN = 2, GROW_LEAST = 64, SPLIT_AHEAD = 16 /* chains that are fetched before they are split */ };
 static const int64_t epoch_ms = INT64_C(1704067200000); /* 2024-01-01: 40 bits last until 2058 */
 
 uint64_t
@@ -42,195 +44,13 @@ table_grow(void *items, uint32_t *cap, uint32_t n, size_t size)
     return mem_grow(items, *cap * size);
 }
 
-static void *
-shrunk(void *items, uint32_t *cap, uint32_t n, size_t size)
+void *
+table_shrink(void *items, uint32_t *cap, uint32_t n, size_t size)
 {
     if (*cap < 1024 || n + n / 16 >= *cap)
         return items;
     *cap = n + n / 32 + GROW_LEAST;
     return mem_grow(items, *cap * size);
-}
-
-/* Heaps by age. */
-
-static void
-heap_put(struct marks *m, struct vec *h, uint32_t pos, uint32_t slot)
-{
-    h->items[pos] = slot;
-    m->slots[slot].pos = pos;
-}
-
-static void
-heap_place(struct marks *m, struct vec *h, uint32_t pos, uint32_t slot)
-{
-    uint64_t lsn = m->slots[slot].lsn;
-    uint32_t child;
-
-    for (; pos > 0 && m->slots[h->items[(pos - 1) / 2]].lsn > lsn; pos = (pos - 1) / 2)
-        heap_put(m, h, pos, h->items[(pos - 1) / 2]);
-    for (; (child = 2 * pos + 1) < h->n; pos = child) {
-        if (child + 1 < h->n && m->slots[h->items[child + 1]].lsn < m->slots[h->items[child]].lsn)
-            child++;
-        if (m->slots[h->items[child]].lsn >= lsn)
-            break;
-        heap_put(m, h, pos, h->items[child]);
-    }
-    heap_put(m, h, pos, slot);
-}
-
-static void
-heap_push(struct marks *m, struct vec *h, uint32_t slot)
-{
-    h->items = table_grow(h->items, &h->cap, h->n, sizeof(*h->items));
-    heap_place(m, h, h->n++, slot);
-}
-
-static void
-heap_remove(struct marks *m, struct vec *h, uint32_t pos)
-{
-    uint32_t last = h->items[--h->n];
-
-    if (pos < h->n)
-        heap_place(m, h, pos, last);
-    h->items = shrunk(h->items, &h->cap, h->n, sizeof(*h->items));
-}
-
-static struct vec *
-heap_of(struct marks *m, const struct slot *s)
-{
-    return s->state == MARK_READY ? &m->groups[s->group]->ready[s->urgent] : &m->heaps[s->state];
-}
-
-/* The queue of settled ones. */
-
-static void
-queue_tidy(struct marks *m)
-{
-    struct settled *s = &m->settled;
-    uint32_t n = 0;
-
-    if (s->holes < 1024 || s->holes < s->queue.n / 4)
-        return;
-    for (uint32_t i = s->head; i < s->queue.n; i++) {
-        if (s->queue.items[i] != NO_SLOT)
-            heap_put(m, &s->queue, n++, s->queue.items[i]);
-    }
-    s->queue.n = n;
-    s->head = s->holes = 0;
-    s->queue.items = shrunk(s->queue.items, &s->queue.cap, n, sizeof(*s->queue.items));
-}
-
-static void
-queue_add(struct marks *m, uint32_t slot)
-{
-    struct vec *q = &m->settled.queue;
-
-    q->items = table_grow(q->items, &q->cap, q->n, sizeof(*q->items));
-    heap_put(m, q, q->n++, slot);
-}
-
-static void
-queue_remove(struct marks *m, uint32_t pos)
-{
-    struct settled *s = &m->settled;
-
-    s->queue.items[pos] = NO_SLOT;
-    s->holes++;
-    while (s->head < s->queue.n && s->queue.items[s->head] == NO_SLOT)
-        s->head++;
-    queue_tidy(m);
-}
-
-/* Flights. */
-
-static void
-flight_add(struct marks *m, uint32_t slot)
-{
-    m->flights = table_grow(m->flights, &m->flights_cap, m->n_flights, sizeof(*m->flights));
-    m->flights[m->n_flights] = (struct flight){ .number = ++m->last_number, .slot = slot };
-    m->slots[slot].pos = m->n_flights++;
-}
-
-static void
-flight_remove(struct marks *m, uint32_t pos)
-{
-    if (pos < --m->n_flights) {
-        m->flights[pos] = m->flights[m->n_flights];
-        m->slots[m->flights[pos].slot].pos = pos;
-    }
-}
-
-/* Which container holds it. */
-
-static void
-leave(struct marks *m, uint32_t at)
-{
-    struct slot *s = &m->slots[at];
-
-    m->counts[s->state]--;
-    if (s->state == MARK_FLYING)
-        flight_remove(m, s->pos);
-    else if (s->state == MARK_SETTLED)
-        queue_remove(m, s->pos);
-    else
-        heap_remove(m, heap_of(m, s), s->pos);
-}
-
-static void
-enter(struct marks *m, uint32_t at, enum mark_state state)
-{
-    struct slot *s = &m->slots[at];
-
-    s->state = state;
-    m->counts[state]++;
-    if (state == MARK_FLYING)
-        flight_add(m, at);
-    else if (state == MARK_SETTLED)
-        queue_add(m, at);
-    else
-        heap_push(m, heap_of(m, s), at);
-}
-
-void
-table_move(struct marks *m, uint32_t at, enum mark_state to)
-{
-    leave(m, at);
-    enter(m, at, to);
-}
-
-void
-table_set_urgent(struct marks *m, uint32_t at)
-{
-    enum mark_state state = m->slots[at].state;
-
-    leave(m, at);
-    m->slots[at].urgent = true;
-    enter(m, at, state);
-}
-
-void
-table_set_age(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms)
-{
-    struct slot *s = &m->slots[at];
-
-    s->lsn = lsn;
-    s->time_ms = time_ms;
-    if (s->state != MARK_FLYING && s->state != MARK_SETTLED)
-        heap_place(m, heap_of(m, s), s->pos, at);
-}
-
-/* The slot moved: its container must know. */
-static void
-tell_container(struct marks *m, uint32_t at)
-{
-    struct slot *s = &m->slots[at];
-
-    if (s->state == MARK_FLYING)
-        m->flights[s->pos].slot = at;
-    else if (s->state == MARK_SETTLED)
-        m->settled.queue.items[s->pos] = at;
-    else
-        heap_of(m, s)->items[s->pos] = at;
 }
 
 /* Chains. */
@@ -272,6 +92,8 @@ split_chain(struct marks *m)
         return;
     half = UINT32_C(1) << (31 - __builtin_clz(m->n_chains - 1));
     from = m->n_chains - 1 - half;
+    if (from + SPLIT_AHEAD < half && m->chains[from + SPLIT_AHEAD] != NO_SLOT)
+        __builtin_prefetch(&m->slots[m->chains[from + SPLIT_AHEAD]]);
     at = m->chains[from];
     m->chains[from] = NO_SLOT;
     for (; at != NO_SLOT; at = next) {
@@ -291,7 +113,7 @@ join_chains(struct marks *m)
     while (*into != NO_SLOT)
         into = &m->slots[*into].next;
     *into = m->chains[--m->n_chains];
-    m->chains = shrunk(m->chains, &m->chains_cap, m->n_chains, sizeof(*m->chains));
+    m->chains = table_shrink(m->chains, &m->chains_cap, m->n_chains, sizeof(*m->chains));
 }
 
 static uint32_t *
@@ -360,16 +182,17 @@ group_free(struct marks *m, struct group *g)
 
 /* Slots. */
 
-uint32_t
-table_find(const struct marks *m, const struct mark_key *key)
+static uint64_t
+hash_of_key(const struct marks *m, const struct group *g, const struct point_id *p)
 {
-    const struct group *g = group_find(m, key);
-    const struct point_id *p = &key->point;
-    uint32_t at;
+    return hash_of(m, g->number, p->lo, p->hi, p->is_uuid);
+}
 
-    if (!g || m->n_chains == 0)
-        return NO_SLOT;
-    at = m->chains[chain_of(m, hash_of(m, g->number, p->lo, p->hi, p->is_uuid))];
+static uint32_t
+find(const struct marks *m, const struct group *g, const struct point_id *p, uint64_t hash)
+{
+    uint32_t at = m->n_chains ? m->chains[chain_of(m, hash)] : NO_SLOT;
+
     for (; at != NO_SLOT; at = m->slots[at].next) {
         const struct slot *s = &m->slots[at];
 
@@ -379,20 +202,45 @@ table_find(const struct marks *m, const struct mark_key *key)
     return at;
 }
 
+uint32_t
+table_find(const struct marks *m, const struct mark_key *key)
+{
+    const struct group *g = group_find(m, key);
+
+    return g && m->n_chains ? find(m, g, &key->point, hash_of_key(m, g, &key->point)) : NO_SLOT;
+}
+
+void
+marks_hasten(const struct marks *m, const struct mark_key *keys, unsigned n)
+{
+    uint32_t chains[MARKS_HASTE];
+    const struct group *g = NULL;
+
+    assert(n <= MARKS_HASTE);
+    for (unsigned i = 0; i < n && m->n_chains; i++) {
+        g = group_find(m, &keys[i]);
+        if (!g)
+            return;
+        chains[i] = chain_of(m, hash_of_key(m, g, &keys[i].point));
+        __builtin_prefetch(&m->chains[chains[i]]);
+    }
+    for (unsigned i = 0; i < n && m->n_chains; i++) {
+        if (m->chains[chains[i]] != NO_SLOT)
+            __builtin_prefetch(&m->slots[m->chains[chains[i]]]);
+    }
+}
+
 static bool
 is_over_budget(const struct marks *m)
 {
     return m->n == m->cap && marks_memory(m) + (size_t)(grown(m->cap) - m->cap) * sizeof(*m->slots) > m->budget;
 }
 
-uint32_t
-table_add(struct marks *m, const struct mark_key *key)
+static uint32_t
+add(struct marks *m, struct group *g, const struct mark_key *key, uint64_t hash)
 {
-    struct group *g = group_find(m, key);
     uint32_t at = m->n, *chain;
 
-    if (is_over_budget(m) || (!g && !(g = group_add(m, key))))
-        return NO_SLOT;
     m->slots = table_grow(m->slots, &m->cap, m->n, sizeof(*m->slots));
     if ((key->point.is_uuid || m->hi) && m->hi_cap < m->cap) {
         m->hi = mem_grow(m->hi, m->cap * sizeof(*m->hi));
@@ -404,11 +252,32 @@ table_add(struct marks *m, const struct mark_key *key)
         m->hi[at] = key->point.hi;
     if (m->n++ >= (size_t)m->n_chains * MARKS_A_CHAIN)
         split_chain(m);
-    chain = &m->chains[chain_of(m, hash_of_slot(m, at))];
+    chain = &m->chains[chain_of(m, hash)];
     m->slots[at].next = *chain;
     *chain = at;
-    enter(m, at, MARK_READY);
+    container_enter(m, at, MARK_READY);
     return at;
+}
+
+uint32_t
+table_get(struct marks *m, const struct mark_key *key, bool *ret_is_new)
+{
+    struct group *g = group_find(m, key);
+    uint64_t hash = g ? hash_of_key(m, g, &key->point) : 0;
+    uint32_t at = g ? find(m, g, &key->point, hash) : NO_SLOT;
+
+    *ret_is_new = at == NO_SLOT;
+    if (at != NO_SLOT)
+        return at;
+    if (is_over_budget(m))
+        return NO_SLOT;
+    if (!g) {
+        g = group_add(m, key);
+        if (!g)
+            return NO_SLOT;
+        hash = hash_of_key(m, g, &key->point);
+    }
+    return add(m, g, key, hash);
 }
 
 static void
@@ -424,7 +293,7 @@ fill_hole(struct marks *m, uint32_t hole)
     m->slots[hole] = m->slots[last];
     if (m->hi)
         m->hi[hole] = m->hi[last];
-    tell_container(m, hole);
+    container_tell(m, hole);
 }
 
 void
@@ -432,14 +301,14 @@ table_remove(struct marks *m, uint32_t at)
 {
     struct group *g = m->groups[m->slots[at].group];
 
-    leave(m, at);
+    container_leave(m, at);
     *link_to(m, at) = m->slots[at].next;
     fill_hole(m, at);
     if (--g->n == 0)
         group_free(m, g);
     if (m->n_chains > 1 && m->n < (size_t)(m->n_chains - 1) * MARKS_A_CHAIN)
         join_chains(m);
-    m->slots = shrunk(m->slots, &m->cap, m->n, sizeof(*m->slots));
+    m->slots = table_shrink(m->slots, &m->cap, m->n, sizeof(*m->slots));
     if (m->hi && m->hi_cap > m->cap) {
         m->hi = mem_grow(m->hi, m->cap * sizeof(*m->hi));
         m->hi_cap = m->cap;

@@ -26,6 +26,7 @@ restore_new(struct home *h, struct str from)
     r->from = mem_dup(from.p, from.len);
     r->stage = RESTORE_CLAIMS;
     h->restore = r;
+    ledger_forget(h->ledger, INT64_MAX); /* it will be what the copy is */
     return r;
 }
 

@@ -359,6 +359,11 @@ state_write_bytes(const struct state *s, enum state_write write, unsigned row)
 static void
 put_upsert(const struct state *s, const unsigned *rows, unsigned n, struct buf *out)
 {
+    size_t bytes = ROW_BYTES;
+
+    for (unsigned i = 0; i < n; i++)
+        bytes += state_write_bytes(s, STATE_UPSERT, rows[i]);
+    buf_reserve(out, bytes);
     buf_add(out, STR("{\"points\":["));
     for (unsigned i = 0; i < n; i++) {
         const struct state_row *r = &s->rows[rows[i]];
