@@ -10,7 +10,7 @@ enum { LOG_FLUSH_US = 50 * 1000, IDLE_LEAST_US = 1000 * 1000 };
 void
 edge_shared_init(struct edge_shared *shared)
 {
-    *shared = (struct edge_shared){ .census = census_new(), .quota = quota_new() };
+    *shared = (struct edge_shared){ .census = census_new(), .quota = quota_new(), .recall = recall_new() };
     hash_key_draw(&shared->hash_key);
 }
 
@@ -19,6 +19,7 @@ edge_shared_fini(struct edge_shared *shared)
 {
     census_free(shared->census);
     quota_free(shared->quota);
+    recall_free(shared->recall);
 }
 
 static void

@@ -11,6 +11,7 @@
 #include "proxy/net/stream_tls.h"
 #include "proxy/flow/census.h"
 #include "proxy/flow/quota.h"
+#include "proxy/flow/recall.h"
 #include "proxy/obs/access_log.h"
 #include "proxy/obs/residency.h"
 #include "proxy/route/token_cache.h"
@@ -31,6 +32,7 @@ struct edge_shared {
     struct hash_key hash_key; /* for numbers made of what strangers send */
     struct quota *quota;      /* requests by address and by key */
     struct census *census;    /* connections by address; NULL: not counted */
+    struct recall *recall;    /* what credentials have written: SEXTANT_SESSION */
     struct owner *owner;      /* of homes whose writes fan out; NULL: none is owned here */
 };
 void edge_shared_init(struct edge_shared *shared);

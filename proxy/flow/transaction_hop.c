@@ -163,6 +163,7 @@ on_head(void *arg, struct leg *leg, struct message *head)
     t->record.outcome = said(head, "x-sextant-outcome");
     t->record.done = said(head, "x-sextant-done");
     t->token = said(head, "x-sextant-token");
+    transaction_remember_tokens(t);
     t->passed_error = said(head, "x-sextant-error");
     if (str_eq(t->passed_error, str_from(fail_info(FAIL_EDGE_UNKNOWN)->code))) {
         leg_cancel(leg);

@@ -104,6 +104,7 @@ void transaction_fanout_detach(struct transaction *t); /* nobody waits for the a
 
 /* transaction_token.c */
 void transaction_give_token(struct transaction *t, const struct order *o); /* of what was done */
+void transaction_remember_tokens(struct transaction *t);                   /* that another edge has given */
 /* A read that bears tokens of what it reads: of the plan stays what is known to have the writes. */
 enum fail transaction_heed_tokens(struct transaction *t);
 bool transaction_must_wait(const struct transaction *t); /* no cluster is known to have them */

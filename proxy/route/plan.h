@@ -73,6 +73,8 @@ void plan_build(const struct world *w, const struct caller *caller, const struct
 
 /* Of the candidates only these may be taken: the others are not known to have what the caller has written. */
 void plan_keep(struct plan *p, uint64_t clusters, const struct cluster_view *views);
+/* This one is tried before the others, if it is a candidate that is up. */
+void plan_prefer(struct plan *p, unsigned cluster, const struct cluster_view *views);
 
 /* Must the body be read and searched for collection names before plan_build()? */
 bool plan_needs_body(const struct world *w, const struct operation *op);

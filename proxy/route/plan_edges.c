@@ -131,3 +131,19 @@ plan_keep(struct plan *p, uint64_t clusters, const struct cluster_view *views)
     p->n_up = candidates_n_up(views, p->candidates, n);
     p->may_move = n > 1;
 }
+
+void
+plan_prefer(struct plan *p, unsigned cluster, const struct cluster_view *views)
+{
+    unsigned at = 0;
+
+    while (at < p->n_candidates && p->candidates[at] != cluster)
+        at++;
+    if (at == 0 || at == p->n_candidates || !views[cluster].is_up)
+        return;
+    for (; at > 0; at--)
+        p->candidates[at] = p->candidates[at - 1];
+    p->candidates[0] = (uint8_t)cluster;
+    p->n_up = candidates_n_up(views, p->candidates, p->n_candidates);
+    p->reason = REASON_TOKEN;
+}

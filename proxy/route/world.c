@@ -59,6 +59,9 @@ check_words(const struct conf *conf, struct conf_issues *issues)
     if (!is_level)
         conf_option_issue(issues, true, conf, "log_level",
             "expected error, warning, info or debug, not \"" STR_FMT "\"", STR_ARG(conf->log_level));
+    if (!str_eq(conf->session, STR("off")) && !str_eq(conf->session, STR("credential")))
+        conf_option_issue(
+            issues, true, conf, "session", "expected off or credential, not \"" STR_FMT "\"", STR_ARG(conf->session));
     if (!str_eq(conf->traceparent, STR("pass")) && !str_eq(conf->traceparent, STR("create")))
         conf_option_issue(issues, true, conf, "traceparent", "expected pass or create, not \"" STR_FMT "\"",
             STR_ARG(conf->traceparent));

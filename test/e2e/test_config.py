@@ -57,6 +57,7 @@ def test_what_kubernetes_injects_is_ignored(name):
     ({"SEXTANT_ADMIN_TOKEN": "fifteen-letters"}, "SEXTANT_ADMIN_TOKEN:1:1: error: expected at least 16 visible ASCII characters"),
     ({"SEXTANT_ADMIN_TOKEN": "sixteen letters!"}, "expected at least 16 visible ASCII characters"),
     ({"SEXTANT_TRACEPARENT": "make"}, 'expected pass or create, not "make"'),
+    ({"SEXTANT_SESSION": "cookie"}, 'expected off or credential, not "cookie"'),
     ({"SEXTANT_LISTEN": "0.0.0.0:70000"}, "is not a listening address"),
     ({"SEXTANT_LOCAL_CLUSTER": "eeu"}, "no cluster is called eeu; did you mean eu?"),
     ({"SEXTANT_CLUSTERS": "eu http://a at=nowhere; us http://b at=DE"}, '"nowhere" is not a place'),

@@ -200,12 +200,50 @@ def test_one_edge(near):
         check(one)
 
 
+# --- SEXTANT_SESSION
+
+ANOTHER = "another-key-of-clients"
+
+
+def plain(one, point, key=None, collection="notes"):
+    """(status, cluster, reason) of a read by a client that knows of no tokens."""
+    headers = {"api-key": key} if key else {}
+    status, headers, _ = ask(one, "GET", f"/collections/{collection}/points/{point}", headers=headers)
+    return status, headers.get("x-sextant-cluster"), headers.get("x-sextant-reason")
+
+
+def test_a_session(near):
+    """Each credential reads what it wrote; others, and other collections, are read where they are nearest."""
+    one = near(session="credential", alt_api_key=ANOTHER)
+    assert ask(one, "PUT", "/collections/more", {"vectors": {"size": 2, "distance": "Dot"}})[0] == 200
+    converged(one)
+    settled(one)
+    wait_for(lambda: plain(one, 1)[:2] == (200, "us") and plain(one, 1, None, "more")[1] == "us", 20, "the copies")
+    hold_up(one, "us", "ap")
+    token_of(upsert(one, 2))
+    for _ in range(8):  # whichever worker
+        assert plain(one, 2) == (200, "eu", "token")
+    assert plain(one, 2, ANOTHER)[:2] == (404, "us")
+    assert plain(one, 1, None, "more")[1] == "us"
+    actions = {"actions": [{"create_alias": {"collection_name": "notes", "alias_name": "short"}}]}
+    token_of(ask(one, "POST", "/collections/aliases", actions))
+    assert plain(one, 2, None, "short")[:2] == (200, "eu")
+    let_go(one, "us", "ap")
+    wait_for(lambda: plain(one, 2)[:2] == (200, "us"), 40, "the copy")
+    hold_up(one, "us", "ap")
+    assert upsert(one, 3)[0] == 200
+    one.regions["eu"].kill()  # nobody is refused for what this edge remembers
+    wait_for(lambda: plain(one, 1)[:2] == (200, "us"), 20, "reads elsewhere")
+    assert one.metric("sextant_session_reads_unsure_total") >= 1
+    assert one.metric("sextant_token_reads_total") == 0 and one.metric("sextant_token_reads_waited_total") == 0
+
+
 # --- another edge
 
 @pytest.fixture
 def apart(pair):
     """The edge that owns eu, and another whose nearest cluster is the copy."""
-    one, two = pair(other={"nearest": "us"})
+    one, two = pair(other={"nearest": "us", "session": "credential", "alt_api_key": ANOTHER})
     assert upsert(two, 1)[0] == 200
     wait_for(lambda: direct(two.regions["us"], "GET", f"{PATH}/1")[0] == 200, 20, "the copy")
     settled(one)
@@ -216,8 +254,8 @@ def test_at_another_edge(apart):
     one, two = apart
     hold_up(two, "us")
     token = token_of(upsert(two, 2))
-    assert read(two, 2)[:2] == (404, "us")
-    assert read(two, 2, token)[:2] == (200, "eu")
+    assert plain(two, 2, ANOTHER)[:2] == (404, "us")
+    assert read(two, 2, token)[:2] == plain(two, 2)[:2] == (200, "eu")
     direct_token = token_of(upsert(one, 3))  # the other edge knows it no less
     assert read(two, 3, direct_token)[:2] == (200, "eu")
     let_go(two, "us")

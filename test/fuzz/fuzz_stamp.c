@@ -19,11 +19,13 @@ make_fleet(void)
     static char map[] = "SEXTANT_PARTITION_MAP=* *=eu,us copies=external";
     static char *env[] = { clusters, map, NULL };
     static struct arena arena;
+    static struct registry *registry;
     struct conf_issues issues = { .arena = &arena };
     struct world *w = world_load(env, 1, &issues);
 
     assert(w);
-    return fleet_build(registry_new(), w, NULL, NULL);
+    registry = registry_new();
+    return fleet_build(registry, w, NULL, NULL);
 }
 
 static void
