@@ -4,7 +4,9 @@ moment (of a batch: each of its steps), in an order that agrees with real time.
 
 A write that was `committed` is applied between call and answer. One that was refused is not, or, of several points or steps,
 in part before its answer. One whose outcome nobody knows may be applied at any time, but never after a later write of its
-points: they wait until it can no longer land. A write by filter that does not select the point does not wait for it.
+points: they wait until it can no longer land. A write by filter that does not select the point does not wait for it. A loose
+one binds its points a little later: the edge that took it lost sight of it, and the owner, which has it whole or never will, may
+not have begun it.
 
 A step is (kind, argument, group): group None stands for a write that names the point, else it must be in that group. What a
 point is: None, or (vector, payload as sorted pairs)."""
@@ -12,14 +14,19 @@ import itertools
 
 COMMITTED, REJECTED, UNKNOWN = "committed", "rejected", "indefinite"
 ABSENT_MAY = ("upsert", "delete")
-CONFIGS_MAX = 200000
+CONFIGS_MAX, LOOSE_SECONDS = 100000, 0.5
 numbers = itertools.count(1)
+
+
+class TooManyOrders(AssertionError):
+    """It was given up: nothing is found, and nothing shown."""
 
 
 class Write:
     def __init__(self, text, steps, called):
         self.text, self.steps, self.called = text, steps, called  # steps: of each point that it names, a list
         self.answered, self.outcome, self.why, self.number = float("inf"), UNKNOWN, "", next(numbers)
+        self.is_loose = False
 
     def answer(self, outcome, why, now):
         self.outcome, self.why, self.answered = outcome, why, now
@@ -28,8 +35,15 @@ class Write:
     def is_single(self):
         return len(self.steps) == 1 and all(len(s) == 1 and s[0][2] is None for s in self.steps.values())
 
+    @property
+    def is_void(self):
+        """It has done nothing for certain: a server that refuses may have done some of the points before, an edge has not sent it."""
+        is_unsent = self.why == "not sent" or (self.why.startswith("503 ") and "/batch" not in self.text)
+        return self.outcome == REJECTED and (self.is_single or is_unsent)
+
     def __str__(self):
-        return f"{self.called:8.3f} … {self.answered:8.3f}  #{self.number} {self.text}: {self.outcome} {self.why}"
+        return f"{self.called:8.3f} … {self.answered:8.3f}  #{self.number} {self.text}: {self.outcome} {self.why}" + (
+            " (loose)" if self.is_loose else "")
 
 
 def state_of(vector, payload):
@@ -83,7 +97,8 @@ class Search:
                 continue
             done = {**progress, write.number: at + 1}
             if result[1]:
-                done.update({w.number: len(self.steps(w)) for w in self.open.values() if w.answered < write.called})
+                done.update({w.number: len(self.steps(w)) for w in self.open.values()
+                             if w.answered + (LOOSE_SECONDS if w.is_loose else 0) < write.called})
             yield write, (result[0], frozenset(done.items()))
 
     def expand(self, goal):
@@ -101,7 +116,8 @@ class Search:
                     reached.add(config)
                 if due not in config[1]:
                     todo.append(config)
-            assert len(found) < CONFIGS_MAX, f"point {self.point}: too many ways to order its writes"
+            if len(found) >= CONFIGS_MAX:
+                raise TooManyOrders(f"point {self.point}: too many ways to order its writes")
         self.configs = reached
 
     def keep_freest(self):
@@ -123,7 +139,7 @@ class Search:
         if not self.open and len(self.configs) == 1:
             self.since, self.start = [], next(iter(self.configs))[0]
         self.since.append(write)
-        if not (write.outcome == REJECTED and write.is_single):
+        if not write.is_void:
             self.open[write.number] = write
 
     def answer(self, write):
