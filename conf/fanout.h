@@ -37,9 +37,26 @@ struct fanout_side {
     const struct fanout_conf *fanout;
 };
 
-/* May `fresh` take the place of `old` while writes are under way? Not if a collection that fans out loses its home, its owner
- * or a copy: what is recorded for them would have nowhere to go. Copies and lines may be added, policies changed. Clusters are
- * the same if their names are. Errors stand in the fresh map. */
-void fanout_check_change(const struct fanout_side *old, const struct fanout_side *fresh, struct conf_issues *issues);
+/* How far the edge is with what it journals: what operators have frozen, and what waits for which copy. Texts as long as the call. */
+struct fanout_frozen {
+    struct str line, home, without, left; /* line: its patterns, comma-separated; without: copies, too */
+    bool is_drained, is_given_up;         /* the latter: its home */
+};
+struct fanout_waiting {
+    struct str home, copy;
+    uint64_t points;
+};
+struct fanout_progress {
+    const struct fanout_frozen *frozen;
+    const struct fanout_waiting *waiting;
+    unsigned n_frozen, n_waiting;
+};
+
+/* May `fresh` take the place of `old` while writes are under way? Of the homes that `old` owns, not if a collection that fans out
+ * loses its home or a copy and is not drained (what is recorded for them would have nowhere to go), or if a home that is not given up
+ * loses its owner. Copies and lines may be added, policies changed. Clusters are the same if their names are. Errors stand in
+ * the fresh map, and say what is to be done first. */
+void fanout_check_change(const struct fanout_side *old, const struct fanout_side *fresh,
+    const struct fanout_progress *progress, struct conf_issues *issues);
 
 #endif

@@ -12,6 +12,7 @@
 struct comparison {
     const struct fanout_side *old, *fresh;
     struct scan scan; /* of the fresh map */
+    const struct fanout_progress *progress;
     struct conf_issues *issues;
     bool *seen; /* old line x (fresh line or none) */
 };
@@ -24,17 +25,101 @@ named(const struct topology *t, const struct topology *other, unsigned cluster)
     return topology_find(t, other->clusters[cluster].name);
 }
 
+/* --- what is to be done first ------------------------------------------------------------------------------------ */
+
+static struct str
+home_of(const struct comparison *c, const struct partition *was)
+{
+    return c->old->topology->clusters[was->clusters[0]].name;
+}
+
+static const struct fanout_frozen *
+frozen_of(const struct comparison *c, const struct rule *was, const struct partition *part)
+{
+    const struct fanout_frozen *found = NULL;
+    struct buf line = { 0 };
+
+    rule_put_patterns(was, &line);
+    for (unsigned i = 0; i < c->progress->n_frozen; i++) {
+        const struct fanout_frozen *f = &c->progress->frozen[i];
+
+        if (str_eq(f->line, buf_str(&line)) && str_eq(f->home, home_of(c, part)))
+            found = f;
+    }
+    buf_fini(&line);
+    return found;
+}
+
+static void
+put_waiting(const struct comparison *c, struct str home, struct buf *out)
+{
+    bool is_first = true;
+
+    for (unsigned i = 0; i < c->progress->n_waiting; i++) {
+        const struct fanout_waiting *w = &c->progress->waiting[i];
+
+        if (!str_eq(w->home, home))
+            continue;
+        buf_printf(out, "%s%llu points wait for " STR_FMT "/" STR_FMT, is_first ? "" : ", ",
+            (unsigned long long)w->points, STR_ARG(w->home), STR_ARG(w->copy));
+        is_first = false;
+    }
+    if (!is_first)
+        buf_add(out, STR("; "));
+}
+
+/* `what` it would be: "partition * loses its home eu". */
+static void
+refuse(struct comparison *c, const struct rule *was, const struct partition *part, struct word at, struct str what)
+{
+    const struct fanout_frozen *f = frozen_of(c, was, part);
+    struct buf text = { 0 }, line = { 0 };
+
+    rule_put_patterns(was, &line);
+    buf_add(&text, what);
+    if (f) {
+        buf_printf(
+            &text, ", and is not drained yet: " STR_FMT "; `sextant ctl freeze` shows when it is", STR_ARG(f->left));
+    } else {
+        buf_add(&text, STR(", and is not drained: "));
+        put_waiting(c, home_of(c, part), &text);
+        buf_printf(&text, "first `sextant ctl freeze '" STR_FMT "' --wait`", STR_ARG(buf_str(&line)));
+    }
+    if (at.line)
+        scan_error(&c->scan, at, STR_FMT ADVICE, STR_ARG(buf_str(&text)));
+    else
+        conf_issue(c->issues, true, c->scan.source, 0, 0, STR_FMT ADVICE, STR_ARG(buf_str(&text)));
+    buf_fini(&text);
+    buf_fini(&line);
+}
+
+static void __attribute__((format(printf, 5, 6))) check(
+    struct comparison *c, const struct rule *was, const struct partition *part, struct word at, const char *format, ...)
+{
+    const struct fanout_frozen *f = frozen_of(c, was, part);
+    struct buf what = { 0 };
+    va_list args;
+
+    if (f && f->is_drained)
+        return;
+    va_start(args, format);
+    buf_vprintf(&what, format, args);
+    va_end(args);
+    refuse(c, was, part, at, buf_str(&what));
+    buf_fini(&what);
+}
+
 /* --- two partitions ---------------------------------------------------------------------------------------------- */
 
 static void
-check_copies(struct comparison *c, const struct partition *was, const struct partition *is)
+check_copies(struct comparison *c, const struct rule *r, const struct partition *was, const struct partition *is)
 {
     for (unsigned i = 1; i < was->n_clusters; i++) {
         int copy = named(c->fresh->topology, c->old->topology, was->clusters[i]);
 
         if (copy < 0 || !(is->cluster_mask >> copy & 1))
-            scan_error(&c->scan, (struct word){ .line = is->line, .column = is->column },
-                "partition " STR_FMT " loses its copy " STR_FMT ": not while this edge runs" ADVICE, STR_ARG(is->name),
+            check(c, r, was, (struct word){ .line = is->line, .column = is->column },
+                "partition " STR_FMT " loses its copy " STR_FMT, STR_ARG(is->name),
                 STR_ARG(c->old->topology->clusters[was->clusters[i]].name));
     }
 }
@@ -59,10 +144,20 @@ with_name(const struct rule *r, struct str name)
     return NULL;
 }
 
-static void
-check_partition(struct comparison *c, const struct rule *r, const struct partition *was)
+static bool
+is_given_up(const struct comparison *c, struct str home)
 {
-    struct str home_name = c->old->topology->clusters[was->clusters[0]].name;
+    for (unsigned i = 0; i < c->progress->n_frozen; i++) {
+        if (c->progress->frozen[i].is_given_up && str_eq(c->progress->frozen[i].home, home))
+            return true;
+    }
+    return false;
+}
+
+/* `r` takes what `from` took. */
+static void
+check_partition(struct comparison *c, const struct rule *from, const struct rule *r, const struct partition *was)
+{
     int home = named(c->fresh->topology, c->old->topology, was->clusters[0]);
     const struct partition *is = with_home(r, home), *namesake = with_name(r, was->name);
     struct word at = { .line = r->line, .column = r->column };
@@ -70,16 +165,28 @@ check_partition(struct comparison *c, const struct rule *r, const struct partiti
     if (namesake)
         at.column = namesake->column;
     if (!is || (namesake && namesake != is))
-        scan_error(&c->scan, at, "partition " STR_FMT " loses its home " STR_FMT ": not while this edge runs" ADVICE,
-            STR_ARG(was->name), STR_ARG(home_name));
+        check(c, from, was, at, "partition " STR_FMT " loses its home " STR_FMT, STR_ARG(was->name),
+            STR_ARG(home_of(c, was)));
     else if (!partition_fans_out(r, is))
-        scan_error(&c->scan, at, "partition " STR_FMT " loses its fan-out: not while this edge runs" ADVICE,
-            STR_ARG(was->name));
-    else if ((c->old->fanout->owns >> was->clusters[0] & 1) && !(c->fresh->fanout->owns >> home & 1))
-        scan_error(
-            &c->scan, at, "the home " STR_FMT " loses its owner: not while this edge runs" ADVICE, STR_ARG(home_name));
+        check(c, from, was, at, "partition " STR_FMT " loses its fan-out", STR_ARG(was->name));
     else
-        check_copies(c, was, is);
+        check_copies(c, from, was, is);
+}
+
+/* Another edge would find it claimed. */
+static void
+check_owner(struct comparison *c, unsigned cluster)
+{
+    struct str name = c->old->topology->clusters[cluster].name;
+    int home = named(c->fresh->topology, c->old->topology, cluster);
+
+    if ((home >= 0 && c->fresh->fanout->owns >> home & 1) || is_given_up(c, name))
+        return;
+    conf_option_issue(c->issues, true, c->fresh->conf, "owns",
+        "the home " STR_FMT
+        " loses its owner, and its claim is not given up: first `sextant ctl freeze` what has its home "
+        "there, then `sextant ctl release " STR_FMT "`" ADVICE,
+        STR_ARG(name), STR_ARG(name));
 }
 
 /* --- two lines --------------------------------------------------------------------------------------------------- */
@@ -96,15 +203,14 @@ check_rules(struct comparison *c, const struct rule *was, const struct rule *is,
     for (unsigned i = 0; i < was->n_partitions; i++) {
         const struct partition *part = &was->partitions[i];
 
-        if (!partition_fans_out(was, part))
+        if (!partition_fans_out(was, part) || !(c->old->fanout->owns >> part->clusters[0] & 1))
             continue;
         if (is)
-            check_partition(c, is, part);
+            check_partition(c, was, is, part);
         else
-            conf_issue(c->issues, true, c->scan.source, 0, 0,
-                "no line takes collections such as " STR_FMT
-                " any more, which fan out: not while this edge runs" ADVICE,
-                STR_ARG(name));
+            check(c, was, part, (struct word){ .line = 0 },
+                "no line takes collections such as " STR_FMT " any more: partition " STR_FMT " loses its fan-out",
+                STR_ARG(name), STR_ARG(part->name));
     }
 }
 
@@ -160,10 +266,12 @@ list_patterns(const struct partition_map *map, struct str *list)
 }
 
 void
-fanout_check_change(const struct fanout_side *old, const struct fanout_side *fresh, struct conf_issues *issues)
+fanout_check_change(const struct fanout_side *old, const struct fanout_side *fresh,
+    const struct fanout_progress *progress, struct conf_issues *issues)
 {
-    struct comparison c = { .old = old, .fresh = fresh, .issues = issues };
+    struct comparison c = { .old = old, .fresh = fresh, .progress = progress, .issues = issues };
     unsigned n_old = list_patterns(old->map, NULL), n = n_old + list_patterns(fresh->map, NULL);
+    unsigned n_errors = issues->n_errors;
     struct str *patterns;
     struct buf name = { 0 };
 
@@ -183,6 +291,10 @@ fanout_check_change(const struct fanout_side *old, const struct fanout_side *fre
             if (was)
                 check_rules(&c, was, partition_map_rule(fresh->map, buf_str(&name)), buf_str(&name));
         }
+    }
+    for (unsigned i = 0; i < old->topology->n_clusters && issues->n_errors == n_errors; i++) {
+        if (old->fanout->owns >> i & 1)
+            check_owner(&c, i);
     }
     buf_fini(&name);
     mem_free(patterns);

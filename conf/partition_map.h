@@ -101,7 +101,8 @@ rule_has_copies(const struct rule *rule)
 {
     return rule->copies == COPIES_EXTERNAL || rule->fanout != FANOUT_NONE;
 }
-const char *fanout_name(enum fanout fanout); /* "none", "async", ... */
+void rule_put_patterns(const struct rule *rule, struct buf *out); /* "users,users_v*": what a line is called */
+const char *fanout_name(enum fanout fanout);                      /* "none", "async", ... */
 
 /* Re-readable; named areas are not part of it. */
 void partition_map_print(const struct partition_map *map, const struct topology *topology, struct buf *out);

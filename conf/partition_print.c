@@ -33,8 +33,8 @@ put_clusters(const struct partition *part, const struct topology *t, struct buf 
         buf_printf(out, "%s" STR_FMT, i ? "," : "", STR_ARG(t->clusters[part->clusters[i]].name));
 }
 
-static void
-put_patterns(const struct rule *r, struct buf *out)
+void
+rule_put_patterns(const struct rule *r, struct buf *out)
 {
     for (unsigned i = 0; i < r->n_patterns; i++)
         buf_printf(out, "%s" STR_FMT, i ? "," : "", STR_ARG(r->patterns[i]));
@@ -46,7 +46,7 @@ partition_map_print(const struct partition_map *map, const struct topology *topo
     for (unsigned i = 0; i < map->n_rules; i++) {
         const struct rule *r = &map->rules[i];
 
-        put_patterns(r, out);
+        rule_put_patterns(r, out);
         for (unsigned j = 0; j < r->n_partitions; j++) {
             buf_printf(out, " " STR_FMT "=", STR_ARG(r->partitions[j].name));
             put_clusters(&r->partitions[j], topology, out);
@@ -167,7 +167,7 @@ add_rule(struct table *table, const struct rule *r, const struct topology *t)
 {
     struct buf patterns = { 0 };
 
-    put_patterns(r, &patterns);
+    rule_put_patterns(r, &patterns);
     put_options(r, &patterns);
     for (unsigned i = 0; i < r->n_partitions; i++)
         add_partition(table, r, buf_str(&patterns), i, t);

@@ -89,7 +89,8 @@ void admin_free(struct admin *a);
 /* Pages; also for tests. False: the route's refusal, `out` says why. */
 typedef bool admin_page_fn(const struct admin_view *view, struct str query, struct buf *out);
 admin_page_fn admin_page_metrics, admin_page_status, admin_page_config, admin_page_explain, admin_page_residency,
-    admin_page_overrides, admin_page_lanes, admin_page_log_level, admin_page_health, admin_page_index;
+    admin_page_overrides, admin_page_lanes, admin_page_freeze, admin_page_log_level, admin_page_health,
+    admin_page_index;
 
 /* Orders: a status, and a JSON object in `out`. 0: the answer is not there yet, and will be given through `wait`. */
 struct admin_order {
@@ -99,8 +100,8 @@ struct admin_order {
 };
 typedef int admin_order_fn(const struct admin_view *view, const struct admin_order *order, struct buf *out);
 admin_order_fn admin_order_drain, admin_order_down, admin_order_up, admin_order_log_level, admin_order_reload,
-    admin_order_held, admin_order_retry, admin_order_resync, admin_order_compare, admin_order_adopt,
-    admin_order_restore;
+    admin_order_held, admin_order_retry, admin_order_freeze, admin_order_unfreeze, admin_order_release,
+    admin_order_resync, admin_order_compare, admin_order_adopt, admin_order_restore;
 /* An order that the owner of homes carries out and answers; refused where there is none. */
 int admin_ask_owner(const struct admin_view *view, const struct admin_order *order, errand_fn *run, struct buf *out);
 void admin_put_error(struct buf *out, const char *format, ...) __attribute__((format(printf, 2, 3)));

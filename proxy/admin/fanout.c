@@ -7,6 +7,7 @@
 #include "proxy/admin/admin.h"
 #include "proxy/admin/status.h"
 #include "proxy/base/clock.h"
+#include "proxy/base/mem.h"
 #include "proxy/sync/owner.h"
 
 enum { LANES_SHOWN = 64 };
@@ -63,6 +64,38 @@ put_lane(const struct lane_view *lane, struct json_writer *w)
 }
 
 static void
+put_one_frozen(const struct frozen_view *f, struct json_writer *w)
+{
+    json_begin_object(w);
+    json_member_str(w, "line", str_from(f->line));
+    json_member_str(w, "partition", str_from(f->partition));
+    json_member_str(w, "home", str_from(f->home));
+    json_member_str(w, "without", str_from(f->without));
+    json_member_double(w, "seconds", (double)(clock_wall_us() - f->since_wall_us) / 1e6, 0);
+    json_member_str(w, "by", str_from(f->by));
+    json_member_str(w, "reason", str_from(f->reason));
+    json_member_bool(w, "drained", f->is_drained);
+    json_member_bool(w, "released", f->is_given_up);
+    json_member_str(w, "left", str_from(f->left));
+    json_end_object(w);
+}
+
+static void
+put_frozen(const struct admin_view *view, struct json_writer *w)
+{
+    struct owner *owner = view->shared->owner;
+    struct frozen_view *frozen = mem_array(FROZEN_MAX, sizeof(*frozen));
+    unsigned n = owner ? owner_frozen(owner, frozen, FROZEN_MAX) : 0;
+
+    json_key(w, "frozen");
+    json_begin_array(w);
+    for (unsigned i = 0; i < n; i++)
+        put_one_frozen(&frozen[i], w);
+    json_end_array(w);
+    mem_free(frozen);
+}
+
+static void
 put_journal(const struct owner_view *v, struct json_writer *w)
 {
     json_key(w, "journal");
@@ -97,6 +130,7 @@ status_put_fanout(const struct admin_view *view, struct json_writer *w)
     for (unsigned i = 0; i < n; i++)
         put_lane(&lanes[i], w);
     json_end_array(w);
+    put_frozen(view, w);
     if (!view->shared->owner)
         return;
     owner_look(view->shared->owner, &owner);
@@ -110,6 +144,18 @@ admin_page_lanes(const struct admin_view *view, struct str query, struct buf *ou
 
     json_begin_object(&w);
     status_put_fanout(view, &w);
+    json_end_object(&w);
+    buf_putc(out, '\n');
+    return true;
+}
+
+bool
+admin_page_freeze(const struct admin_view *view, struct str query, struct buf *out)
+{
+    struct json_writer w = json_writer(out);
+
+    json_begin_object(&w);
+    put_frozen(view, &w);
     json_end_object(&w);
     buf_putc(out, '\n');
     return true;
@@ -147,6 +193,24 @@ int
 admin_order_retry(const struct admin_view *view, const struct admin_order *order, struct buf *out)
 {
     return admin_ask_owner(view, order, owner_retry, out);
+}
+
+int
+admin_order_freeze(const struct admin_view *view, const struct admin_order *order, struct buf *out)
+{
+    return admin_ask_owner(view, order, owner_freeze, out);
+}
+
+int
+admin_order_unfreeze(const struct admin_view *view, const struct admin_order *order, struct buf *out)
+{
+    return admin_ask_owner(view, order, owner_unfreeze, out);
+}
+
+int
+admin_order_release(const struct admin_view *view, const struct admin_order *order, struct buf *out)
+{
+    return admin_ask_owner(view, order, owner_release, out);
 }
 
 int
@@ -214,6 +278,7 @@ print_journal(const struct owner_view *v, bool is_there, struct buf *out)
         { METRIC_JOURNAL_OK, v->error == 0 },
         { METRIC_WRITES_OPEN, v->n_open },
         { METRIC_WRITES_HELD, v->n_held },
+        { METRIC_FROZEN, v->n_frozen },
     };
 
     for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

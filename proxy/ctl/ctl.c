@@ -45,6 +45,11 @@ static const struct command {
     { "retry", "HOME/COPY", "what the copy refused is tried again now", 1, 1, "POST", "/retry", ctl_show_retry, 10 },
     { "resync", "HOME/COPY [COLLECTION] [--delete]", "compare the copy with home, all points, and mend it", 1, 2,
         "POST", "/resync", ctl_show_resync, 10 },
+    { "freeze", "[LINE[/PARTITION] [--without COPY] [--reason TEXT] [--wait]]",
+        "refuse its writes, so that the map can be changed; or show what is frozen", 0, 1, "POST", "/freeze", NULL, 0 },
+    { "unfreeze", "LINE[/PARTITION]", "take them again", 1, 1, "POST", "/unfreeze", ctl_show_unfreeze, 60 },
+    { "release", "HOME", "give up the claim on a home that is drained, for another edge", 1, 1, "POST", "/release",
+        ctl_show_release, 60 },
     { "compare", "[HOME/COPY] [--collection NAME] [--repair]", "are copies what home is? Exit code 0: yes, 1: no", 0, 1,
         "POST", "/compare", NULL, 0 },
     { "restore", "HOME --from COPY [--behind] [--delete]", "bring a home that lost its data back from a copy", 1, 1,
@@ -124,6 +129,8 @@ take_option(struct ctl *c, struct str name, struct str value)
         c->collection = value;
     else if (str_eq(name, STR("--from")) && is_command(c, "restore"))
         c->from = value;
+    else if (str_eq(name, STR("--without")) && is_command(c, "freeze"))
+        c->without = value;
     else if (str_eq(name, STR("--timeout")))
         return take_timeout(c, value);
     else {
@@ -185,7 +192,7 @@ take_words(struct ctl *c, int argc, char **argv)
 static bool
 can_wait(const struct command *k)
 {
-    return strcmp(k->name, "drain") == 0 || strcmp(k->name, "down") == 0;
+    return strcmp(k->name, "drain") == 0 || strcmp(k->name, "down") == 0 || strcmp(k->name, "freeze") == 0;
 }
 
 static const struct command *
@@ -202,10 +209,11 @@ find_command(struct ctl *c)
         buf_printf(&c->err, "usage: sextant ctl %s %s\n", k->name, k->arguments);
         return NULL;
     }
-    buf_add(&c->err,
-        STR("usage: sextant ctl "
-            "status|explain|drain|down|up|overrides|lanes|adopt|retry|resync|compare|restore|reload|log-level|health "
-            "[--json] [--admin URL] [--token-file FILE]\n"));
+    buf_add(
+        &c->err, STR("usage: sextant ctl "
+                     "status|explain|drain|down|up|overrides|lanes|adopt|retry|resync|compare|freeze|unfreeze|release|"
+                     "restore|reload|log-level|health "
+                     "[--json] [--admin URL] [--token-file FILE]\n"));
     return NULL;
 }
 
@@ -359,6 +367,15 @@ print(FILE *to, struct buf *text)
     return ok;
 }
 
+/* Those that are more than one request have files of their own. */
+static int
+run(struct ctl *c, const struct command *k)
+{
+    if (is_command(c, "compare"))
+        return ctl_compare(c);
+    return is_command(c, "freeze") ? ctl_freeze(c) : ask(c, k);
+}
+
 int
 ctl_main(int argc, char **argv, char **environ)
 {
@@ -370,7 +387,7 @@ ctl_main(int argc, char **argv, char **environ)
     if (take_words(&c, argc, argv))
         k = find_command(&c);
     if (k)
-        code = !ctl_find_place(&c) ? CTL_UNREACHABLE : is_command(&c, "compare") ? ctl_compare(&c) : ask(&c, k);
+        code = !ctl_find_place(&c) ? CTL_UNREACHABLE : run(&c, k);
     if (!print(stdout, &c.out) && code == CTL_DONE)
         code = CTL_REFUSED;
     print(stderr, &c.err);

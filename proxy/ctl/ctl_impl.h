@@ -18,7 +18,7 @@ struct ctl {
     struct str words[CTL_WORDS]; /* the command and its arguments */
     unsigned n_words;
     struct str admin, token_file, reason; /* options; .p is NULL when they were not given */
-    struct str collection, from;
+    struct str collection, from, without;
     bool is_json, waits, repairs, deletes, may_be_behind;
     struct buf query; /* of explain: "ip=...&..." */
     int64_t timeout_us;
@@ -59,6 +59,11 @@ void ctl_show_retry(struct ctl *c, struct json root);
 void ctl_show_resync(struct ctl *c, struct json root);
 void ctl_show_restore(struct ctl *c, struct json root);
 int ctl_compare(struct ctl *c); /* an exit code */
+
+/* freeze.c */
+int ctl_freeze(struct ctl *c); /* an exit code */
+void ctl_show_unfreeze(struct ctl *c, struct json root);
+void ctl_show_release(struct ctl *c, struct json root);
 
 /* ctl.c */
 void ctl_put_by(struct ctl *c, struct json_writer *w);

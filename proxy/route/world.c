@@ -115,13 +115,14 @@ world_load(char **environ, uint64_t generation, struct conf_issues *issues)
 }
 
 bool
-world_may_follow(const struct world *old, const struct world *fresh, struct conf_issues *issues)
+world_may_follow(const struct world *old, const struct world *fresh, const struct fanout_progress *progress,
+    struct conf_issues *issues)
 {
     struct fanout_side was = { old->conf, old->topology, old->map, old->fanout };
     struct fanout_side is = { fresh->conf, fresh->topology, fresh->map, fresh->fanout };
     unsigned n_errors = issues->n_errors;
 
-    fanout_check_change(&was, &is, issues);
+    fanout_check_change(&was, &is, progress, issues);
     return issues->n_errors == n_errors;
 }
 

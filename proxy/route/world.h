@@ -39,7 +39,8 @@ struct world {
 /* Read everything from the environment and files. Blocking. Always collects all issues; NULL when one is an error. */
 struct world *world_load(char **environ, uint64_t generation, struct conf_issues *issues);
 /* May `fresh` take the place of `old` while it runs? */
-bool world_may_follow(const struct world *old, const struct world *fresh, struct conf_issues *issues);
+bool world_may_follow(const struct world *old, const struct world *fresh, const struct fanout_progress *progress,
+    struct conf_issues *issues);
 struct world *world_ref(struct world *w);
 void world_unref(struct world *w); /* NULL is fine */
 /* What connections rely on passes on from the world before: session tickets, and certificates for listeners that are open.

@@ -2,11 +2,12 @@
  *
  * The owner of homes whose writes fan out, if the map says that there are any here.
  */
+#include "proxy/base/mem.h"
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
 #include "proxy/sync/owner.h"
 
-enum { RETIRE_AFTER_US = 1000 * 1000 };
+enum { RETIRE_AFTER_US = 1000 * 1000, LANES_SEEN = 64 };
 
 int
 server_make_owner(struct server *s)
@@ -21,6 +22,32 @@ server_make_owner(struct server *s)
         log_error("journal: " STR_FMT, STR_ARG(buf_str(&error)));
     buf_fini(&error);
     return code ? 1 : 0;
+}
+
+bool
+server_may_follow(
+    const struct server *s, const struct world *old, const struct world *fresh, struct conf_issues *issues)
+{
+    struct frozen_view *views = mem_array(FROZEN_MAX, sizeof(*views));
+    struct lane_view *lanes = mem_array(LANES_SEEN, sizeof(*lanes));
+    struct fanout_frozen frozen[FROZEN_MAX];
+    struct fanout_waiting waiting[LANES_SEEN];
+    struct fanout_progress progress = { .frozen = frozen, .waiting = waiting };
+    struct owner *owner = s->shared.owner;
+    unsigned n_lanes = owner ? owner_lanes(owner, lanes, LANES_SEEN) : 0;
+    bool may;
+
+    progress.n_frozen = owner ? owner_frozen(owner, views, FROZEN_MAX) : 0;
+    progress.n_waiting = n_lanes < LANES_SEEN ? n_lanes : LANES_SEEN;
+    for (unsigned i = 0; i < progress.n_frozen; i++)
+        frozen[i] = (struct fanout_frozen){ str_from(views[i].line), str_from(views[i].home),
+            str_from(views[i].without), str_from(views[i].left), views[i].is_drained, views[i].is_given_up };
+    for (unsigned i = 0; i < progress.n_waiting; i++)
+        waiting[i] = (struct fanout_waiting){ str_from(lanes[i].home), str_from(lanes[i].copy), lanes[i].marks };
+    may = world_may_follow(old, fresh, &progress, issues);
+    mem_free(views);
+    mem_free(lanes);
+    return may;
 }
 
 int

@@ -182,6 +182,10 @@ on_loaded(void *arg)
     }
     pthread_join(s->loader, NULL);
     s->is_loading = false;
+    if (l->world && !server_may_follow(s, l->old, l->world, &l->issues)) { /* it may have been unfrozen meanwhile */
+        world_unref(l->world);
+        l->world = NULL;
+    }
     buf_clear(&s->reload_error_text);
     log_issues(&l->issues, &s->reload_error_text);
     if (l->world) {
@@ -207,7 +211,7 @@ load(void *arg)
     struct load *l = arg;
 
     l->world = world_load(l->server->environ, l->generation, &l->issues);
-    if (l->world && !world_may_follow(l->old, l->world, &l->issues)) {
+    if (l->world && !server_may_follow(l->server, l->old, l->world, &l->issues)) {
         world_unref(l->world);
         l->world = NULL;
     }

@@ -114,6 +114,9 @@ void server_warn_holds(const struct server *s);
 int server_order_hold(void *server, const struct hold *wish, struct admin_hold_answer *ret_answer);
 /* owning.c: the owner of homes, if there are any here; 0 or an exit code after saying what is in the way. */
 int server_make_owner(struct server *s);
+/* May `fresh` take the place of `old` as things are now? Any thread. */
+bool server_may_follow(
+    const struct server *s, const struct world *old, const struct world *fresh, struct conf_issues *issues);
 int server_start_owner(struct server *s);
 void server_tell_owner(struct server *s, struct fleet *fleet, struct backend *fallen); /* either may be NULL */
 void server_stop_owner(struct server *s);

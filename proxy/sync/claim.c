@@ -305,10 +305,23 @@ claim_rewinds(const struct claim *c)
     return c->tenure.n_rewinds;
 }
 
+static void
+let_go(struct claim *c)
+{
+    timer_clear(&c->timer);
+    step(c);
+}
+
 void
 claim_release(struct claim *c)
 {
     tenure_release(&c->tenure, clock_boot_us());
-    timer_clear(&c->timer);
-    step(c);
+    let_go(c);
+}
+
+void
+claim_give_up(struct claim *c)
+{
+    tenure_give_up(&c->tenure, clock_boot_us());
+    let_go(c);
 }

@@ -44,5 +44,6 @@ unsigned claim_rewinds(const struct claim *c);     /* how often the home was see
 /* No write may be sent any more. Done when claim_state() is RELEASED or FROZEN, perhaps at once; a home that cannot be asked
  * delays that for as long. */
 void claim_release(struct claim *c);
+void claim_give_up(struct claim *c); /* the same of one that is held, for good: any journal may take it then */
 
 #endif

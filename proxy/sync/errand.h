@@ -52,6 +52,11 @@ errand_fn
     owner_held; /* {"target": HOME, HOME/COPY or none}: points that wait for what may come late, and those that a copy refuses */
 errand_fn owner_retry; /* {"target"}: what the copy refused, and what rests after failures, is tried again now */
 
+/* "target": a line of the map, LINE, or one of its partitions, LINE/PARTITION. {"target", "without", "reason"}: its writes are
+ * refused from now on, so that it can be drained; copies in `without` need not be. {"target"}: they are taken again. */
+errand_fn owner_freeze, owner_unfreeze;
+errand_fn owner_release; /* {"target": HOME}: its claim is given up, once all that it is the home of is drained */
+
 /* {"target", "collection" (or all), "delete"}: compare the copy with home and mend it, however much is to be deleted if so said */
 errand_fn owner_resync;
 /* {"target": HOME, "from", "behind", "delete"}: bring a home back from a copy, although that lacks changes if so said, and however

@@ -163,6 +163,8 @@ lane_run(struct lane *l)
     const struct home *h = l->home;
     bool may_start = !h->owner->is_ending && home_may_send(h);
 
+    if (l->is_dormant)
+        return;
     lane_begin_check(l);
     lane_run_schemas(l);
     while (may_start && lane_has_turn(l))
@@ -175,14 +177,14 @@ lane_run(struct lane *l)
 void
 lane_mark(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only)
 {
-    for (unsigned i = 0; i < n; i++)
+    for (unsigned i = 0; i < n && !l->is_dormant; i++)
         marks_set(l->marks, &points[i], age, payload_only);
 }
 
 void
 lane_expect(struct lane *l, const struct mark_key *points, unsigned n, struct mark_age age, bool payload_only)
 {
-    for (unsigned i = 0; i < n; i++) {
+    for (unsigned i = 0; i < n && !l->is_dormant; i++) {
         if (i % MARKS_HASTE == 0)
             marks_hasten(l->marks, &points[i], n - i < MARKS_HASTE ? n - i : MARKS_HASTE);
         marks_expect(l->marks, &points[i], age, payload_only);
@@ -269,6 +271,7 @@ home_lane(struct home *h, struct str copy)
     pthread_mutex_init(&l->shared.lock, NULL);
     snprintf(l->shared.view.home, sizeof(l->shared.view.home), "%s", h->name);
     snprintf(l->shared.view.copy, sizeof(l->shared.view.copy), "%s", l->copy);
+    l->is_new = true;
     l->index = h->n_lanes++;
     LIST_INSERT_HEAD(&h->lanes, l, entry);
     owner_show_lane(o, l);
@@ -300,6 +303,7 @@ lane_free(struct lane *l)
 {
     lane_halt(l);
     lane_walk_fini(l);
+    owner_hide_lane(l->home->owner, l);
     LIST_REMOVE(l, entry);
     timer_fini(&l->rest);
     catalog_free(l->catalog);
@@ -346,6 +350,8 @@ lane_tick(struct lane *l)
 {
     int64_t now_us = owner_now_us(l->home->owner);
 
+    if (l->is_dormant)
+        return;
     if (l->n_taints == 0)
         marks_settle(l->marks, now_us);
     if (now_us - l->unparked_us >= PARKED_RETRY_US)

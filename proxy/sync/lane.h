@@ -4,10 +4,14 @@
 
 /* What owner_*.c do with lanes; included by owner_impl.h. */
 
+#include "conf/partition_map.h"
 #include "proxy/sync/marks.h"
 
 struct home;
 struct lane;
+struct owner;
+
+void owner_show_lane(struct owner *o, struct lane *l); /* to other threads */
 
 /* lane.c */
 struct lane *home_lane(struct home *h, struct str copy); /* it, or a new one */
@@ -25,7 +29,20 @@ void lane_promote(struct lane *l, const struct mark_key *points, unsigned n);   
 bool lane_is_reachable(const struct lane *l);
 bool lane_has_room(const struct lane *l, unsigned points);
 
-/* owner_lanes.c: for a checkpoint */
+/* owner_join.c: writes and changes that are under way are for it, too */
+void lane_join(struct lane *l);
+
+/* owner_lanes.c */
+void home_fit_lanes(
+    struct home *h); /* one for each copy that the map gives it; others sleep when they are not needed */
+bool lane_takes(const struct lane *l, struct str collection);
+bool lane_is_of(
+    const struct lane *l, const struct partition *p, const struct topology *t); /* is its copy one of that home? */
+/* Those that what is written now to a collection is brought to: as the map says, and these copies. Gives their count. */
+unsigned home_lanes_for(
+    struct home *h, struct str collection, const struct str *copies, unsigned n_copies, struct lane **ret_lanes);
+uint64_t home_lanes_mask(struct home *h, struct str collection);
+/* For a checkpoint: */
 void lane_save(struct lane *l, struct buf *out);
 bool lane_load(struct home *h, struct str *in); /* makes it */
 

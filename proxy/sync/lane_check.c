@@ -80,6 +80,9 @@ on_checked(void *arg, const struct copy_result *r)
     }
     if (r->verdict == COPY_WALK || r->verdict == COPY_FRESH)
         walk(l, r);
+    else if (l->is_new) /* it was a copy before, and then was none: writes of that time never came to it */
+        lane_walk_doubted(l, "it is a copy again", true);
+    l->is_new = false;
     if (str_eq(str_from(owner_identity(o, l->copy)), str_from(r->identity))) {
         ships(l);
         return;

@@ -6,6 +6,13 @@
 
 #include "proxy/sync/owner_impl.h"
 
+struct collection_wait { /* is a collection there? It is blocked meanwhile */
+    LIST_ENTRY(collection_wait) entry;
+    struct lane *lane;
+    uint32_t collection;
+    struct catalog_wait wait;
+};
+
 /* lane.c */
 void lane_publish(struct lane *l);                  /* what other threads are shown */
 void lane_trouble(struct lane *l, struct str what); /* what keeps it from shipping; empty: nothing */

@@ -42,6 +42,9 @@ on_node(void *arg, const struct outcome *why, const struct quiet_node *node)
     l->asking = NULL;
     if (why->kind == OUTCOME_OK)
         l->sure_us = l->asked_us;
+    if (why->kind == OUTCOME_OK || why->kind == OUTCOME_REFUSED ||
+        why->kind == OUTCOME_DENIED) /* one that does not tell */
+        l->known_us = l->asked_us;
     if (why->kind != OUTCOME_OK || is_seen(l, node->id))
         return;
     if (l->n_processes > 0 && !rule_is_off(RULE_SETTLE)) {

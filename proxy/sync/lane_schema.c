@@ -322,6 +322,15 @@ lane_has_schema(const struct lane *l, struct str name)
     return !i || !i->is_dirty;
 }
 
+void
+lane_schema_forget(struct lane *l, struct str name)
+{
+    struct schema_item *i = find(l, name);
+
+    if (i)
+        item_clean(i);
+}
+
 bool
 lane_schema_holds(const struct lane *l, struct str name)
 {

@@ -158,6 +158,8 @@ notes_put_claim(const struct claim_note *claim, const struct claim_note *seen, s
     json_member_u64(&w, "lsn", claim->lsn);
     json_member_u64(&w, "counter", claim->counter);
     json_member_bool(&w, "released", claim->is_released);
+    if (claim->is_free)
+        json_member_bool(&w, "free", true);
     end_point(&w);
     if (seen)
         put_condition(&w, seen);
@@ -212,6 +214,7 @@ read_claim(struct json payload, struct claim_note *ret_claim)
         return false;
     memcpy(ret_claim->start, start.p, start.len);
     ret_claim->is_released = json_bool(released, false);
+    ret_claim->is_free = ret_claim->is_released && json_bool(json_get(payload, "free"), false);
     return read_uuid(json_get(payload, "journal"), ret_claim->journal) &&
            read_number(json_get(payload, "starts"), &ret_claim->starts) &&
            read_number(json_get(payload, "lsn"), &ret_claim->lsn) &&

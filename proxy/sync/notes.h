@@ -32,6 +32,7 @@ struct claim_note {
     uint64_t lsn;                    /* its last one when this was written */
     uint64_t counter;                /* another one with each renewal */
     bool is_released;
+    bool is_free; /* given up by order: another journal may take it */
 };
 
 struct copy_note {

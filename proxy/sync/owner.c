@@ -5,6 +5,7 @@
  *   new (journal read, in the caller's thread) -> start -> serving -> ending (orders answered, journal synced) -> over
  */
 #include <errno.h>
+#include <string.h>
 
 #include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
@@ -13,6 +14,7 @@
 #include "proxy/sync/owner_reach.h"
 
 enum { TICK_US = 100 * 1000, SAVE_US = 5 * 1000 * 1000, END_US = 2 * 1000 * 1000, END_POLL_US = 2 * 1000 };
+enum { FIT_US = 500 * 1000 };
 enum { KNOWN_US = 5 * 1000 * 1000 /* who writes past us is not to be undone for longer */ };
 
 /* --- homes ------------------------------------------------------------------------------------------------------- */
@@ -41,6 +43,7 @@ home_new(struct owner *o, struct str name)
     h->incs = incs_new();
     TAILQ_INIT(&h->changes);
     LIST_INIT(&h->lanes);
+    LIST_INIT(&h->frozen);
     TAILQ_INIT(&h->waiting);
     TAILQ_INIT(&h->running);
     TAILQ_INIT(&h->quarantines);
@@ -66,6 +69,7 @@ home_free(struct home *h)
 
     restore_free(h);
     home_settle_fini(h);
+    home_drop_frozen(h);
     home_drop_changes(h);
     home_drop_quarantines(h);
     rewind_free(h);
@@ -78,6 +82,32 @@ home_free(struct home *h)
     incs_free(h->incs);
     mem_free(h->name);
     mem_free(h);
+}
+
+void
+owner_drop_home(struct home *h)
+{
+    LIST_REMOVE(h, entry);
+    home_free(h);
+}
+
+struct home *
+owner_begin_home_anew(struct home *h)
+{
+    struct owner *o = h->owner;
+    char *name = mem_dup(h->name, strlen(h->name));
+    struct frozen *f, *next, *kept = LIST_FIRST(&h->frozen);
+
+    LIST_INIT(&h->frozen);
+    owner_drop_home(h);
+    h = owner_add_home(o, str_from(name));
+    mem_free(name);
+    for (f = kept; f; f = next) {
+        next = LIST_NEXT(f, entry);
+        f->home = h;
+        LIST_INSERT_HEAD(&h->frozen, f, entry);
+    }
+    return h;
 }
 
 void
@@ -102,11 +132,30 @@ owner_add_homes(struct owner *o)
         if (w->fanout->owns >> i & 1) {
             struct home *h = owner_add_home(o, w->topology->clusters[i].name);
 
-            home_add_lanes(h);
+            home_fit_lanes(h);
             home_claim(h);
             home_begin_reach(h);
         }
     }
+    owner_drop_homes(o);
+}
+
+/* What was frozen, and what the map has no more: how far is it? */
+static void
+look_at_changes_of_map(struct owner *o)
+{
+    struct home *h;
+
+    if (owner_now_us(o) - o->fitted_us < FIT_US || !o->journal)
+        return;
+    o->fitted_us = owner_now_us(o);
+    LIST_FOREACH (h, &o->homes, entry) {
+        if (!LIST_EMPTY(&h->frozen))
+            home_look_at_frozen(h);
+        home_fit_lanes(h);
+    }
+    owner_drop_homes(o);
+    owner_show_frozen(o);
 }
 
 /* --- the clock --------------------------------------------------------------------------------------------------- */
@@ -141,6 +190,7 @@ publish(struct owner *o)
             v.n_held++;
     }
     pthread_mutex_lock(&o->shared.lock);
+    v.n_frozen = o->shared.n_frozen;
     o->shared.view = v;
     pthread_mutex_unlock(&o->shared.lock);
 }
@@ -163,6 +213,7 @@ on_tick(void *arg)
         LIST_FOREACH (l, &h->lanes, entry)
             lane_tick(l);
     }
+    look_at_changes_of_map(o);
     if (o->is_save_due || owner_now_us(o) - o->saved_us >= SAVE_US)
         owner_save(o);
     publish(o);
@@ -183,8 +234,12 @@ take_news(void *arg)
     struct news *n = arg;
 
     if (n->fleet) {
+        struct home *h;
+
         upstream_set_fleet(n->owner->up, n->fleet);
         fleet_unref(n->fleet);
+        LIST_FOREACH (h, &n->owner->homes, entry)
+            home_fit_frozen(h);
         owner_add_homes(n->owner);
         owner_each_lane(n->owner, lane_check_again);
     }
@@ -358,6 +413,10 @@ owner_new(struct fleet *fleet, uint64_t seed, bool may_wait, struct owner **ret_
     } else if (error) {
         owner_free(o);
         return error;
+    }
+    if (o->journal && !owner_check_map(o, ret_error)) {
+        owner_free(o);
+        return -EINVAL;
     }
     owner_add_homes(o);
     timer_set(&o->tick, 0);

@@ -39,6 +39,15 @@ struct lane_view {
     struct walk_view walk;
 };
 
+/* A partition whose writes an operator has frozen. */
+struct frozen_view {
+    char home[64], line[256], partition[128], without[128], reason[128], by[64];
+    char left[200]; /* what keeps it from being drained; empty: nothing */
+    int64_t since_wall_us;
+    bool is_drained, is_given_up; /* the latter: its home */
+};
+enum { FROZEN_MAX = 64 };
+
 /* The journal, as of less than a second ago. */
 struct owner_view {
     uint64_t last_lsn, durable_lsn, saved_lsn; /* saved: covered by the newest checkpoint */
@@ -46,6 +55,7 @@ struct owner_view {
     int64_t full_in_us;        /* until there is no room, by the last ten minutes; -1: it does not fill */
     uint64_t commits, sync_us; /* sum over the commits */
     unsigned n_open, n_held;   /* writes without an outcome; of those in quarantine, as it is not known */
+    unsigned n_frozen;         /* partitions */
     int error;                 /* 0, or why it takes no more */
     unsigned n_rewinding;      /* homes that are sent their last minute again */
     unsigned n_restoring;      /* homes that are brought back from a copy */
@@ -68,7 +78,8 @@ void owner_free(struct owner *o);              /* stopped, or never started; NUL
 void owner_submit(struct owner *o, struct order *order);
 void owner_post_fleet(struct owner *o, struct fleet *fleet);
 void owner_post_fallen(struct owner *o, struct backend *b);
-unsigned owner_lanes(struct owner *o, struct lane_view *ret_views, unsigned max); /* gives how many there are */
+unsigned owner_lanes(struct owner *o, struct lane_view *ret_views, unsigned max);    /* gives how many there are */
+unsigned owner_frozen(struct owner *o, struct frozen_view *ret_views, unsigned max); /* those that are shown */
 void owner_look(struct owner *o, struct owner_view *ret_view);
 struct metrics *owner_metrics(struct owner *o);
 struct residency *owner_residency(

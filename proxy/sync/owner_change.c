@@ -140,6 +140,8 @@ may_begin(const struct change *c)
 
     if (o->is_ending)
         return FAIL_OWNER_ENDING;
+    if (home_freezes(c->home, c->name))
+        return FAIL_PARTITION_FROZEN;
     if (home_is_frozen(c->home))
         return home_fail(c->home);
     if (bytes > journal_payload_max(o->journal))
@@ -219,8 +221,7 @@ change_enter(struct change *c)
     struct home *h = c->home;
     struct order *order = c->order;
 
-    for (unsigned i = 0; i < order->n_copies; i++)
-        c->lanes[c->n_lanes++] = home_lane(h, order->copies[i]);
+    c->n_lanes = home_lanes_for(h, c->name, order->copies, order->n_copies, c->lanes);
     c->state = CHANGE_GATE;
     if (!c->is_gated)
         return;

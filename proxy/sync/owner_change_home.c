@@ -250,11 +250,12 @@ void
 change_append(struct change *c)
 {
     struct order *order = c->order;
+    struct str copies[ORDER_COPIES_MAX];
     struct record_schema record = {
         .partition = order->partition,
         .home = order->home,
-        .copies = order->copies,
-        .n_copies = order->n_copies,
+        .copies = copies,
+        .n_copies = c->n_lanes,
         .collection = c->name,
         .incarnation = c->old_inc,
         .new_incarnation = c->new_inc,
@@ -267,6 +268,8 @@ change_append(struct change *c)
     struct buf head = { 0 };
     struct str parts[2];
 
+    for (unsigned i = 0; i < c->n_lanes; i++)
+        copies[i] = str_from(c->lanes[i]->copy);
     record_put_schema(&record, &head);
     parts[0] = buf_str(&head);
     parts[1] = buf_str(&c->body);

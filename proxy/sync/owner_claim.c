@@ -20,16 +20,6 @@
 
 enum { REWIND_US = 60 * 1000 * 1000, SAMPLE_US = REWIND_US / (FLOOR_SAMPLES - 2) };
 
-static void
-on_recorded(uint64_t lsn, int error, void *arg)
-{
-    struct home *h = arg;
-
-    crash_point(CRASH_AT_OWNER_IDENTITY_DURABLE);
-    h->is_recorded = error == 0;
-    home_run(h);
-}
-
 const char *
 owner_identity(const struct owner *o, const char *cluster)
 {
@@ -48,6 +38,18 @@ owner_can_learn(const struct owner *o, struct str cluster)
             return true;
     }
     return o->known.n < CLUSTERS_MAX && cluster.len < IDENTITIES_NAME_MAX;
+}
+
+bool
+owner_learn_identity(struct owner *o, struct str cluster, struct str identity)
+{
+    notes_uuid text;
+
+    if (!notes_is_uuid(identity) || !owner_can_learn(o, cluster))
+        return false;
+    snprintf(text, sizeof(text), STR_FMT, STR_ARG(identity));
+    identities_add(&o->known, cluster, text);
+    return true;
 }
 
 void
@@ -86,15 +88,18 @@ home_accept(struct home *h)
     struct str twin = identities_find(&h->owner->known, identity);
 
     if (strcmp(known, identity) == 0) {
-        h->is_recorded = true;
+        h->is_recorded = h->claims == HOME_CLAIMED;
     } else if (twin.len) {
         snprintf(h->trouble, sizeof(h->trouble), "it is " STR_FMT " under another name", STR_ARG(twin));
         log_error("home %s: %s", h->name, h->trouble);
+        return;
     } else {
         if (known[0])
             check_lanes_again(h);
-        owner_record_identity(h->owner, h->name, identity, on_recorded, h);
+        owner_record_identity(h->owner, h->name, identity, NULL, NULL);
     }
+    if (!h->is_recorded)
+        home_record(h, HOME_CLAIMED, NULL);
 }
 
 static void
@@ -120,6 +125,7 @@ on_change(void *arg)
     }
     if (trouble.len || h->is_recorded)
         snprintf(h->trouble, sizeof(h->trouble), STR_FMT, STR_ARG(trouble));
+    home_claim_changed(h);
     home_run(h);
 }
 
@@ -132,12 +138,12 @@ home_claim(struct home *h)
         .home = str_from(h->name), .journal = uuid, .identity = owner_identity(h->owner, h->name)
     };
 
-    if (h->claim)
+    if (h->claim || h->claims == HOME_GIVEN_UP)
         return;
     journal_stats(h->owner->journal, &stats);
     journal_uuid_print(&stats.uuid, uuid);
     spec.starts = stats.starts;
-    spec.has_claimed = spec.identity[0] != '\0';
+    spec.has_claimed = h->claims == HOME_CLAIMED;
     spec.lsn = stats.last_lsn;
     spec.floor_lsn = h->floor_lsn;
     h->takes_over = spec.may_replace = journal_takes_over(h->owner->journal, str_from(h->name));

@@ -82,6 +82,19 @@ drop(struct quarantine *q)
 }
 
 void
+lane_drop_quarantines(struct lane *l)
+{
+    struct quarantine *q, *next;
+
+    for (q = TAILQ_FIRST(&l->home->quarantines); q; q = next) {
+        next = TAILQ_NEXT(q, entry);
+        if (q->lane == l)
+            drop(q);
+    }
+    l->n_taints = 0;
+}
+
+void
 home_drop_quarantines(struct home *h)
 {
     struct quarantine *q;

@@ -44,6 +44,7 @@ void lane_quarantine(struct lane *l, const struct mark_key *points, unsigned n, 
 void home_taint(struct home *h, uint32_t collection); /* an earlier owner may have sent it something */
 void lane_taint(struct lane *l, uint32_t collection); /* an earlier process may have sent it something */
 void home_check_quarantines(struct home *h);
+void lane_drop_quarantines(struct lane *l); /* of what was sent to it */
 void home_drop_quarantines(struct home *h);
 
 #endif

@@ -374,11 +374,12 @@ static void
 encode(const struct job *job, struct buf *out)
 {
     const struct order *order = job->order;
+    struct str copies[ORDER_COPIES_MAX];
     struct record_write record = {
         .partition = order->partition,
         .home = order->home,
-        .copies = order->copies,
-        .n_copies = order->n_copies,
+        .copies = copies,
+        .n_copies = job->n_lanes,
         .collection = job->collection,
         .query = order->query.waiting,
         .op = job->op,
@@ -391,6 +392,8 @@ encode(const struct job *job, struct buf *out)
         .body = buf_str(&job->body),
     };
 
+    for (unsigned i = 0; i < job->n_lanes; i++)
+        copies[i] = str_from(job->lanes[i]->copy);
     record_put_write(&record, out);
 }
 

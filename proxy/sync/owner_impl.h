@@ -12,6 +12,7 @@
 #include "proxy/sync/catalog.h"
 #include "proxy/sync/claim.h"
 #include "proxy/sync/errand.h"
+#include "proxy/sync/freeze.h"
 #include "proxy/sync/identities.h"
 #include "proxy/sync/incarnations.h"
 #include "proxy/sync/ledger.h"
@@ -25,16 +26,10 @@
 
 enum { LANES_MAX = CLUSTERS_MAX, FLOOR_SAMPLES = 14, LANE_PROCESSES = 32, MARK_BYTES_MOST = 48 };
 
+struct collection_wait;
 struct flight;
 struct job;
 struct walk;
-
-struct collection_wait { /* is a collection there? It is blocked meanwhile */
-    LIST_ENTRY(collection_wait) entry;
-    struct lane *lane;
-    uint32_t collection;
-    struct catalog_wait wait;
-};
 
 struct lane { /* one copy of one home */
     LIST_ENTRY(lane) entry;
@@ -59,7 +54,10 @@ struct lane { /* one copy of one home */
     struct copy_mark *noting;
     struct quiet *asking; /* which process is it now? */
     unsigned asked_endpoint;
-    int64_t asked_us, sure_us;                        /* sure: older connections lead to processes that were seen */
+    int64_t asked_us, sure_us,
+        known_us;            /* sure: older connections lead to processes that were seen; known: it answered */
+    bool is_dormant;         /* the map has no such copy (any more): nothing is marked, nothing sent */
+    bool is_new, has_joined; /* the journal that was read had it not; writes under way are for it, too */
     char processes[LANE_PROCESSES][QUIET_ID_MAX + 1]; /* seen lately */
     unsigned n_processes;                             /* seen at all */
     uint64_t told_lsn, noted_lsn; /* position as readers were told, and in the newest note at the copy */
@@ -103,6 +101,9 @@ struct home {
     struct catalog *catalog;
     LIST_HEAD(, lane) lanes;
     struct incarnations *incs;
+    LIST_HEAD(, frozen) frozen;
+    enum home_claims claims;
+    bool is_claiming, is_giving_up;     /* that is being recorded; an order to */
     TAILQ_HEAD(, change) changes;       /* of schema */
     TAILQ_HEAD(, job) waiting, running; /* those that may not enter yet; all others */
     unsigned n_lanes;
@@ -128,12 +129,15 @@ struct owner {
     struct succession succession;
     bool is_saving, is_save_due; /* a checkpoint is being written, or is to be whatever was marked */
     uint64_t saved_lsn, n_saves, n_walks;
+    int64_t fitted_us;    /* when it was last looked whether what the map has no more can go */
     struct forecast room; /* of the journal */
     struct {
         pthread_mutex_t lock;
-        struct lane *lanes[LANES_MAX]; /* _locked */
-        unsigned n_lanes;              /* _locked */
-        struct owner_view view;        /* _locked */
+        struct lane *lanes[LANES_MAX];         /* _locked */
+        unsigned n_lanes;                      /* _locked */
+        struct frozen_view frozen[FROZEN_MAX]; /* _locked */
+        unsigned n_frozen;                     /* _locked */
+        struct owner_view view;                /* _locked */
     } shared;
 };
 
@@ -146,7 +150,6 @@ owner_now_us(const struct owner *o)
 /* owner.c */
 struct home *owner_home(struct owner *o, struct str name);     /* NULL: not owned here */
 struct home *owner_add_home(struct owner *o, struct str name); /* it, or a new one */
-void owner_show_lane(struct owner *o, struct lane *l);         /* to other threads */
 void owner_each_lane(struct owner *o, void (*fn)(struct lane *l));
 void owner_add_homes(struct owner *o); /* those that the map says are owned here */
 void owner_end(void *arg);             /* give claims back, then stop, or close the journal if it is to change hands */
@@ -169,18 +172,14 @@ struct open_write {
 typedef void home_open_fn(void *arg, const struct open_write *w);
 void home_each_open(struct home *h, home_open_fn *fn, void *arg);
 
-/* owner_lanes.c */
-void home_add_lanes(struct home *h); /* of all copies that the map gives it */
-bool lane_takes(const struct lane *l, struct str collection);
-bool lane_is_of(
-    const struct lane *l, const struct partition *p, const struct topology *t); /* is its copy one of that home? */
-
 /* owner_copies.c */
 void home_look_at_copies(struct home *h); /* answer those whose copies have it now */
 
 /* owner_claim.c */
-const char *owner_identity(const struct owner *o, const char *cluster); /* as the journal knows it; "": it knows none */
-bool owner_can_learn(const struct owner *o, struct str cluster);        /* is there room for its identity? */
+/* Of clusters, as the journal knows them; "": it knows none. Is there room for it? Remember it; and record it, too. */
+const char *owner_identity(const struct owner *o, const char *cluster);
+bool owner_can_learn(const struct owner *o, struct str cluster);
+bool owner_learn_identity(struct owner *o, struct str cluster, struct str identity);
 void owner_record_identity(
     struct owner *o, const char *cluster, const char *identity, journal_done_fn *done, void *arg);
 void home_claim(struct home *h);                 /* from now on, once */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Which lanes there are, by the partition map: one for each copy of a home that is owned here, from the moment that the map has it;
- * and what a checkpoint has of each.
+ * Which lanes there are, by the partition map: one for each copy of a home that is owned here, from the moment that the map has it.
+ * One that it has no more sleeps, once nothing waits for it; when it is a copy again, it is walked. And what a checkpoint has of each.
  */
 #include "proxy/base/varint.h"
+#include "proxy/obs/log.h"
 #include "proxy/sync/lane_walk.h"
 #include "proxy/sync/owner_impl.h"
 
@@ -45,8 +46,8 @@ add_lanes(struct home *h, const struct partition *p, const struct topology *t)
         home_lane(h, t->clusters[p->clusters[i]].name);
 }
 
-void
-home_add_lanes(struct home *h)
+static void
+add_from_map(struct home *h)
 {
     const struct world *w = h->owner->up->fleet->world;
 
@@ -59,6 +60,154 @@ home_add_lanes(struct home *h)
         }
     }
 }
+
+/* --- which of them are awake ------------------------------------------------------------------------------------- */
+
+static bool
+is_in_map(const struct lane *l)
+{
+    const struct world *w = l->home->owner->up->fleet->world;
+
+    for (unsigned i = 0; i < w->map->n_rules; i++) {
+        const struct rule *rule = &w->map->rules[i];
+
+        for (unsigned k = 0; k < rule->n_partitions; k++) {
+            if (partition_fans_out(rule, &rule->partitions[k]) && lane_is_of(l, &rule->partitions[k], w->topology))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* An operator said that the copy goes, whatever waits for it. */
+static bool
+is_spared(const struct lane *l)
+{
+    const struct frozen *f;
+
+    LIST_FOREACH (f, &l->home->frozen, entry) {
+        if (frozen_spares(f, str_from(l->copy)))
+            return true;
+    }
+    return false;
+}
+
+static bool
+is_clear(const struct lane *l)
+{
+    unsigned n = 0;
+
+    for (unsigned s = 0; s < MARK_STATES; s++)
+        n += s == MARK_SETTLED ? 0 : marks_count(l->marks, (enum mark_state)s);
+    return n == 0 && !lane_is_mending(l) && l->n_taints == 0 && LIST_EMPTY(&l->flights) && !l->is_recording;
+}
+
+/* Its number stays: it stands in masks of others. */
+static void
+sleep_now(struct lane *l)
+{
+    log_info("lane %s to %s: the map has no such copy any more", l->home->name, l->copy);
+    lane_halt(l);
+    lane_walk_fini(l);
+    lane_drop_quarantines(l);
+    marks_clear(l->marks);
+    l->check = LANE_UNCHECKED;
+    l->trouble[0] = l->doubt[0] = '\0';
+    l->n_failures = 0;
+    l->noted_lsn = l->saved_lsn = LANE_NOT_NOTED;
+    l->is_dormant = true;
+    l->has_joined = false;
+    owner_hide_lane(l->home->owner, l);
+    l->home->owner->is_save_due = true;
+}
+
+/* What was sent when it was a copy before may still be on its way. */
+static void
+wake(struct lane *l)
+{
+    struct owner *o = l->home->owner;
+
+    l->is_dormant = l->is_new = false;
+    owner_show_lane(o, l);
+    for (uint32_t c = 1; c < lexicon_count(o->collections); c++) {
+        if (lexicon_is_current(o->collections, c))
+            lane_taint(l, c);
+    }
+    lane_walk_doubted(l, "it is a copy again", true);
+}
+
+/* Of a lane that goes on for other lines: what waited for it of those that have it no more. */
+static void
+drop_spared(struct lane *l)
+{
+    struct owner *o = l->home->owner;
+
+    for (uint32_t c = 1; c < lexicon_count(o->collections); c++) {
+        if (lane_takes(l, lexicon_name(o->collections, c)))
+            continue;
+        marks_drop(l->marks, c);
+        lane_walk_forget(l, c);
+        lane_schema_forget(l, lexicon_name(o->collections, c));
+    }
+}
+
+void
+home_fit_lanes(struct home *h)
+{
+    struct lane *l;
+
+    add_from_map(h);
+    LIST_FOREACH (l, &h->lanes, entry) {
+        bool is_there = is_in_map(l);
+
+        if (!is_there && !l->is_dormant && (is_clear(l) || is_spared(l)))
+            sleep_now(l);
+        else if (is_there && l->is_dormant)
+            wake(l);
+        else if (is_there && is_spared(l))
+            drop_spared(l);
+        if (is_there && !l->has_joined)
+            lane_join(l);
+    }
+}
+
+unsigned
+home_lanes_for(
+    struct home *h, struct str collection, const struct str *copies, unsigned n_copies, struct lane **ret_lanes)
+{
+    unsigned n = 0;
+    struct lane *l;
+
+    for (unsigned i = 0; i < n_copies; i++) {
+        l = home_lane(h, copies[i]);
+        if (!l->is_dormant)
+            ret_lanes[n++] = l;
+    }
+    LIST_FOREACH (l, &h->lanes, entry) {
+        bool is_new = !l->is_dormant && collection.len && lane_takes(l, collection);
+
+        for (unsigned i = 0; i < n && is_new; i++)
+            is_new = ret_lanes[i] != l;
+        if (is_new && n < ORDER_COPIES_MAX)
+            ret_lanes[n++] = l;
+    }
+    return n;
+}
+
+uint64_t
+home_lanes_mask(struct home *h, struct str collection)
+{
+    uint64_t mask = 0;
+    struct lane *l;
+
+    LIST_FOREACH (l, &h->lanes, entry) {
+        if (!l->is_dormant && lane_takes(l, collection))
+            mask |= UINT64_C(1) << l->index;
+    }
+    return mask;
+}
+
+/* --- checkpoints ------------------------------------------------------------------------------------------------- */
 
 void
 lane_save(struct lane *l, struct buf *out)
@@ -86,6 +235,7 @@ lane_load(struct home *h, struct str *in)
     if (!varint_take_str(in, &copy) || !varint_take_str(in, &marks) || !varint_take_str(in, &walk))
         return false;
     l = home_lane(h, copy);
+    l->is_new = false;
     return marks_load(l->marks, &marks, owner_now_us(h->owner)) == MARKS_LOADED && marks.len == 0 &&
            lane_walk_load(l, walk);
 }

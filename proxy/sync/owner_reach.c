@@ -41,7 +41,7 @@ home_tell_reach(struct home *h)
     struct owner *o = h->owner;
     const struct watch *w = &h->watch;
     int home = index_of(o, h->name);
-    uint64_t lsn = w->is_sure && !h->rewind && !home_is_frozen(h) ? REACH_ALL : 0;
+    uint64_t lsn = h->claim && w->is_sure && !h->rewind && !home_is_frozen(h) ? REACH_ALL : 0;
 
     if (home >= 0)
         reach_tell(o->up->fleet, (unsigned)home, (unsigned)home, lsn, w->sure_us, owner_now_us(o));

@@ -6,7 +6,7 @@
  * 2. A write without a definite outcome is held, as one whose answer was lost.
  * 3. Every mark may have been in the air: lanes are tainted until the end of a quarantine, then all of them are sent again.
  *
- * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk}, open writes {lsn, time, lanes, timeout, points}, processes, schemas, restored from}
+ * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk}, open writes {lsn, time, lanes, timeout, points}, processes, schemas, restored from, frozen}
  */
 #include <errno.h>
 #include <stdio.h>
@@ -125,6 +125,7 @@ put_home(struct home *h, struct buf *out)
     watch_put(h, out);
     home_put_schemas(h, out);
     restore_put(h, out);
+    home_put_frozen(h, out);
 }
 
 static void
@@ -175,18 +176,6 @@ owner_save(struct owner *o)
     buf_fini(&bytes);
 }
 
-static bool
-learn(struct owner *o, struct str cluster, struct str identity)
-{
-    notes_uuid text;
-
-    if (!notes_is_uuid(identity) || !owner_can_learn(o, cluster))
-        return false;
-    snprintf(text, sizeof(text), STR_FMT, STR_ARG(identity));
-    identities_add(&o->known, cluster, text);
-    return true;
-}
-
 /* --- reading one ------------------------------------------------------------------------------------------------- */
 
 static bool
@@ -234,7 +223,10 @@ take_home(struct recovery *r, struct str *in, uint64_t format)
         if (!take_open(r, h, in))
             return false;
     }
-    return watch_take(h, in) && (format < 4 || home_take_schemas(h, in)) && (format < 5 || restore_take(h, in));
+    if (format < 5 && owner_identity(r->owner, h->name)[0])
+        h->claims = HOME_CLAIMED;
+    return watch_take(h, in) && (format < 4 || home_take_schemas(h, in)) &&
+           (format < 5 || (restore_take(h, in) && home_take_frozen(h, in)));
 }
 
 static bool
@@ -246,7 +238,8 @@ take_identities(struct owner *o, struct str *in)
     if (!varint_take(in, CLUSTERS_MAX, &n))
         return false;
     for (uint64_t i = 0; i < n; i++) {
-        if (!varint_take_str(in, &cluster) || !varint_take_str(in, &identity) || !learn(o, cluster, identity))
+        if (!varint_take_str(in, &cluster) || !varint_take_str(in, &identity) ||
+            !owner_learn_identity(o, cluster, identity))
             return false;
     }
     return true;
@@ -308,6 +301,21 @@ replay_write(struct recovery *r, const struct journal_record *record, const stru
     o->marked_lsn = record->lsn;
 }
 
+/* Of one that is given up no write is open: what has no outcome here had it when that was recorded. */
+static bool
+replay_home(struct recovery *r, struct str payload)
+{
+    struct record_home record = { .is_given_up = false };
+    bool is_good = record_take_home(payload, &record);
+    struct open *open, *next;
+
+    HASH_ITER (hh, r->opens, open, next) {
+        if (record.is_given_up && str_eq(str_from(open->home->name), record.home))
+            open_remove(r, open);
+    }
+    return is_good && owner_replay_home(r->owner, payload);
+}
+
 static bool
 replay(struct recovery *r, const struct journal_record *record)
 {
@@ -348,10 +356,16 @@ replay(struct recovery *r, const struct journal_record *record)
     case RECORD_STATE:
     case RECORD_VOID:
         return true; /* of use to a rewind only */
+    case RECORD_FROZEN:
+        r->owner->marked_lsn = record->lsn;
+        return owner_replay_frozen(r->owner, record->payload);
+    case RECORD_HOME:
+        r->owner->marked_lsn = record->lsn;
+        return replay_home(r, record->payload);
     case RECORD_IDENTITY:
         if (!record_take_identity(record->payload, &identity))
             return false;
-        return learn(r->owner, identity.cluster, identity.identity);
+        return owner_learn_identity(r->owner, identity.cluster, identity.identity);
     default:
         return false;
     }
@@ -389,6 +403,21 @@ taint(struct home *h)
     }
 }
 
+/* Copies that joined after a write was recorded are for it, too. */
+static void
+fit_lanes(struct recovery *r)
+{
+    struct open *open, *next;
+    struct home *h;
+
+    LIST_FOREACH (h, &r->owner->homes, entry)
+        home_fit_lanes(h);
+    HASH_ITER (hh, r->opens, open, next) {
+        if (open->n_points)
+            open->lanes |= home_lanes_mask(open->home, lexicon_name(r->owner->collections, open->points[0].collection));
+    }
+}
+
 static void
 finish(struct recovery *r)
 {
@@ -397,6 +426,7 @@ finish(struct recovery *r)
     unsigned n = HASH_COUNT(r->opens);
 
     crash_point(CRASH_AT_OWNER_JOURNAL_READ);
+    fit_lanes(r);
     if (rule_is_off(RULE_TAINT))
         return;
     HASH_ITER (hh, r->opens, open, next) {

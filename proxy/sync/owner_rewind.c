@@ -64,6 +64,7 @@ read_write(struct rewind *r, const struct journal_record *record)
     struct home *h = r->home;
     struct arena arena = { 0 };
     struct record_write w;
+    struct lane *l;
 
     if (record_take_write(record->payload, &arena, &w) && str_eq(w.home, str_from(h->name))) {
         struct mark_key *points = rewind_points(h->owner, &w);
@@ -71,6 +72,10 @@ read_write(struct rewind *r, const struct journal_record *record)
 
         for (unsigned i = 0; i < w.n_copies; i++)
             lane_mark(home_lane(h, w.copies[i]), points, w.n_points, age, false);
+        LIST_FOREACH (l, &h->lanes, entry) { /* those that have joined since, too */
+            if (lane_takes(l, w.collection))
+                lane_mark(l, points, w.n_points, age, false);
+        }
         mem_free(points);
         if (r->n_writes == r->room_writes) {
             r->room_writes = r->room_writes ? 2 * r->room_writes : READS_AT_ONCE;

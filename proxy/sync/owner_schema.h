@@ -38,6 +38,7 @@ enum schema_touch { SCHEMA_HOLDS = 1 /* nothing of it is shipped before */, SCHE
 void lane_touch_schema(struct lane *l, struct str name, struct mark_age age, unsigned how, bool is_open);
 void lane_schema_over(struct lane *l, struct str name);
 bool lane_has_schema(const struct lane *l, struct str name); /* the copy has all that was recorded */
+void lane_schema_forget(struct lane *l, struct str name);    /* it is not to be compared any more */
 bool lane_schema_holds(const struct lane *l, struct str name);
 bool lane_has_dirty_schema(const struct lane *l); /* any that is to be compared, or is blocked */
 uint64_t lane_schema_lsn(const struct lane *l);   /* of the oldest that it lacks; 0: none */

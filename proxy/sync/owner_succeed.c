@@ -100,8 +100,8 @@ try_opening(void *arg)
             log_warning("journal: the process before this one keeps it; writes that fan out wait");
         o->succession.is_told = waited_us >= TELL_US;
         timer_set(&o->succession.again, TRY_US);
-    } else if (error) {
-        fail_opening(o, error, buf_str(&why));
+    } else if (error || !owner_check_map(o, &why)) {
+        fail_opening(o, error ? error : -EINVAL, buf_str(&why));
     } else {
         log_info("journal: taken over after %lld ms", (long long)(waited_us / USEC_PER_MSEC));
         o->succession.is_waiting = false;

@@ -12,7 +12,7 @@
 #include "proxy/sync/record.h"
 
 /* A record has no more than these: for each point, and for names and the like. */
-enum { RECORD_POINT_BYTES = 18, RECORD_NAMES_BYTES = 16 * 1024 };
+enum { RECORD_POINT_BYTES = 18, RECORD_NAMES_BYTES = 16 * 1024, FROZEN_RETRY_S = 10 };
 
 /* --- the answer -------------------------------------------------------------------------------------------------- */
 
@@ -35,6 +35,7 @@ order_refuse(struct order *order, enum fail fail, struct str detail)
 {
     order->fail = fail;
     order->detail = arena_str(&order->arena, detail);
+    order->retry_after_s = fail == FAIL_PARTITION_FROZEN ? FROZEN_RETRY_S : 0;
     order->verdict = fail == FAIL_WRITE_INDEFINITE || fail == FAIL_COPIES_LATE ? VERDICT_INDEFINITE : VERDICT_REJECTED;
     loop_post(order->loop, deliver, order);
 }
@@ -143,13 +144,6 @@ job_lanes(const struct job *job)
     return mask;
 }
 
-static void
-make_lanes(struct job *job)
-{
-    for (unsigned i = 0; i < job->order->n_copies; i++)
-        job->lanes[job->n_lanes++] = home_lane(job->home, job->order->copies[i]);
-}
-
 static int
 compare_targets(const void *a, const void *b)
 {
@@ -228,6 +222,8 @@ job_may_begin(const struct job *job)
 
     if (o->is_ending)
         return FAIL_OWNER_ENDING;
+    if (home_freezes(job->home, job->order->op.collection) && job->part == 0)
+        return FAIL_PARTITION_FROZEN;
     if (home_is_frozen(job->home))
         return home_fail(job->home);
     if (bytes > journal_payload_max(o->journal))
@@ -299,7 +295,7 @@ resolved(struct job *job, const struct catalog_entry *entry)
     job->collection = arena_str(&order->arena, entry->name);
     job->is_spread = entry->told.is_spread;
     job->is_plain = entry->told.is_plain;
-    make_lanes(job);
+    job->n_lanes = home_lanes_for(job->home, order->op.collection, order->copies, order->n_copies, job->lanes);
     begin(job);
 }
 
@@ -366,6 +362,10 @@ owner_take_order(void *arg)
     }
     if (!h || o->is_ending || o->succession.is_retiring) {
         order_refuse(order, h ? FAIL_OWNER_ENDING : FAIL_NOT_OWNER, order->home);
+        return;
+    }
+    if (home_freezes(h, order->op.collection)) {
+        order_refuse(order, FAIL_PARTITION_FROZEN, STR_NONE);
         return;
     }
     if (home_is_frozen(h)) { /* what it says of its collections is nothing for clients */

@@ -294,6 +294,58 @@ record_take_freeze(struct str payload, struct record_freeze *ret_freeze)
 }
 
 void
+record_put_frozen(const struct record_frozen *f, struct buf *out)
+{
+    const struct str texts[] = { f->home, f->line, f->partition, f->without, f->reason, f->by, f->collections };
+
+    varint_put(out, VERSION);
+    for (unsigned i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        varint_put_str(out, texts[i]);
+    varint_put(out, f->since_us);
+    varint_put(out, f->state);
+}
+
+bool
+record_take_frozen(struct str payload, struct record_frozen *ret_frozen)
+{
+    struct record_frozen f = { .state = RECORD_THAWED };
+    struct str *texts[] = { &f.home, &f.line, &f.partition, &f.without, &f.reason, &f.by, &f.collections };
+    uint64_t state;
+
+    if (!take_version(&payload))
+        return false;
+    for (unsigned i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        if (!varint_take_str(&payload, texts[i]))
+            return false;
+    }
+    if (!varint_take(&payload, INT64_MAX, &f.since_us) || !varint_take(&payload, RECORD_DRAINED, &state) || payload.len)
+        return false;
+    f.state = (enum record_freezing)state;
+    *ret_frozen = f;
+    return true;
+}
+
+void
+record_put_home(const struct record_home *h, struct buf *out)
+{
+    varint_put(out, VERSION);
+    varint_put_str(out, h->home);
+    varint_put(out, h->is_given_up);
+}
+
+bool
+record_take_home(struct str payload, struct record_home *ret_home)
+{
+    struct record_home h = { .home = STR_NONE };
+
+    if (!take_version(&payload) || !varint_take_str(&payload, &h.home) || !take_bool(&payload, &h.is_given_up) ||
+        payload.len)
+        return false;
+    *ret_home = h;
+    return true;
+}
+
+void
 record_put_identity(const struct record_identity *i, struct buf *out)
 {
     varint_put(out, VERSION);

@@ -19,7 +19,9 @@ enum record_kind {
     RECORD_PROCESS = 16, /* a home's process is known from now on; without a text: it is not, and a rewind begins */
     RECORD_STATE,        /* what the points of the record that it is about were at home afterwards */
     RECORD_VOID,         /* this collection was deleted: no earlier write to it is sent again */
-    RECORD_RESTORE       /* the home is brought back from this copy; without a text: that is over */
+    RECORD_RESTORE,      /* the home is brought back from this copy; without a text: that is over */
+    RECORD_FROZEN = 24,  /* writes of a partition are refused from now on, or no more */
+    RECORD_HOME          /* the claim on a home is held, or was given up by order */
 };
 
 /* A write of points at home, recorded before it is sent. */
@@ -61,6 +63,22 @@ struct record_freeze {
     bool is_frozen;
 };
 
+/* Writes of a partition are refused (docs/replication.md, "Changing the map"). Drained: nothing of these collections was on its
+ * way to any copy but those in `without`, so that no earlier record of them matters to a lane any more. */
+enum record_freezing { RECORD_THAWED, RECORD_IS_FROZEN, RECORD_DRAINED };
+struct record_frozen {
+    struct str home, line, partition; /* line: its patterns, comma-separated */
+    struct str without, reason, by;   /* without: copies, comma-separated */
+    struct str collections;           /* of DRAINED: names, as varint_put_str() writes them */
+    uint64_t since_us;                /* wall clock */
+    enum record_freezing state;
+};
+
+struct record_home {
+    struct str home;
+    bool is_given_up;
+};
+
 /* A cluster was seen with this start-up identity. */
 struct record_identity {
     struct str cluster, identity;
@@ -76,6 +94,8 @@ void record_put_schema(const struct record_schema *s, struct buf *head);
 /* The whole payload. */
 void record_put_outcome(const struct record_outcome *o, struct buf *out);
 void record_put_freeze(const struct record_freeze *f, struct buf *out);
+void record_put_frozen(const struct record_frozen *f, struct buf *out);
+void record_put_home(const struct record_home *h, struct buf *out);
 void record_put_identity(const struct record_identity *i, struct buf *out);
 void record_put_process(const struct record_process *p, struct buf *out);
 /* Begin, then so many requests as it takes. */
@@ -87,6 +107,8 @@ bool record_take_write(struct str payload, struct arena *arena, struct record_wr
 bool record_take_schema(struct str payload, struct arena *arena, struct record_schema *ret_schema);
 bool record_take_outcome(struct str payload, struct record_outcome *ret_outcome);
 bool record_take_freeze(struct str payload, struct record_freeze *ret_freeze);
+bool record_take_frozen(struct str payload, struct record_frozen *ret_frozen);
+bool record_take_home(struct str payload, struct record_home *ret_home);
 bool record_take_identity(struct str payload, struct record_identity *ret_identity);
 bool record_take_process(struct str payload, struct record_process *ret_process);
 bool record_enter_state(struct str *io);

@@ -47,6 +47,7 @@ draft(struct tenure *t, int64_t now_us)
         last = t->seen.counter;
     t->draft = (struct claim_note){ .starts = t->self.starts, .lsn = t->lsn, .counter = last + 1 };
     t->draft.is_released = t->is_releasing;
+    t->draft.is_free = t->is_freeing;
     memcpy(t->draft.journal, t->self.journal, sizeof(t->draft.journal));
     memcpy(t->draft.start, t->self.start, sizeof(t->draft.start));
     t->drafted_us = now_us;
@@ -198,7 +199,7 @@ judge_sibling(struct tenure *t, const struct claim_note *seen, int64_t now_us)
 static void
 judge_foreign(struct tenure *t, const struct claim_note *seen, int64_t now_us)
 {
-    if (t->has_held || !t->self.may_replace)
+    if (t->has_held || !(t->self.may_replace || seen->is_free))
         freeze(t, TENURE_FOREIGN);
     else
         watch(t, seen, now_us);
@@ -273,6 +274,14 @@ tenure_release(struct tenure *t, int64_t now_us)
     t->state = TENURE_RELEASING;
     if (t->todo_at_us > now_us)
         t->todo_at_us = now_us;
+}
+
+void
+tenure_give_up(struct tenure *t, int64_t now_us)
+{
+    if (t->has_held && !t->is_releasing)
+        t->is_freeing = true;
+    tenure_release(t, now_us);
 }
 
 const char *

@@ -12,7 +12,7 @@
  *   read: ours, with the number just written  <───────────┘
  *      └─> HELD: renewed each period; allows sending for two periods from when the newest confirmed renewal began
  *   anything that must not be ──> FROZEN: nothing is written and nothing allowed any more, until the edge starts anew
- *   RELEASING ──> RELEASED
+ *   RELEASING ──> RELEASED, given up: another journal may take it
  *
  * 1. Nothing is believed but what is read: the answer to a write says nothing.
  * 2. Each attempt to write takes a new number, so that what is read says which attempt landed, and when that one began.
@@ -64,7 +64,7 @@ struct tenure {
     int64_t todo_at_us;
     notes_uuid fresh_identity;
     struct claim_note seen, draft;
-    bool has_seen, is_releasing, has_held;
+    bool has_seen, is_releasing, is_freeing, has_held;
     int64_t drafted_us;   /* when the draft began to be written */
     uint64_t confirmed;   /* number of the newest confirmed renewal */
     int64_t confirmed_us; /* when that began */
@@ -93,6 +93,8 @@ void tenure_wrote(struct tenure *t, bool is_done, int64_t now_us);
 bool tenure_may_send(const struct tenure *t, int64_t now_us);
 /* Give it back: a successor then need not wait. Never before the last write was sent. */
 void tenure_release(struct tenure *t, int64_t now_us);
+/* The same of one that was held, for good: any journal may take it then. */
+void tenure_give_up(struct tenure *t, int64_t now_us);
 
 const char *tenure_state_name(enum tenure_state state);
 const char *tenure_sentence(enum tenure_why why); /* for the operator: "" for TENURE_FINE */

@@ -227,7 +227,8 @@ test_lines(void **state)
 
 /* --- reloads ----------------------------------------------------------------------------------------------------- */
 
-#define NOT_NOW ": not while this edge runs; see docs/replication.md, \"Changing the map\"\n"
+#define MANUAL "; see docs/replication.md, \"Changing the map\"\n"
+#define NOT_DRAINED(line) ", and is not drained: first `sextant ctl freeze '" line "' --wait`" MANUAL
 
 static void
 load_map(struct side *s, const char *map, const char *owns)
@@ -244,55 +245,122 @@ load_map(struct side *s, const char *map, const char *owns)
     arena_fini(&a);
 }
 
-static void
-test_changes(void **state)
-{
-    static const struct {
-        const char *old, *fresh, *owns, *expected;
-    } cases[] = {
-        { "a *=eu,us fanout=async", "a *=eu,us fanout=all", "eu", "" },
-        { "a *=eu,us fanout=async", "~a *=eu,us fanout=async", "eu", "" },
-        { "a *=eu,us fanout=async", "a *=eu,ap,us fanout=async", "eu", "" },
-        { "a,b *=eu,us fanout=async", "c *=ap\na *=eu,us fanout=async\nb *=eu,us,in fanout=all", "eu", "" },
-        { "docs-x *=us\ndocs-* *=eu,us fanout=async", "docs-x *=us\ndocs-* *=eu,us fanout=async", "eu", "" },
-        { "docs-x *=us\ndocs-* *=eu,us fanout=async", "docs-x *=us,ap fanout=async\ndocs-* *=eu,us fanout=async",
-            "eu,us", "" },
-        { "a *=eu\n* *=us", "b *=ap,eu fanout=async\n* *=us", "ap", "" },
-        { "a *=eu,us fanout=async", "a *=us,eu fanout=async", "us",
-            ERROR("1:3") "partition * loses its home eu" NOT_NOW },
-        { "a *=eu,us fanout=async", "a *=ap,us fanout=async", "ap",
-            ERROR("1:3") "partition * loses its home eu" NOT_NOW },
-        { "a *=eu,us,ap fanout=async", "a *=eu,us fanout=async", "eu",
-            ERROR("1:3") "partition * loses its copy ap" NOT_NOW },
-        { "a *=eu,us fanout=async", "a *=eu,us copies=external", "",
-            ERROR("1:3") "partition * loses its fan-out" NOT_NOW },
-        { "a *=eu,us fanout=async", "a *=eu", "", ERROR("1:3") "partition * loses its fan-out" NOT_NOW },
-        { "a *=eu,us fanout=async", "a *=eu,us fanout=async", "", ERROR("1:3") "the home eu loses its owner" NOT_NOW },
-        { "a *=eu,us fanout=async", "b *=eu,us fanout=async", "eu",
-            "SEXTANT_PARTITION_MAP: error: no line takes collections such as a any more, which fan out" NOT_NOW },
-        { "a europe=eu,us *=ap,in fanout=async", "a europe=ap,in *=eu,us fanout=async", "eu,ap",
-            ERROR("1:3") "partition europe loses its home eu" NOT_NOW ERROR(
-                "1:16") "partition * loses its home ap" NOT_NOW },
-        { "docs-* *=eu,us fanout=async", "docs-x *=us\ndocs-* *=eu,us fanout=async", "eu",
-            ERROR("1:8") "partition * loses its home eu" NOT_NOW },
-        { "docs-* *=eu,us fanout=async", "*-x *=us\ndocs-* *=eu,us fanout=async", "eu",
-            ERROR("1:5") "partition * loses its home eu" NOT_NOW },
-        { "*-x *=us\n* *=eu,us fanout=async", "docs-* *=us\n*-x *=us\n* *=eu,us fanout=async", "eu",
-            ERROR("1:8") "partition * loses its home eu" NOT_NOW },
-        { "* *=eu,us fanout=async", "docs *=eu,us,ap fanout=async\n* *=eu,us fanout=async", "eu", "" },
-    };
+/* What may follow what, while so much is frozen and drained, and so much waits. */
+struct change {
+    const char *old, *fresh, *owns, *expected;
+    struct fanout_progress progress;
+};
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+static void
+check_changes(const struct change *cases, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
         struct side old, fresh;
 
         load_map(&old, cases[i].old, "eu,us,ap");
+        old.fanout->owns &= old.fanout->homes;
         load_map(&fresh, cases[i].fresh, cases[i].owns);
         fanout_check_change(&(struct fanout_side){ old.f.conf, old.f.topology, old.f.map, old.fanout },
-            &(struct fanout_side){ fresh.f.conf, fresh.f.topology, fresh.f.map, fresh.fanout }, &fresh.f.issues);
+            &(struct fanout_side){ fresh.f.conf, fresh.f.topology, fresh.f.map, fresh.fanout }, &cases[i].progress,
+            &fresh.f.issues);
         fixture_says(&fresh.f, cases[i].expected);
         fixture_fini(&old.f);
         fixture_fini(&fresh.f);
     }
+}
+
+static void
+test_changes(void **state)
+{
+    static const struct change cases[] = {
+        { "a *=eu,us fanout=async", "a *=eu,us fanout=all", "eu", "", { NULL } },
+        { "a *=eu,us fanout=async", "~a *=eu,us fanout=async", "eu", "", { NULL } },
+        { "a *=eu,us fanout=async", "a *=eu,ap,us fanout=async", "eu", "", { NULL } },
+        { "a,b *=eu,us fanout=async", "c *=ap\na *=eu,us fanout=async\nb *=eu,us,in fanout=all", "eu", "", { NULL } },
+        { "docs-x *=us\ndocs-* *=eu,us fanout=async", "docs-x *=us\ndocs-* *=eu,us fanout=async", "eu", "", { NULL } },
+        { "docs-x *=us\ndocs-* *=eu,us fanout=async", "docs-x *=us,ap fanout=async\ndocs-* *=eu,us fanout=async",
+            "eu,us", "", { NULL } },
+        { "a *=eu\n* *=us", "b *=ap,eu fanout=async\n* *=us", "ap", "", { NULL } },
+        { "a *=eu,us fanout=async", "a *=us,eu fanout=async", "us",
+            ERROR("1:3") "partition * loses its home eu" NOT_DRAINED("a"), { NULL } },
+        { "a *=eu,us fanout=async", "a *=ap,us fanout=async", "ap",
+            ERROR("1:3") "partition * loses its home eu" NOT_DRAINED("a"), { NULL } },
+        { "a *=eu,us,ap fanout=async", "a *=eu,us fanout=async", "eu",
+            ERROR("1:3") "partition * loses its copy ap" NOT_DRAINED("a"), { NULL } },
+        { "a *=eu,us fanout=async", "a *=eu,us copies=external", "",
+            ERROR("1:3") "partition * loses its fan-out" NOT_DRAINED("a"), { NULL } },
+        { "a *=eu,us fanout=async", "a *=eu", "", ERROR("1:3") "partition * loses its fan-out" NOT_DRAINED("a"),
+            { NULL } },
+        { "a *=eu,us fanout=async", "a *=eu,us fanout=async", "",
+            "SEXTANT_OWNS:1:1: error: the home eu loses its owner, and its claim is not given up: first `sextant ctl "
+            "freeze` "
+            "what has its home there, then `sextant ctl release eu`" MANUAL,
+            { NULL } },
+        { "a,c *=eu,us fanout=async", "b *=eu,us fanout=async", "eu",
+            "SEXTANT_PARTITION_MAP: error: no line takes collections such as a any more: partition * loses its "
+            "fan-out" NOT_DRAINED("a,c"),
+            { NULL } },
+        { "a europe=eu,us *=ap,in fanout=async", "a europe=ap,in *=eu,us fanout=async", "eu,ap",
+            ERROR("1:3") "partition europe loses its home eu" NOT_DRAINED("a")
+                ERROR("1:16") "partition * loses its home ap" NOT_DRAINED("a"),
+            { NULL } },
+        { "docs-* *=eu,us fanout=async", "docs-x *=us\ndocs-* *=eu,us fanout=async", "eu",
+            ERROR("1:8") "partition * loses its home eu" NOT_DRAINED("docs-*"), { NULL } },
+        { "docs-* *=eu,us fanout=async", "*-x *=us\ndocs-* *=eu,us fanout=async", "eu",
+            ERROR("1:5") "partition * loses its home eu" NOT_DRAINED("docs-*"), { NULL } },
+        { "*-x *=us\n* *=eu,us fanout=async", "docs-* *=us\n*-x *=us\n* *=eu,us fanout=async", "eu",
+            ERROR("1:8") "partition * loses its home eu" NOT_DRAINED("*"), { NULL } },
+        { "* *=eu,us fanout=async", "docs *=eu,us,ap fanout=async\n* *=eu,us fanout=async", "eu", "", { NULL } },
+        /* another edge journals for it: what it has recorded is its own affair */
+        { "a *=in,us fanout=async", "a *=us,in fanout=async", "us", "", { NULL } },
+    };
+
+    check_changes(cases, sizeof(cases) / sizeof(*cases));
+}
+
+static void
+test_changes_of_what_is_frozen(void **state)
+{
+#define TEXT(text) \
+    { \
+        text, sizeof(text) - 1 \
+    }
+    static const struct fanout_waiting waiting[] = { { TEXT("eu"), TEXT("us"), 3 }, { TEXT("ap"), TEXT("in"), 7 },
+        { TEXT("eu"), TEXT("ap"), 12 } };
+    static const struct fanout_frozen frozen[] = {
+        { .line = TEXT("a"), .home = TEXT("eu"), .left = TEXT("12 points for ap") },
+        { .line = TEXT("b,c"), .home = TEXT("eu"), .is_drained = true },
+        { .line = TEXT("d"), .home = TEXT("us"), .is_drained = true, .is_given_up = true },
+    };
+#define PROGRESS \
+    { \
+        frozen, waiting, 3, 3 \
+    }
+    static const struct change cases[] = {
+        { "a *=eu,us,ap fanout=async", "a *=eu,us fanout=async", "eu",
+            ERROR(
+                "1:3") "partition * loses its copy ap, and is not drained yet: 12 points for ap; `sextant ctl freeze` "
+                       "shows when it is" MANUAL,
+            PROGRESS },
+        { "x *=eu,us,ap fanout=async", "x *=eu,us fanout=async", "eu",
+            ERROR(
+                "1:3") "partition * loses its copy ap, and is not drained: 3 points wait for eu/us, 12 points wait for "
+                       "eu/ap; first `sextant ctl freeze 'x' --wait`" MANUAL,
+            PROGRESS },
+        { "b,c *=eu,us,ap fanout=async", "b,c *=eu,us fanout=async", "eu", "", PROGRESS },
+        { "b,c *=eu,us,ap fanout=async\na *=eu,us fanout=async", "b,c *=us,eu fanout=async\na *=eu,us fanout=async",
+            "eu,us", "", PROGRESS },
+        { "b,c *=eu,us,ap fanout=async", "b,c *=us,eu fanout=async", "us",
+            "SEXTANT_OWNS:1:1: error: the home eu loses its owner, and its claim is not given up: first `sextant ctl "
+            "freeze` "
+            "what has its home there, then `sextant ctl release eu`" MANUAL,
+            PROGRESS },
+        { "d *=us,eu fanout=async", "d *=us,eu fanout=async", "", "", PROGRESS },
+        { "d *=us,eu fanout=async", "d *=us", "", "", PROGRESS },
+        { "d *=us,eu fanout=async", "e *=us", "", "", PROGRESS },
+    };
+
+    check_changes(cases, sizeof(cases) / sizeof(*cases));
 }
 
 int
@@ -304,6 +372,7 @@ main(void)
         cmocka_unit_test(test_masks),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_changes_of_what_is_frozen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

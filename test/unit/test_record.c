@@ -264,6 +264,30 @@ test_processes(void **state)
     buf_fini(&payload);
 }
 
+static void
+test_frozen_and_homes(void **state)
+{
+    struct record_frozen want = { STR("eu"), STR("a,b-*"), STR("*"), STR("us"), STR("away"), STR("me"), STR("\1a"),
+        1790000000000000, RECORD_DRAINED };
+    struct record_frozen got;
+    struct record_home home = { STR("eu"), true }, back;
+    struct buf payload = { 0 };
+
+    record_put_frozen(&want, &payload);
+    EVERY_CUT(payload, record_take_frozen);
+    assert_true(str_eq(got.home, want.home) && str_eq(got.line, want.line) && str_eq(got.partition, want.partition));
+    assert_true(str_eq(got.without, want.without) && str_eq(got.reason, want.reason) && str_eq(got.by, want.by));
+    assert_true(str_eq(got.collections, want.collections) && got.since_us == want.since_us);
+    assert_int_equal(got.state, RECORD_DRAINED);
+    buf_clear(&payload);
+    record_put_home(&home, &payload);
+    assert_true(record_take_home(buf_str(&payload), &back));
+    assert_true(str_eq(back.home, STR("eu")) && back.is_given_up);
+    for (size_t n = 0; n < buf_len(&payload); n++)
+        assert_false(record_take_home(str_make(buf_str(&payload).p, n), &back));
+    buf_fini(&payload);
+}
+
 int
 main(void)
 {
@@ -278,6 +302,7 @@ main(void)
         cmocka_unit_test(test_freeze_and_identity),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_processes),
+        cmocka_unit_test(test_frozen_and_homes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -87,6 +87,36 @@ test_released_and_taken_at_once(void **state)
     assert_false(home.claim.is_released);
 }
 
+/* By order, for whoever comes first; not before it was held. */
+static void
+test_given_up(void **state)
+{
+    struct notes home = { 0 };
+    struct tenure a = edge(JOURNAL_A, "a1", 1, "", S), b = edge(JOURNAL_B, "b1", 1, "", S), c;
+
+    tenure_give_up(&b, S);
+    expect(&b, TENURE_RELEASED, TENURE_FINE);
+    settle(&a, &home, S);
+    tenure_give_up(&a, 2 * S);
+    assert_false(tenure_may_send(&a, 2 * S));
+    settle(&a, &home, 2 * S);
+    expect(&a, TENURE_RELEASED, TENURE_FINE);
+    assert_true(home.claim.is_released && home.claim.is_free);
+    b = edge(JOURNAL_B, "b2", 2, "", 3 * S);
+    settle(&b, &home, 3 * S);
+    expect(&b, TENURE_HELD, TENURE_FINE);
+    assert_false(home.claim.is_released || home.claim.is_free);
+    c = edge(JOURNAL_A, "a2", 2, CLUSTER_X, 4 * S);
+    c.self.has_claimed = true;
+    settle(&c, &home, 4 * S);
+    expect(&c, TENURE_FROZEN, TENURE_FOREIGN);
+    tenure_release(&b, 5 * S); /* at a stop, and nobody else may */
+    settle(&b, &home, 5 * S);
+    c = edge(JOURNAL_A, "a3", 3, CLUSTER_X, 6 * S);
+    settle(&c, &home, 6 * S);
+    expect(&c, TENURE_FROZEN, TENURE_FOREIGN);
+}
+
 static void
 test_killed_and_started_again(void **state)
 {
@@ -403,6 +433,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_new_home),
         cmocka_unit_test(test_released_and_taken_at_once),
+        cmocka_unit_test(test_given_up),
         cmocka_unit_test(test_killed_and_started_again),
         cmocka_unit_test(test_two_owners),
         cmocka_unit_test(test_two_first_claims),

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A home is given up by order: its claim is left free for any journal, and what this one knows of it is over.
+ *
+ *   owner_release ─▶ the claim is given up at the cluster ─▶ recorded ─▶ answered; the home stays, refusing writes, until the map
+ *   gives it to another edge, or to none
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "proxy/base/crash_point.h"
+#include "proxy/base/mem.h"
+#include "proxy/obs/events.h"
+#include "proxy/obs/log.h"
+#include "proxy/sync/owner_impl.h"
+#include "proxy/sync/record.h"
+
+/* --- the record -------------------------------------------------------------------------------------------------- */
+
+struct claiming {
+    struct home *home;
+    enum home_claims claims;
+    errand_fn *then;
+};
+
+static void
+answer_all(struct home *h, errand_fn *run, int error)
+{
+    struct errand *e, *next;
+
+    for (e = LIST_FIRST(&h->owner->errands); e; e = next) {
+        next = LIST_NEXT(e, entry);
+        if (e->run != run || e->held != h)
+            continue;
+        if (error)
+            errand_refuse(e, 503, "the journal could not be written: %s", strerrordesc_np(-error));
+        else
+            errand_answer(e, 200);
+    }
+}
+
+static void
+on_recorded(uint64_t lsn, int error, void *arg)
+{
+    struct claiming c = *(struct claiming *)arg;
+    struct home *h = c.home;
+
+    mem_free(arg);
+    h->is_claiming = false;
+    if (!error) {
+        h->owner->marked_lsn = lsn;
+        h->claims = c.claims;
+        owner_show_frozen(h->owner);
+    }
+    if (c.then)
+        answer_all(h, c.then, error);
+    if (!error && c.claims == HOME_GIVEN_UP) {
+        claim_free(h->claim);
+        h->claim = NULL;
+        h->has_held = h->is_recorded = false;
+        log_info("home %s: its claim was given up; another journal may take it", h->name);
+        events_add(EVENT_HOME_RELEASED, str_from(h->name), "its claim was given up by order");
+    } else if (!error) {
+        crash_point(CRASH_AT_OWNER_IDENTITY_DURABLE);
+        h->is_recorded = h->claim && h->has_held;
+        home_claim(h);
+    }
+    home_run(h);
+}
+
+void
+home_record(struct home *h, enum home_claims claims, errand_fn *then)
+{
+    struct record_home r = { str_from(h->name), claims == HOME_GIVEN_UP };
+    struct claiming *c;
+    struct buf bytes = { 0 };
+    struct str part;
+
+    if (h->is_claiming || !h->owner->journal)
+        return;
+    c = MEM_NEW(struct claiming);
+    *c = (struct claiming){ h, claims, then };
+    record_put_home(&r, &bytes);
+    part = buf_str(&bytes);
+    h->is_claiming = journal_append(h->owner->journal, RECORD_HOME, 0, false, &part, 1, on_recorded, c) != 0;
+    buf_fini(&bytes);
+    if (!h->is_claiming) {
+        mem_free(c);
+        if (then)
+            answer_all(h, then, -EIO);
+    }
+    h->owner->is_save_due = true;
+}
+
+bool
+owner_replay_home(struct owner *o, struct str payload)
+{
+    struct record_home r;
+    struct home *h;
+
+    if (!record_take_home(payload, &r))
+        return false;
+    h = owner_add_home(o, r.home);
+    if (r.is_given_up) /* nothing that was recorded of it before matters any more */
+        h = owner_begin_home_anew(h);
+    h->claims = r.is_given_up ? HOME_GIVEN_UP : HOME_CLAIMED;
+    return true;
+}
+
+/* --- the order --------------------------------------------------------------------------------------------------- */
+
+/* Another journal has it, or it was lost otherwise: there is nothing to give up. */
+static bool
+is_over(const struct home *h)
+{
+    enum tenure_state state = h->claim ? claim_state(h->claim) : TENURE_RELEASED;
+
+    return state == TENURE_RELEASED || state == TENURE_FROZEN;
+}
+
+void
+home_claim_changed(struct home *h)
+{
+    if (h->is_giving_up && is_over(h)) {
+        h->is_giving_up = false;
+        home_record(h, HOME_GIVEN_UP, owner_release);
+    }
+}
+
+/* The frozen partition of a line, if it is one. */
+static const struct frozen *
+frozen_of(const struct home *h, const struct rule *rule)
+{
+    const struct frozen *f;
+
+    LIST_FOREACH (f, &h->frozen, entry) {
+        if (f->rule == rule)
+            return f;
+    }
+    return NULL;
+}
+
+static bool
+is_line_drained(const struct home *h, const struct rule *rule, struct errand *e)
+{
+    const struct frozen *f = frozen_of(h, rule);
+    struct buf line = { 0 };
+
+    if (f && f->is_drained)
+        return true;
+    rule_put_patterns(rule, &line);
+    if (!f)
+        errand_refuse(e, 409,
+            "line " STR_FMT " has its home there and is not frozen: `sextant ctl freeze '" STR_FMT "' --wait` first",
+            STR_ARG(buf_str(&line)), STR_ARG(buf_str(&line)));
+    else
+        errand_refuse(e, 409, "line " STR_FMT " is not drained yet: %s", STR_ARG(buf_str(&line)), f->left);
+    buf_fini(&line);
+    return false;
+}
+
+static bool
+has_home(const struct rule *rule, const struct world *w, const struct home *h)
+{
+    for (unsigned i = 0; i < rule->n_partitions; i++) {
+        const struct partition *part = &rule->partitions[i];
+
+        if (partition_fans_out(rule, part) && str_eq(w->topology->clusters[part->clusters[0]].name, str_from(h->name)))
+            return true;
+    }
+    return false;
+}
+
+static bool
+is_drained(const struct home *h, struct errand *e)
+{
+    const struct world *w = h->owner->up->fleet->world;
+
+    for (unsigned i = 0; i < w->map->n_rules; i++) {
+        if (has_home(&w->map->rules[i], w, h) && !is_line_drained(h, &w->map->rules[i], e))
+            return false;
+    }
+    return true;
+}
+
+void
+owner_release(struct owner *o, struct errand *e)
+{
+    struct str target = json_string(json_get(e->body, "target"));
+    struct home *h = owner_home(o, target);
+
+    if (!h) {
+        errand_refuse(e, 404, "this edge journals for no home " STR_FMT, STR_ARG(target));
+        return;
+    }
+    if (h->claims != HOME_GIVEN_UP && !is_drained(h, e))
+        return;
+    buf_add(&e->answer, STR("{\"released\":true}\n"));
+    if (h->claims == HOME_GIVEN_UP) {
+        errand_answer(e, 200);
+        return;
+    }
+    e->held = h;
+    if (h->is_giving_up)
+        return;
+    log_info("home %s: its claim is given up, ordered by " STR_FMT, h->name, STR_ARG(e->by));
+    h->is_giving_up = true;
+    if (!is_over(h))
+        claim_give_up(h->claim);
+    home_claim_changed(h);
+}
+
+/* --- the end ----------------------------------------------------------------------------------------------------- */
+
+static bool
+is_owned(const struct home *h)
+{
+    const struct world *w = h->owner->up->fleet->world;
+    int at = topology_find(w->topology, str_from(h->name));
+
+    return at >= 0 && w->fanout->owns >> at & 1;
+}
+
+static bool
+is_used(const struct home *h)
+{
+    return !TAILQ_EMPTY(&h->waiting) || !TAILQ_EMPTY(&h->running) || !TAILQ_EMPTY(&h->changes) || h->is_claiming ||
+           h->is_running || h->watch.is_recording || h->restore;
+}
+
+void
+owner_drop_homes(struct owner *o)
+{
+    struct home *h, *next;
+
+    for (h = LIST_FIRST(&o->homes); h; h = next) {
+        next = LIST_NEXT(h, entry);
+        if (h->claims != HOME_GIVEN_UP || is_owned(h) || is_used(h))
+            continue;
+        log_info("home %s: it is journaled for here no more", h->name);
+        owner_drop_home(h);
+        o->is_save_due = true;
+    }
+}
