@@ -168,7 +168,7 @@ judge(struct drain *d)
         f->clear_us = now_us;
     f->is_drained = is_clear && now_us >= f->clear_us + wait_us && has_lived(f, f->clear_us + wait_us);
     if (is_clear && !f->is_drained && now_us < f->clear_us + wait_us)
-        say_left(d, "nothing, for sure in %lld s", (long long)((f->clear_us + wait_us - now_us) / USEC_PER_SEC + 1));
+        say_left(d, "nothing, for sure in %lld s", (long long)(f->clear_us + wait_us - now_us) / 1000000 + 1);
     else if (is_clear && !f->is_drained)
         say_left(d, "nothing, for sure when home and copies have answered");
     snprintf(f->left, sizeof(f->left), STR_FMT, STR_ARG(buf_str(&d->left)));
