@@ -2,6 +2,7 @@
  *
  * What is to be done about a collection, once it was read on both sides, and doing it. See lane_schema.h.
  */
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/rule_off.h"
 #include "proxy/obs/log.h"
@@ -69,6 +70,7 @@ on_step(void *arg, const struct ask_answer *answer)
 
     i->ask = NULL;
     if (answer->fail == FAIL_NONE && answer->status < 300) {
+        crash_point(CRASH_AT_SCHEMA_STEP_DONE);
         i->at++;
         i->has_removed |= step->removes;
         issue(i);
@@ -105,6 +107,7 @@ issue(struct schema_item *i)
         buf_add(&body, step->body);
         spec.body = &body;
     }
+    crash_point(CRASH_AT_SCHEMA_BEFORE_STEP);
     i->ask = ask_start(l->home->owner->up, &spec, on_step, i);
     buf_fini(&body);
 }
@@ -156,6 +159,8 @@ done(struct schema_item *i)
     if (i->needs_walk && i->home.is_there && i->home.schema.points > 0)
         lane_walk(
             l, lexicon_number(l->home->owner->collections, str_from(i->name)), "its collection was made or adopted");
+    if (i->is_dirty)
+        crash_point(CRASH_AT_SCHEMA_SAME);
     item_clean(i);
     home_run(l->home);
 }

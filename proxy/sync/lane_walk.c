@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/varint.h"
 #include "proxy/obs/events.h"
@@ -129,6 +130,7 @@ tell_begin(const struct walk *w)
     log_info("lane %s to %s: is compared with home, as %s", l->home->name, l->copy, w->why);
     events_add(EVENT_WALK, str_from(l->copy), "all points are compared with home %s, as %s", l->home->name, w->why);
     l->home->owner->is_save_due = true;
+    crash_point(CRASH_AT_WALK_BEGUN);
 }
 
 static struct walk *
@@ -247,6 +249,7 @@ end(struct walk *w)
         sum.extra += task->tally.extra;
     }
     w->is_over = true;
+    crash_point(CRASH_AT_WALK_OVER);
     l->home->owner->is_save_due = true;
     if (!w->is_report)
         l->doubt[0] = '\0';

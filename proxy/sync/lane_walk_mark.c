@@ -3,6 +3,7 @@
  * What a walk does with differences. A mending one marks them; what will be overwritten or deleted is kept first. A comparison
  * looks again before it believes them, as pages of two clusters are not of one moment.
  */
+#include "proxy/base/crash_point.h"
 #include "proxy/sync/walk_impl.h"
 
 enum { LOOKS = 3, LOOK_AGAIN_US = 300 * 1000 };
@@ -87,6 +88,8 @@ mend(struct walk *w, struct walk_task *task)
         extra += c->differences[i].kind == WALK_EXTRA;
     }
     c->n = n;
+    if (n)
+        crash_point(CRASH_AT_WALK_COMPARED);
     if (!w->may_delete && walk_is_too_much(extra, task->n_target)) {
         walk_stop(w, task, extra);
         return false;
@@ -101,6 +104,8 @@ mend(struct walk *w, struct walk_task *task)
         lane_mark(w->lane, &key, 1, w->age, false);
         count(&task->tally, c->differences[i].kind);
     }
+    if (n)
+        crash_point(CRASH_AT_WALK_MARKED);
     return true;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "proxy/base/clock.h"
+#include "proxy/base/crash_point.h"
 #include "proxy/sync/walk_impl.h"
 
 static void
@@ -87,6 +88,8 @@ walk_keep(struct walk *w, const struct walk_task *task)
     buf_printf(&path, STR_FMT "/walk-%s-%s.jsonl", STR_ARG(conf->journal_dir), w->lane->home->name, w->lane->copy);
     buf_putc(&path, '\0');
     error = buf_len(&lines) ? append(buf_str(&path).p, buf_str(&lines), conf->walk_saved) : 0;
+    if (buf_len(&lines))
+        crash_point(CRASH_AT_WALK_KEPT);
     buf_fini(&lines);
     buf_fini(&path);
     if (error && (n_extra == 0 || w->may_delete)) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proxy/base/clock.h"
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/rule_off.h"
 #include "proxy/obs/events.h"
@@ -154,6 +155,7 @@ read_span(struct rewind *r)
         }
     }
     if (r->at > r->upto) {
+        crash_point(CRASH_AT_REWIND_READ);
         r->stage = SENDING;
         log_info("home %s: %u writes of its last minute are sent again", r->home->name, r->n_writes);
     }
@@ -169,6 +171,7 @@ save(struct rewind *r)
     struct owner *o = r->home->owner;
 
     if (r->saves && o->n_saves >= r->saves) {
+        crash_point(CRASH_AT_REWIND_SAVED);
         r->stage = NOTING;
         watch_record(r->home, r->process);
         timer_set(&r->step, 0);
@@ -207,6 +210,7 @@ finish(struct rewind *r)
     log_info("home %s: %u writes were sent again in %lld ms, %u were refused", h->name, r->n_sent, ms, r->n_refused);
     events_add(EVENT_HOME_REWOUND, str_from(h->name),
         "%u writes of its last minute were sent again in %lld ms, %u were refused", r->n_sent, ms, r->n_refused);
+    crash_point(CRASH_AT_REWIND_OVER);
     rewind_free(h);
     watch_soon(h);
 }
@@ -246,6 +250,7 @@ on_recorded(uint64_t lsn, int error, void *arg)
 
     if (!r || r->stage != RECORDING || lsn != r->beginning || error)
         return;
+    crash_point(CRASH_AT_REWIND_BEGUN);
     r->upto = lsn;
     r->stage = READING;
     timer_set(&r->step, 0);

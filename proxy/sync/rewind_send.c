@@ -4,6 +4,7 @@
  * still wait to be sent go out afterwards by themselves. A write whose points were read back is replaced by what they were then.
  * Of one point one record is at home at a time, in the order of LSNs (a ledger of its own).
  */
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/obs/log.h"
 #include "proxy/route/path.h"
@@ -89,6 +90,7 @@ on_sent(void *arg, const struct ask_answer *answer)
     if (!why.may_land_later && (why.kind == OUTCOME_OK || why.kind == OUTCOME_REFUSED)) {
         if (why.kind == OUTCOME_REFUSED)
             note_refusal(d, &why);
+        crash_point(CRASH_AT_REWIND_SENT);
         r->is_told = false;
         d->at++;
         send_piece(d);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The edge is killed at each crash point of owner, lane and claim. The next one must know what was acknowledged, and make all
+"""The edge is killed at each crash point of owner, lane, claim, walk, rewind and schema. The next one must know what was acknowledged, and make all
 regions equal. Each point has regions, edges and a journal of its own; as most of the time is spent waiting, they go on side by side.
 CRASH_TIMES=N pytest -m soak kills at the first to the Nth time that a point is come by."""
 import os
@@ -10,14 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fanout_run import HOT, KEY, VECTORS, Run
+from fanout_run import HOT, KEY, POINTS, VECTORS, Run
 from histories import COMMITTED, REJECTED
-from sextant import ROOT, wait_for
+from sextant import ROOT, call, wait_for
 
-POINT = re.compile(r'^CRASH_POINT\(\w+, +"((?:owner|lane|claim)\.\w+)"\)', re.M)
+POINT = re.compile(r'^CRASH_POINT\(\w+, +"((?:owner|lane|claim|walk|rewind|schema)\.\w+)"\)', re.M)
 AFTER_A_START = ("owner.journal_read", "owner.held_again", "owner.tainted", "lane.taint_over")
 QUARANTINE, AT_ONCE = 0.4, 16
-MANY = tuple(range(10, 20))
+MANY, STRANGER = tuple(range(10, 20)), 77
 LOST = {"match": "/notes/points", "method": "PUT", "reset": "after", "times": 1, "linger": 0.1}
 
 
@@ -35,7 +35,7 @@ class Tour:
     def __init__(self, directory):
         self.run = Run(directory, "all", ("eu", "us"), QUARANTINE)
         self.home, self.copy = self.run.start_regions().regions.values()
-        self.edge, self.value = self.run.add_edge(default_timeout="20s"), 0
+        self.edge, self.value, self.has_drifted = self.run.add_edge(default_timeout="20s"), 0, False
 
     def start(self, point=None):
         self.edge.env.pop("SEXTANT_TEST_CRASH_POINT", None)
@@ -94,8 +94,11 @@ class Tour:
             step()
         self.change_schema("PUT", "other", {"vectors": VECTORS})
         self.change_schema("DELETE", "other")
+        self.drift()
+        self.home.control(new_process=True)
         self.copy.control(new_process=True)
         self.wait_for(lambda: "started anew" in self.edge.output(), "the sight of a new process")
+        self.wait_for(lambda: "were sent again in" in self.edge.output(), "the rewind")
         self.wait_for(lambda: self.is_saved_since(saved_at), "a checkpoint")
         self.wait_for(lambda: self.is_noted_since(saved_at), "a note at the copy")
         self.edge.stop(30)
@@ -132,6 +135,24 @@ class Tour:
             self.write("upsert", (10, 11))
             late.result()
 
+    def drift(self):
+        """Written at the copy past the edge, and mended by a walk."""
+        self.has_drifted = True
+        body = {"points": [{"id": 1, "vector": [7, 7]}, {"id": STRANGER, "vector": [7, 7]}]}
+        assert call(self.copy.port, "PUT", POINTS + "?wait=true", body, headers={"api-key": "key-us"})[0] == 200
+        self.walk()
+
+    def walk(self):
+        self.order("/resync", {"target": "eu/us", "delete": True})
+        self.wait_for(lambda: (self.lane("walk") or {}).get("state") == "over", "the walk")
+
+    def order(self, target, body):
+        try:
+            return call(self.edge.admin_port, "POST", target, body)[0]
+        except OSError:
+            self.look()
+            return None
+
     def is_saved_since(self, moment):
         return any(f.stat().st_mtime > moment for f in Path(self.edge.env["SEXTANT_JOURNAL_DIR"]).glob("checkpoint*"))
 
@@ -157,9 +178,14 @@ class Tour:
         self.start()
         self.wait_for(self.is_there, "the collection")
         self.wait_for(lambda: self.write("upsert", (1, 20)).outcome == COMMITTED, "a write")
+        if self.has_drifted:  # what was ordered just before the kill is to be ordered again
+            self.walk()
         self.run.heal()
         found = self.run.findings()
         assert not found, "\n".join(found[:2])
+        if self.has_drifted:
+            kept = Path(self.edge.env["SEXTANT_JOURNAL_DIR"], "walk-eu-us.jsonl").read_text(encoding="utf-8")
+            assert STRANGER not in self.run.read("us") and f'"point":{{"id":{STRANGER},' in kept, kept
 
 
 def come_by(point, times, directory):

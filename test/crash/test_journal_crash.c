@@ -149,7 +149,13 @@ end_at(const char *name, unsigned times)
 static bool
 is_of_journal(struct str name)
 {
-    return !str_starts(name, STR("claim.")) && !str_starts(name, STR("owner.")) && !str_starts(name, STR("lane."));
+    static const char *const others[] = { "claim.", "owner.", "lane.", "walk.", "rewind.", "schema." };
+
+    for (unsigned i = 0; i < sizeof(others) / sizeof(*others); i++) {
+        if (str_starts(name, str_from(others[i])))
+            return false;
+    }
+    return true;
 }
 
 static void
