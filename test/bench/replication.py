@@ -13,7 +13,8 @@ import time
 
 import peers
 
-ONE_WAY_MS, BATCH, CONNECTIONS = 50, 64, 8
+# So many connections, in both ways, that the edge has something to do while the disk syncs: with eight all of them wait for it.
+ONE_WAY_MS, BATCH, CONNECTIONS = 50, 64, 32
 LIVE_RATE, AWAY_POINTS = 200, 20_000
 KEY = "bench"
 
@@ -27,7 +28,7 @@ class RealCluster:
         os.makedirs(f"{directory}/{name}")
         environment = {"QDRANT__SERVICE__HTTP_PORT": self.port, "QDRANT__SERVICE__GRPC_PORT": peers.free_port(), "QDRANT__SERVICE__HOST": "127.0.0.1",
                        "QDRANT__TELEMETRY_DISABLED": "true", "QDRANT__LOG_LEVEL": "ERROR"}
-        Cluster.spawn(bench, stack, os.environ["QDRANT_BIN"], cwd=f"{directory}/{name}", env={k: str(v) for k, v in environment.items()})
+        self.process = Cluster.spawn(bench, stack, os.environ["QDRANT_BIN"], cwd=f"{directory}/{name}", env={k: str(v) for k, v in environment.items()})
         peers.wait_for(lambda: answers(self.port), 60, "the start of a Qdrant")
         self.rtt_ms = 2 * one_way_ms
         self.order("back")
@@ -56,8 +57,8 @@ class Cluster:
         standin = self.spawn(bench, stack, sys.executable, f"{peers.ROOT}/test/lib/qdrant_standin.py", "--port", (rest := peers.free_port()),
                              "--state-dir", f"{directory}/{name}")
         peers.wait_for(lambda: answers(rest) or standin.poll() is not None, 20, "the start of a stand-in")
-        self.points = self.spawn(bench, stack, f"{peers.BUILD}/bench/points", rest)
-        self.port = self.outer_port = int(self.points.stdout.readline())
+        self.process = self.spawn(bench, stack, f"{peers.BUILD}/bench/points", rest)
+        self.port = self.outer_port = int(self.process.stdout.readline())
         if one_way_ms:
             self.outer_port = peers.free_port()
             self.spawn(bench, stack, *link(self, 2 * one_way_ms))
@@ -72,9 +73,9 @@ class Cluster:
         return process
 
     def order(self, what):
-        self.points.stdin.write(what + "\n")
-        self.points.stdin.flush()
-        return self.points.stdout.readline()
+        self.process.stdin.write(what + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline()
 
     def ages(self):
         return json.loads(self.order("ages"))
@@ -186,14 +187,36 @@ def latency(bench, edge, clusters, keep):
         keep(ADDED[p], added / (2 * sync + 300))
 
 
+class Cpu:
+    """CPU seconds: of the clusters and of loads that have ended, on one core, and of the edge, which has another for itself."""
+
+    def __init__(self, edge, clusters):
+        ended = os.times()
+        self.load = ended.children_user + ended.children_system + sum(self.of(c.process.pid) for c in clusters)
+        self.edge = self.of(edge.process.pid)
+
+    @staticmethod
+    def of(pid):
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return sum(map(int, file.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
 def throughput(bench, edge, clusters, keep):
-    """Through the edge: until the last copy has the last point."""
+    """Through the edge: until the last copy has the last point. CPU time tells what bounds it, whoever else wants the machine."""
     options = {"batch": BATCH, "connections": CONNECTIONS, "seconds": bench.options.seconds}
+    start = Cpu(edge, clusters)
     direct = write(bench, [c.outer_port for c in clusters], first=2_000_000, **options)
-    begin = time.monotonic()
+    middle, begin = Cpu(edge, clusters), time.monotonic()
     through = write(bench, [edge.port], first=200_000, **options)
     drained(edge)
     rates = through["points"] / (time.monotonic() - begin), direct["points"] / direct["seconds"]
+    end = Cpu(edge, clusters)
+    by_itself = (middle.load - start.load) / direct["points"] * 1e6
+    load, own = ((e - m) / through["points"] * 1e6 for e, m in ((end.load, middle.load), (end.edge, middle.edge)))
+    keep("CPU of a client of all three and of clusters for a point, us", by_itself)
+    keep("CPU of a client of the edge and of clusters for a point, us", load)
+    keep("CPU of the edge for a point, us", own)
+    keep("points/s against a client of all three, as CPU time allows", by_itself / max(load, own))
     keep("points per second, shipped to two copies", rates[0])
     keep("points per second, a client of all three", rates[1])
     keep(RATE, rates[0] / rates[1])
