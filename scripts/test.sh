@@ -35,20 +35,25 @@ phase_budget() { timeout -k 10 600 build/venv/bin/python test/bench/instructions
 phase_coverage() { make -j"$jobs" coverage; }
 
 # Golden files, the stand-in against its recordings, end to end: everything pytest finds below test/, the long forms apart.
-# Tests of fan-out wait most of their time: two halves of them run side by side, with the image's build, then the others alone.
-fanout=(test/e2e/test_{claim,edges,fanout,fanout_restart,rewind,schema,ship,touch,walks}.py)
+# Tests of fan-out wait most of their time: three parts of them run side by side, with the image's build; then the others alone.
+crash=(test/crash test/e2e/test_container.py)
+copies=(test/e2e/test_{claim,edges,fanout,fanout_restart,map_changes,ship,tokens,touch}.py)
+walks=(test/e2e/test_{restore,rewind,schema,walks}.py)
 pytest_part() { # pytest_part NAME ARGUMENT…
     local name=$1 && shift
     timeout -k 10 1200 build/venv/bin/python -m pytest -q -rfE -m 'not soak' -p no:cacheprovider "$@" >"$BUILD/test/pytest-$name.log" 2>&1
 }
 phase_e2e() {
-    local code=0 crash part ok=0 bad=0 not_run=0
+    local code=0 part job running=() apart=("${crash[@]}" "${copies[@]}" "${walks[@]}") ok=0 bad=0 not_run=0
     [ -x "$BUILD/sextant" ] || warn "no $BUILD/sextant yet: tests that need it will fail"
-    pytest_part crash test/crash test/e2e/test_container.py & crash=$!
-    pytest_part fanout "${fanout[@]}" || code=1
-    wait "$crash" || code=1
-    pytest_part others --ignore=test/crash --ignore=test/e2e/test_container.py "${fanout[@]/#/--ignore=}" test || code=1
-    for part in crash fanout others; do
+    pytest_part crash "${crash[@]}" & running+=($!)
+    pytest_part copies "${copies[@]}" & running+=($!)
+    pytest_part walks "${walks[@]}" & running+=($!)
+    for job in "${running[@]}"; do
+        wait "$job" || code=1
+    done
+    pytest_part others "${apart[@]/#/--ignore=}" test || code=1
+    for part in crash copies walks others; do
         cat "$BUILD/test/pytest-$part.log"
         ok=$((ok + $(count passed "$BUILD/test/pytest-$part.log")))
         bad=$((bad + $(count failed "$BUILD/test/pytest-$part.log") + $(count 'errors?' "$BUILD/test/pytest-$part.log")))
