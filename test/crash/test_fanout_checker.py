@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients write values of their own to a few hot and many cold points while home, copies and the edge fail as a seed says. When
 all is well again, what every region holds must be explained by what the clients were told, and be the same everywhere. In half of
-the seeds some of the clients use another edge, which forwards to the owner over a link that fails too.
+the seeds some of the clients use another edge, which forwards to the owner over a link that fails too. In half of them
+no power is lost, and clients read what they wrote with its token, at either edge: never may that be older.
 SEEDS=N pytest -s -m soak runs N seeds from FIRST_SEED (0) on, SIDE_BY_SIDE (six a core) at a time, and tells at the end what came of
 them: a seed whose writes can be ordered in too many ways is a limit that was reached, and no violation. QDRANT_BIN=… does it with real
 regions, which fail in fewer ways."""
@@ -14,12 +15,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 from fanout_run import COLD, FILTERED, GROUPS, HOT, ROUTES, Run, batch_of, cores, steps_and_body
-from histories import COMMITTED, REJECTED, UNKNOWN, TooManyOrders, Write, apply, unexplained
+from histories import COMMITTED, REJECTED, UNKNOWN, TooManyOrders, Write, apply, too_old, unexplained
 from link import Link
 from sextant import QDRANT, remove, wait_for
 
 CLIENTS, WRITES, SECONDS = 5, 25, 8  # each client: so many writes, or so long
 QUARANTINE = 2.0
+TELLING = "upsert", "delete", "vector"  # what a point has of them tells when it was
 PHASES = "start", "faults", "heal", "judge"
 LINGER = (0.1, 0.4, 0.9)  # and a pause of a region after it: within the quarantine
 TIMED_OUT = '{"result":{"operation_id":1,"status":"wait_timeout"},"status":"ok","time":0.0}'
@@ -91,6 +93,8 @@ class Client(threading.Thread):
         if write.why == "not sent" or write.why.startswith("503"):
             time.sleep(0.05)
             return 0
+        if self.run_.reads_back and write.token and write.is_single and write.steps[next(iter(write.steps))][0][0] in TELLING:
+            self.run_.n_read_back += self.run_.read_back(write, self.random.choice(self.run_.edges))
         if write.is_loose:  # or, while the link is bad, there are more of them than can be put in order
             time.sleep(0.5)
         return 1
@@ -118,6 +122,7 @@ class SeededRun(Run):
         # points since is. So in one half of the seeds home loses its power, in the other requests are refused in the middle.
         self.has_partial = seed % 8 < 4
         self.has_other_edge = seed // 8 % 2 == 1
+        self.reads_back, self.n_read_back = seed // 16 % 2 == 0, 0  # for seconds after a loss of power a token promises nothing
 
     def start(self):
         self.start_regions()
@@ -148,7 +153,7 @@ class SeededRun(Run):
                 self.break_link()
             elif dice < 0.15 or QDRANT:
                 self.pause(name)
-            elif dice < 0.2 and (name != "eu" or (not self.has_partial and time.monotonic() > began + 3)):  # its claim is old
+            elif dice < 0.2 and not self.reads_back and (name != "eu" or (not self.has_partial and time.monotonic() > began + 3)):  # its claim is old
                 self.note(f"{name} loses its power, and two seconds")
                 self.regions[name].control(lose=2)
             else:
@@ -205,14 +210,14 @@ def run(seed, directory, seconds=None):
         marks.append(time.monotonic())
         assert not found, f"seed {seed}, {one.policy}: {len(found)} findings\n" + "\n".join(found[:3] + one.did)
         told = [w.outcome for w in one.writes]
-        return {k: told.count(k) for k in (COMMITTED, REJECTED, UNKNOWN)}
+        return {**{k: told.count(k) for k in (COMMITTED, REJECTED, UNKNOWN)}, "read back": one.n_read_back}
     finally:
         one.stop()
         for name, begin, end in zip(PHASES, marks, marks[1:] if seconds is not None else ()):
             seconds[name] = seconds.get(name, 0) + end - begin
 
 
-@pytest.mark.parametrize("seed", (1, 11))
+@pytest.mark.parametrize("seed", (15, 21))
 def test_what_was_acknowledged_is_everywhere(seed, tmp_path):
     assert run(seed, tmp_path)[COMMITTED] > CLIENTS, "hardly anything was written"
 
@@ -299,3 +304,15 @@ def test_histories(rows, good, bad):
         assert unexplained(1, written(*rows), state) is None
     for state in bad:
         assert unexplained(1, written(*rows), state)
+
+
+def test_reads_that_are_too_old():
+    first, late, write, later = writes = written(
+        (0, 1, COMMITTED, put(1)), (0, 3, COMMITTED, put(2)), (2, 4, COMMITTED, put(3)), (6, 7, COMMITTED, ("delete", None, None)))
+    assert too_old(write, writes[:3], at(1)) and too_old(write, writes[:3], None) and too_old(later, writes, at(3))
+    for found in (at(2), at(3), None):  # at the same time, its own, and after it
+        assert too_old(write, writes, found) is None
+    first.outcome = UNKNOWN
+    assert too_old(write, writes, at(1)), "it would have been held for it"
+    first.is_loose, late.outcome = True, REJECTED
+    assert too_old(write, writes, at(1)) is None and too_old(write, writes, at(2))

@@ -4,7 +4,7 @@ at the end is explained by that, and the same everywhere."""
 import os
 import time
 
-from histories import COMMITTED, REJECTED, UNKNOWN, TooManyOrders, Write, state_of, unexplained
+from histories import COMMITTED, REJECTED, UNKNOWN, TooManyOrders, Write, state_of, too_old, unexplained
 from link import Link
 from local_regions import LocalRegion
 from sextant import QDRANT, Edge, Region, call, wait_for
@@ -55,6 +55,7 @@ class Run:
         make = Region if QDRANT else LocalRegion
         self.regions = {n: make(n, directory / n, keys={"rw": "key-" + n}) for n in names}
         self.writes, self.edges, self.link = [], [], None
+        self.too_old = []
 
     # --- processes ------------------------------------------------------------------------------------------------------
 
@@ -126,6 +127,21 @@ class Run:
         steps, body = steps_and_body(kind, ids, value, group)
         return self.send(*ROUTES[kind], body, steps, **options)
 
+    def read_back(self, write, edge):
+        """One that may not be older than the write. True: there was an answer."""
+        point = next(iter(write.steps))
+        try:
+            status, _, got = call(edge.port, "GET", f"{POINTS}/{point}", None, "DE", {"api-key": KEY, "x-sextant-token": write.token}, 60)
+        except TimeoutError:
+            raise
+        except Exception:  # the edge is gone
+            return False
+        if status not in (200, 404):
+            return False
+        found = state_of(got["result"]["vector"], got["result"]["payload"]) if status == 200 else None
+        self.too_old += [why for why in [too_old(write, self.writes, found)] if why]
+        return True
+
     def batch(self, *parts):
         steps, body = batch_of([(part[0], *steps_and_body(*part)) for part in parts])
         return self.send("POST", "/batch", body, steps)
@@ -135,6 +151,7 @@ class Run:
         outcome, fail = headers.get("x-sextant-outcome"), headers.get("x-sextant-error", "")
         expected = COMMITTED if status == 200 else UNKNOWN if status == 504 else REJECTED
         write.answer(expected, f"{status} {fail}", time.monotonic())
+        write.token = headers.get("x-sextant-token")
         assert outcome == expected, (str(write), outcome, got)
         if fail == "COPIES_LATE" and write.is_single:  # home has it
             write.outcome = COMMITTED
@@ -176,7 +193,7 @@ class Run:
     def findings(self):
         held = {name: self.read(name) for name in self.regions}
         home, *copies = held
-        found, given_up = [], None
+        found, given_up = list(self.too_old), None
         for point in HOT + COLD:
             there, why = held[home].get(point), None
             try:

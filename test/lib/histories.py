@@ -26,7 +26,7 @@ class Write:
     def __init__(self, text, steps, called):
         self.text, self.steps, self.called = text, steps, called  # steps: of each point that it names, a list
         self.answered, self.outcome, self.why, self.number = float("inf"), UNKNOWN, "", next(numbers)
-        self.is_loose = False
+        self.is_loose, self.token = False, None
 
     def answer(self, outcome, why, now):
         self.outcome, self.why, self.answered = outcome, why, now
@@ -170,6 +170,19 @@ class Search:
     def explain(self, what, found):
         lines = "\n".join(f"  {w}" for w in self.since)
         return f"point {self.point}: {what}\n  it was {self.start}\n{lines}\n  and is {found}"
+
+
+def too_old(write, writes, found):
+    """None, or why a read that was made after this committed upsert, deletion or change of a vector, with its token, cannot have
+    found that. Whatever wrote the vector, or deleted the point, must not have been over when the write began."""
+    point = next(iter(write.steps))
+    since = [w for w in writes if point in w.steps and not w.is_void and (w.answered >= write.called or w.is_loose)]
+    steps = [step for w in since for step in w.steps[point]]
+    if found is None and any(kind == "delete" for kind, _, _ in steps):
+        return None
+    if found and any(found[0] == (value[0] if kind == "upsert" else value) for kind, value, _ in steps if kind in ("upsert", "vector")):
+        return None
+    return f"point {point}: a read with the token of\n  {write}\n  found {found}"
 
 
 def unexplained(point, writes, found):
