@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A read with X-Sextant-Token is never older than the write that the token is of, wherever it comes in and whatever is behind."""
+import os
 import signal
 import threading
 import time
@@ -7,7 +8,7 @@ import time
 import pytest
 from sextant import wait_for
 from test_edges import pair  # noqa: F401
-from test_fanout import ask, converged, direct, fan, lanes, upsert  # noqa: F401
+from test_fanout import KEY, ask, converged, direct, fan, lanes, upsert  # noqa: F401
 
 PATH = "/collections/notes/points"
 TOKEN = "x-sextant-token"
@@ -283,3 +284,20 @@ def test_edges_that_do_not_know_each_other(pair):
     assert read(two, 2, token)[2]["x-sextant-error"] == "COPIES_BEHIND"
     status, _, got = ask(one, "GET", "/readyz")
     assert status == 200 and "eu" not in str(got)
+
+
+def test_a_line_with_several_homes(region, edge, tmp_path):
+    """A change of schema is answered with a token for each home. A read takes out the one that is about it."""
+    os.makedirs(tmp_path / "journal", exist_ok=True)
+    regions = {name: region(name, keys={"rw": "key-" + name}) for name in ("eu", "us", "ap", "sa")}
+    clusters = "\n".join(f"{r.name} {r.url} at={at}" for r, at in zip(regions.values(), ("DE", "US", "JP", "BR")))
+    one = edge([], "* europe=eu,ap *=us,sa fanout=async", clusters=clusters, owns="eu,us", journal_dir=tmp_path / "journal",
+               journal_quota="64MiB", api_key=KEY, quarantine="500ms", **{f"cluster_{n}_api_key": "key-" + n for n in regions})
+    one.regions = regions
+    status, headers, got = ask(one, "PUT", "/collections/notes", {"vectors": {"size": 2, "distance": "Dot"}})
+    assert status == 200, got
+    assert len(headers[TOKEN].split(", ")) == 2 and headers["x-sextant-outcome"] == "committed"
+    for caller in ("DE", "US"):
+        status, found, got = one.call("GET", "/collections/notes", caller=caller, headers={"api-key": KEY, TOKEN: headers[TOKEN]})
+        assert status == 200, (caller, found, got)
+    assert one.metric("sextant_token_reads_total") == 2
