@@ -458,13 +458,13 @@ plan_build(const struct world *w, const struct caller *caller, const struct oper
     switch (op->scope) {
     case SCOPE_COLLECTION:
         plan_collection(&in, p);
-        return;
+        break;
     case SCOPE_LIST:
         plan_lists(&in, p);
         return;
     case SCOPE_ALIASES:
         plan_aliases(&in, p);
-        return;
+        break;
     case SCOPE_EDGE:
         plan_edge(&in, p);
         return;
@@ -478,6 +478,7 @@ plan_build(const struct world *w, const struct caller *caller, const struct oper
         p->reason = REASON_LOCAL;
         return;
     }
+    plan_check_claims(&in, p);
 }
 
 /* With fan-out there is one that is not: the collection that holds Sextant's own notes. */

@@ -88,6 +88,31 @@ plan_schema_is_here(const struct plan_input *in, struct plan *p)
     return false;
 }
 
+static bool
+changes_data(const struct op_info *info)
+{
+    return info->kind == OP_WRITE || info->kind == OP_SCHEMA || info->flags & OP_PAST_JOURNAL;
+}
+
+/* A map that has the cluster as the home of some line is one of those whose edges share it: what its other lines write there is
+ * their own affair. */
+void
+plan_check_claims(const struct plan_input *in, struct plan *p)
+{
+    uint64_t homes = in->w->fanout->homes;
+
+    if (!changes_data(in->op->info) || (p->shape != PLAN_FORWARD && p->shape != PLAN_SCHEMA))
+        return;
+    for (unsigned i = 0; i < p->n_candidates; i++) {
+        unsigned cluster = p->candidates[i];
+
+        if (in->views[cluster].is_claimed && !(homes >> cluster & 1)) {
+            plan_refuse(p, FAIL_CLUSTER_CLAIMED, in->w->topology->clusters[cluster].name);
+            return;
+        }
+    }
+}
+
 /* What another edge decided, if this one would have decided the same and is the one that journals. */
 void
 plan_hop(const struct plan_input *in, struct plan *p)

@@ -31,6 +31,8 @@ void plan_order_partition(const struct plan_input *in, struct plan *p, uint64_t 
 bool plan_is_past_journal(const struct rule *rule, const struct operation *op);
 /* Is a write journaled here, or needs it no journal? If not, the plan says what becomes of it. */
 bool plan_write_is_here(const struct plan_input *in, struct plan *p);
+/* Would it write, past an edge that journals for it, to a cluster of which this map does not say so? Then it is refused. */
+void plan_check_claims(const struct plan_input *in, struct plan *p);
 void plan_hop(const struct plan_input *in, struct plan *p); /* a write that another edge has decided on */
 /* Are changes of its line's schema made by this edge? If not, the plan says what becomes of this one. */
 bool plan_schema_is_here(const struct plan_input *in, struct plan *p);

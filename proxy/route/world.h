@@ -52,6 +52,7 @@ struct cluster_view {
     bool is_up;              /* at least one endpoint is usable, and not held */
     bool is_ejected;         /* none is usable for its traffic, but probes of one pass: better than nothing */
     bool is_behind;          /* it may have lost its last seconds: what fans out is read elsewhere, if it can be */
+    bool is_claimed;         /* an edge journals for it as the home of writes that fan out */
     double cost_ms;          /* RTT or its seed, bias applied, hysteresis applied: lower is nearer */
     double rtt_ms;           /* measured, or -1 */
     double distance_km;      /* from the edge, or -1 */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One round asks every cluster for GET / and GET /aliases, each as a leg of its own, and then looks at all answers together.
+ * One round asks every cluster for GET / and GET /aliases, each as a leg of its own, and then looks at all answers together. Each
+ * sixth round, and each while one is found, it is asked for the claim of an edge that journals for it, too (proxy/sync/notes.h).
  * A cluster that does not answer keeps what it said last.
  */
 #include "proxy/upstream/findings.h"
@@ -18,15 +19,18 @@ enum {
     FIRST_US = 200 * 1000,
     ANSWER_US = 5 * 1000 * 1000,
     ANSWER_BYTES = 8 << 20,
-    ASKS = 2
+    CLAIM_ROUNDS = 6
 };
 
-enum ask { ASK_VERSION, ASK_ALIASES };
+enum ask { ASK_VERSION, ASK_ALIASES, ASK_CLAIM, ASKS };
+
+#define CLAIM_TARGET "/collections/" OWN_COLLECTION "/points/2"
 
 struct known { /* of one cluster, by slot */
     char *version;
     char **crossing;
     unsigned n_crossing;
+    bool is_claimed; /* an edge journals for it, as a home */
 };
 
 struct findings {
@@ -35,6 +39,7 @@ struct findings {
     struct fleet *next;  /* to be followed from the next round on; a reference */
     struct group group;
     bool is_busy;
+    unsigned n_asks, n_rounds; /* of each cluster in the round under way; rounds so far */
     uint8_t order[CLUSTERS_MAX];
     struct arena arena;
     struct message heads[ASKS];
@@ -128,22 +133,50 @@ note_refusal(struct cluster *cluster, const struct cluster_conf *c, int status)
     }
 }
 
+/* The claim that is there, if it was not given up for anybody to take. No collection, or no such point: none. */
+static bool
+take_claim(struct known *k, const struct fleet *fleet, unsigned cluster, int status, struct json root)
+{
+    struct json payload = json_get(json_get(root, "result"), "payload");
+    bool is_free = json_bool(json_get(payload, "released"), false) && json_bool(json_get(payload, "free"), false);
+    bool is_claimed = status == 200 && json_string(json_get(payload, "journal")).len && !is_free;
+    bool is_absent = status == 404 && json_string(json_get(json_get(root, "status"), "error")).len;
+    struct str name = fleet->world->topology->clusters[cluster].name;
+
+    if ((status != 200 && !is_absent) || is_claimed == k->is_claimed)
+        return false;
+    k->is_claimed = is_claimed;
+    if (fleet->world->fanout->homes >> cluster & 1)
+        return true;
+    if (is_claimed)
+        log_warning("cluster " STR_FMT
+                    " is the home of writes that another edge journals: writes to it are refused here, as "
+                    "the map does not say so",
+            STR_ARG(name));
+    else
+        log_info("cluster " STR_FMT " is claimed by no edge any more", STR_ARG(name));
+    return true;
+}
+
 static bool
 take_answer(struct findings *f, unsigned part)
 {
     struct group_part *p = &f->group.parts[part];
-    struct known *k = &f->known[f->fleet->clusters[part / ASKS].cluster->slot];
+    unsigned cluster = part / f->n_asks, ask = part % f->n_asks;
+    struct known *k = &f->known[f->fleet->clusters[cluster].cluster->slot];
     struct json_doc *doc;
     bool is_changed = false;
 
-    if (p->head && part % ASKS == ASK_ALIASES)
-        note_refusal(f->fleet->clusters[part / ASKS].cluster, &f->fleet->world->topology->clusters[part / ASKS],
-            p->head->status);
-    if (!p->head || p->head->status != 200)
+    if (p->head && ask == ASK_ALIASES)
+        note_refusal(
+            f->fleet->clusters[cluster].cluster, &f->fleet->world->topology->clusters[cluster], p->head->status);
+    if (!p->head || (p->head->status != 200 && ask != ASK_CLAIM))
         return false;
     doc = json_parse(buf_str(&p->body), NULL, NULL);
-    if (doc && part % ASKS == ASK_VERSION)
+    if (doc && ask == ASK_VERSION)
         is_changed = take_version(k, json_root(doc));
+    else if (doc && ask == ASK_CLAIM)
+        is_changed = take_claim(k, f->fleet, cluster, p->head->status, json_root(doc));
     else if (doc)
         is_changed = take_aliases(k, f->fleet->world->map, json_root(doc));
     json_free(doc);
@@ -199,6 +232,16 @@ prepare(struct findings *f, enum ask ask, struct str target)
     operation_parse(METHOD_GET, target, &f->arena, &f->ops[ask]);
 }
 
+static bool
+is_any_claimed(const struct findings *f)
+{
+    bool is_any = false;
+
+    for (unsigned i = 0; i < CLUSTERS_MAX; i++)
+        is_any = is_any || f->known[i].is_claimed;
+    return is_any;
+}
+
 static void
 begin_round(void *arg)
 {
@@ -212,14 +255,16 @@ begin_round(void *arg)
     f->fleet = fleet_ref(f->next);
     prepare(f, ASK_VERSION, STR("/"));
     prepare(f, ASK_ALIASES, STR("/aliases"));
-    group_init(&f->group, f->fleet->n_clusters * ASKS, ANSWER_BYTES, on_round, on_try, f);
+    prepare(f, ASK_CLAIM, STR(CLAIM_TARGET));
+    f->n_asks = f->n_rounds++ % CLAIM_ROUNDS == 0 || is_any_claimed(f) ? ASKS : ASK_CLAIM;
+    group_init(&f->group, f->fleet->n_clusters * f->n_asks, ANSWER_BYTES, on_round, on_try, f);
     for (unsigned i = 0; i < f->group.n; i++) {
         struct leg_spec spec = {
-            .op = &f->ops[i % ASKS],
-            .head = &f->heads[i % ASKS],
+            .op = &f->ops[i % f->n_asks],
+            .head = &f->heads[i % f->n_asks],
             .body = &f->no_body,
             .arena = &f->arena,
-            .candidates = &f->order[i / ASKS],
+            .candidates = &f->order[i / f->n_asks],
             .n_candidates = 1,
             .deadline_us = loop_now_us(f->up->loop) + ANSWER_US,
             .deadline_is_clients = true,
@@ -273,8 +318,10 @@ findings_follow(struct findings *f, struct fleet *fleet)
     fleet_ref(fleet);
     fleet_unref(f->next);
     f->next = fleet;
-    if (is_new_world)
+    if (is_new_world) {
+        f->n_rounds = 0;
         timer_set(&f->timer, FIRST_US);
+    }
 }
 
 /* By number, part for part: 1.9.0 is lower than 1.19.0. */
@@ -297,6 +344,7 @@ void
 findings_apply(const struct findings *f, struct fleet *fresh)
 {
     const char *lowest = NULL;
+    uint64_t claimed = 0;
     unsigned total = 0, n = 0;
     struct str *names;
 
@@ -304,6 +352,7 @@ findings_apply(const struct findings *f, struct fleet *fresh)
         const struct known *k = &f->known[fresh->clusters[i].cluster->slot];
 
         total += k->n_crossing;
+        claimed |= (uint64_t)k->is_claimed << i;
         if (k->version && (!lowest || version_is_lower(k->version, lowest)))
             lowest = k->version;
     }
@@ -314,6 +363,6 @@ findings_apply(const struct findings *f, struct fleet *fresh)
         for (unsigned j = 0; j < k->n_crossing; j++)
             names[n++] = str_from(k->crossing[j]);
     }
-    fleet_set_findings(fresh, names, n, str_from(lowest));
+    fleet_set_findings(fresh, names, n, str_from(lowest), claimed);
     mem_free(names);
 }

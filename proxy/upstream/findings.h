@@ -2,7 +2,7 @@
 #ifndef SEXTANT_UPSTREAM_FINDINGS_H
 #define SEXTANT_UPSTREAM_FINDINGS_H
 
-/* What polling the clusters finds out: the lowest version, and aliases that were made elsewhere and lead under another line
+/* What polling the clusters finds out: the lowest version, which are claimed by an edge that journals for them, and aliases that were made elsewhere and lead under another line
  * of the map than their own name is under. Without credentials of its own the proxy cannot ask clusters that want a key:
  * then the last good answer stays, or nothing is known. Control thread only. */
 

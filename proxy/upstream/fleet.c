@@ -183,8 +183,9 @@ fleet_build(struct registry *r, struct world *world, registry_resolve_fn *resolv
 }
 
 void
-fleet_set_findings(struct fleet *f, const struct str *crossing, unsigned n, struct str version)
+fleet_set_findings(struct fleet *f, const struct str *crossing, unsigned n, struct str version, uint64_t claimed)
 {
+    f->claimed = claimed;
     f->crossing_aliases = ARENA_ARRAY(&f->arena, n + 1, struct str);
     for (unsigned i = 0; i < n; i++)
         f->crossing_aliases[i] = arena_str(&f->arena, crossing[i]);
@@ -278,6 +279,7 @@ fleet_views(const struct fleet *f, struct cluster_view *ret_views)
 
         view_holds(f, i, v);
         v->is_up = v->is_ejected = false;
+        v->is_claimed = f->claimed >> i & 1;
         v->is_behind = atomic_load_explicit(&fc->cluster->shared.is_behind, memory_order_relaxed);
         for (unsigned j = 0; j < fc->n_backends; j++) {
             enum health_state state = backend_state(fc->backends[j].backend);

@@ -30,6 +30,7 @@ struct fleet {
     struct str *crossing_aliases;   /* sorted; aliases that polling found to lead under another line of the map */
     unsigned n_crossing;
     struct str version; /* lowest seen in any cluster, or empty */
+    uint64_t claimed;   /* clusters that an edge, this or another, journals for as a home */
 };
 
 struct fleet *fleet_ref(struct fleet *f);
@@ -44,7 +45,7 @@ typedef unsigned registry_resolve_fn(void *arg, struct str host, struct addr *re
 /* Takes no reference on anything but `world` (one more). */
 struct fleet *fleet_build(struct registry *r, struct world *world, registry_resolve_fn *resolve, void *arg);
 /* What polling found, to be put into the next fleet. Aliases are copied. */
-void fleet_set_findings(struct fleet *f, const struct str *crossing, unsigned n, struct str version);
+void fleet_set_findings(struct fleet *f, const struct str *crossing, unsigned n, struct str version, uint64_t claimed);
 
 /* Put an operator's holds into force: for whoever routes by this fleet, and at once for exchanges yet to be started from an
  * older one. Control thread. */

@@ -329,3 +329,22 @@ def test_frozen_goes_to_the_next_process(site):
         one.admin_port = int(json.load(file)["admin"].rsplit(":", 1)[1])
     assert ctl(one, "unfreeze", "users", "--admin", f"http://127.0.0.1:{one.admin_port}")[0] == 0
     wait_for(lambda: ask(one, "PUT", users + "/points?wait=true", body)[0] == 200, 20, "a write")
+
+
+def test_writes_past_another_edge_are_refused(site):
+    """A map that knows nothing of the fan-out does not write to its home, until that is given up."""
+    site.say("one", "* *=eu,us fanout=async", "eu")
+    one = site.edge(regions=("eu", "us"))
+    site.collection(one, ("eu", "us"))
+    site.say("two", "* *=eu")
+    two = site.edge("two", regions=("eu",))
+    status, headers, _ = wait_for(lambda: (lambda got: got if got[0] == 503 else None)(upsert(two, 1)), 20, "the refusal")
+    assert (status, headers["x-sextant-error"]) == (503, "CLUSTER_CLAIMED")
+    assert ask(two, "PUT", "/collections/more", VECTORS)[1]["x-sextant-error"] == "CLUSTER_CLAIMED"
+    assert ask(two, "GET", "/collections/notes")[0] == 200
+    assert "writes to it are refused here" in two.output()
+    assert upsert(one, 2)[0] == 200
+    drained(one, "*")
+    assert ctl(one, "release", "eu")[0] == 0
+    assert reload(two)[0]  # which asks again at once
+    wait_for(lambda: upsert(two, 3)[0] == 200, 30, "a write to a cluster that is nobody's")

@@ -51,7 +51,7 @@ fixture_word(struct str *rest)
     return word;
 }
 
-/* "eu=10 us=80! ap=90~ in=7~2": cost in ms, "!" is down, "~" is drained, "~2": its endpoint 2 is. Clusters that are not named are up and cost 1000. */
+/* "eu=10 us=80! ap=90~ in=7~2": cost in ms, "!" is down, "^" is claimed, "~" is drained, "~2": its endpoint 2 is. Clusters that are not named are up and cost 1000. */
 static inline void
 fixture_views(const struct world *w, struct str text, struct cluster_view views[CLUSTERS_MAX])
 {
@@ -75,6 +75,10 @@ fixture_views(const struct world *w, struct str text, struct cluster_view views[
                 views[cluster].hold = HOLD_DRAIN;
             views[cluster].is_up &= views[cluster].hold == HOLD_NONE;
             views[cluster].hold_reason = STR("new disks");
+        }
+        if (str_ends(cost, STR("^"))) {
+            views[cluster].is_claimed = true;
+            cost.len--;
         }
         if (str_ends(cost, STR("!"))) {
             views[cluster].is_up = false;
