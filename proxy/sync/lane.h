@@ -33,6 +33,8 @@ bool lane_has_room(const struct lane *l, unsigned points);
 void lane_join(struct lane *l);
 
 /* owner_lanes.c */
+void home_missed(
+    struct home *h, struct str collection, uint64_t lanes); /* a write was recorded for these, and no others */
 void home_fit_lanes(
     struct home *h); /* one for each copy that the map gives it; others sleep when they are not needed */
 bool lane_takes(const struct lane *l, struct str collection);

@@ -274,10 +274,10 @@ home_put_frozen(const struct home *h, struct buf *out)
     uint64_t n = 0;
 
     LIST_FOREACH (l, &h->lanes, entry)
-        n += l->is_dormant;
+        n += l->is_dormant || l->is_new; /* those that were not looked at yet are walked by the next start, too */
     varint_put(out, n);
     LIST_FOREACH (l, &h->lanes, entry) {
-        if (l->is_dormant)
+        if (l->is_dormant || l->is_new)
             varint_put_str(out, str_from(l->copy));
     }
     n = 0;

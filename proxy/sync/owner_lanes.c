@@ -171,6 +171,20 @@ home_fit_lanes(struct home *h)
     }
 }
 
+/* A record that is read again: what the map has as a copy now, and was none then, is walked. */
+void
+home_missed(struct home *h, struct str collection, uint64_t lanes)
+{
+    struct lane *l;
+
+    LIST_FOREACH (l, &h->lanes, entry) {
+        if (l->is_dormant || lanes >> l->index & 1 || !lane_takes(l, collection))
+            continue;
+        l->is_dormant = true;
+        owner_hide_lane(h->owner, l);
+    }
+}
+
 unsigned
 home_lanes_for(
     struct home *h, struct str collection, const struct str *copies, unsigned n_copies, struct lane **ret_lanes)

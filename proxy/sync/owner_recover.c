@@ -297,6 +297,7 @@ replay_write(struct recovery *r, const struct journal_record *record, const stru
         open.lanes |= UINT64_C(1) << l->index;
         lane_mark(l, open.points, open.n_points, open.age, w->flags & TOUCH_PAYLOAD_ONLY);
     }
+    home_missed(h, w->collection, open.lanes);
     open_add(r, &open);
     o->marked_lsn = record->lsn;
 }
