@@ -10,16 +10,17 @@
 #include "proxy/base/mem.h"
 #include "proxy/sync/owner.h"
 
-enum { LANES_SHOWN = 64 };
-
-/* Of an edge that owns a home; else nothing. */
-static unsigned
-get_lanes(const struct admin_view *view, struct lane_view *lanes)
+/* Of an edge that owns a home; else nothing. The caller's to free. */
+static struct lane_view *
+get_lanes(const struct admin_view *view, unsigned *ret_n)
 {
     struct owner *owner = view->shared->owner;
-    unsigned n = owner ? owner_lanes(owner, lanes, LANES_SHOWN) : 0;
+    unsigned max = owner ? owner_lanes(owner, NULL, 0) : 0, n;
+    struct lane_view *lanes = mem_array(max ? max : 1, sizeof(*lanes));
 
-    return n < LANES_SHOWN ? n : (unsigned)LANES_SHOWN;
+    n = owner ? owner_lanes(owner, lanes, max) : 0;
+    *ret_n = n < max ? n : max;
+    return lanes;
 }
 
 static void
@@ -121,8 +122,8 @@ put_journal(const struct owner_view *v, struct json_writer *w)
 void
 status_put_fanout(const struct admin_view *view, struct json_writer *w)
 {
-    struct lane_view lanes[LANES_SHOWN];
-    unsigned n = get_lanes(view, lanes);
+    unsigned n;
+    struct lane_view *lanes = get_lanes(view, &n);
     struct owner_view owner;
 
     json_key(w, "lanes");
@@ -130,6 +131,7 @@ status_put_fanout(const struct admin_view *view, struct json_writer *w)
     for (unsigned i = 0; i < n; i++)
         put_lane(&lanes[i], w);
     json_end_array(w);
+    mem_free(lanes);
     put_frozen(view, w);
     if (!view->shared->owner)
         return;
@@ -293,8 +295,8 @@ metrics_print_fanout(const struct admin_view *view, struct buf *out)
 {
     static const enum metric_id ids[] = { METRIC_LANE_LAG, METRIC_LANE_WAITING, METRIC_LANE_REFUSED, METRIC_LANE_WALKS,
         METRIC_LANE_WALK_POINTS, METRIC_LANE_DIFFERENCES, METRIC_LANE_BLOCKED, METRIC_LANE_DIFFERS };
-    struct lane_view lanes[LANES_SHOWN];
-    unsigned n = get_lanes(view, lanes);
+    unsigned n;
+    struct lane_view *lanes = get_lanes(view, &n);
     struct buf labels = { 0 };
     struct owner_view owner = { 0 };
 
@@ -310,6 +312,7 @@ metrics_print_fanout(const struct admin_view *view, struct buf *out)
         }
     }
     buf_fini(&labels);
+    mem_free(lanes);
     if (view->shared->owner)
         owner_look(view->shared->owner, &owner);
     print_journal(&owner, view->shared->owner != NULL, out);

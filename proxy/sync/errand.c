@@ -2,6 +2,7 @@
 #include "proxy/sync/errand.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "proxy/base/mem.h"
 #include "proxy/obs/log.h"
@@ -64,6 +65,32 @@ errand_refuse(struct errand *e, int status, const char *format, ...)
     buf_putc(&e->answer, '\n');
     buf_fini(&text);
     errand_answer(e, status);
+}
+
+/* One that is on its way may have begun before the order. */
+void
+errand_answer_saved(struct errand *e)
+{
+    struct owner *o = e->owner;
+
+    e->saves = o->n_saves + (o->is_saving ? 2 : 1);
+    o->is_save_due = true;
+    owner_save(o);
+}
+
+void
+owner_saved_errands(struct owner *o, int error)
+{
+    struct errand *e, *next;
+
+    for (e = LIST_FIRST(&o->errands); e; e = next) {
+        next = LIST_NEXT(e, entry);
+        if (e->saves && error)
+            errand_refuse(e, 503, "it is begun, but cannot be kept over a restart: no checkpoint could be written: %s",
+                strerrordesc_np(-error));
+        else if (e->saves && o->n_saves >= e->saves)
+            errand_answer(e, 200);
+    }
 }
 
 static void

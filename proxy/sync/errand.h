@@ -16,6 +16,7 @@
 #include "proxy/net/loop.h"
 
 struct errand;
+struct lane;
 struct owner;
 
 typedef void errand_fn(struct owner *o, struct errand *e); /* on the owner's thread, once */
@@ -32,6 +33,7 @@ struct errand {
     struct str by;     /* who asks, for the log */
     void *held;        /* of `run`, while it is under way */
     int status;        /* of HTTP */
+    uint64_t saves;    /* it waits for so many checkpoints; 0: it does not */
     struct buf answer; /* JSON */
 };
 LIST_HEAD(errands, errand);
@@ -44,7 +46,11 @@ void owner_send(struct owner *o, struct errand *e);
 /* The owner's thread: with what stands in e->answer; or with {"error": "…"}. */
 void errand_answer(struct errand *e, int status);
 void errand_refuse(struct errand *e, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same, once a checkpoint keeps what was ordered: a crash after the answer does not undo it. */
+void errand_answer_saved(struct errand *e);
+void owner_saved_errands(struct owner *o, int error); /* one was written, or could not be */
 void owner_end_errands(struct owner *o);
+struct lane *errand_lane(struct owner *o, struct errand *e); /* its target; NULL after refusing it */
 
 /* The orders. `target` of the body is a lane, as HOME/COPY. */
 errand_fn owner_adopt; /* {"target": HOME/COLLECTION}: what stands there was compared, and is Sextant's from now on */

@@ -9,6 +9,7 @@
 
 struct home;
 struct lane;
+struct order;
 struct owner;
 
 void owner_show_lane(struct owner *o, struct lane *l); /* to other threads */
@@ -44,8 +45,10 @@ bool lane_is_of(
 unsigned home_lanes_for(
     struct home *h, struct str collection, const struct str *copies, unsigned n_copies, struct lane **ret_lanes);
 uint64_t home_lanes_mask(struct home *h, struct str collection);
+bool home_can_keep_all(const struct home *h, const struct order *order); /* the copies that it names */
+#define HOME_HAS_TOO_MANY "its home has had as many copies as a journal tells apart"
 /* For a checkpoint: */
 void lane_save(struct lane *l, struct buf *out);
-bool lane_load(struct home *h, struct str *in); /* makes it */
+bool lane_load(struct home *h, struct str *in, uint64_t format); /* makes it */
 
 #endif

@@ -201,8 +201,14 @@ lane_overflow(struct lane *l, unsigned points)
 
     if (lane_is_mending(l) && l->walk->is_crowded && now_us - l->shed_us < USEC_PER_SEC)
         return false; /* what must be kept needs it all, for some time */
+    marks_forget_settled(l->marks);
+    if (lane_has_room(l, points)) {
+        l->shed_us = now_us;
+        return true;
+    }
     w = mend(l, "more points waited for it than SEXTANT_LANE_MEMORY allows");
     marks_shed(l->marks);
+    lane_taint_all(l);
     home_each_open(l->home, mark_open, l);
     begin_again(w);
     w->shed_lsn = journal_last(l->home->owner->journal);
@@ -213,12 +219,36 @@ lane_overflow(struct lane *l, unsigned points)
     return !w->is_crowded;
 }
 
+static bool
+has_shed(const struct lane *l)
+{
+    return l->shed_us && owner_now_us(l->home->owner) - l->shed_us <= SETTLE_US;
+}
+
+bool
+lane_has_dropped_settled(const struct lane *l)
+{
+    return has_shed(l) && !lane_is_mending(l);
+}
+
 /* What was shipped before its mark was dropped may be gone with the copy's power. */
 void
 lane_walk_revived(struct lane *l)
 {
-    if (l->shed_us && owner_now_us(l->home->owner) - l->shed_us <= SETTLE_US)
-        lane_walk(l, 0, "it was started anew");
+    if (has_shed(l))
+        lane_walk_forgotten(l, "it was started anew");
+}
+
+void
+lane_walk_forgotten(struct lane *l, const char *why)
+{
+    uint64_t floor = marks_floor(l->marks), position = floor ? floor - 1 : 0;
+
+    lane_walk(l, 0, why);
+    if (position < l->walk->position) {
+        l->walk->position = position;
+        l->walk->age.lsn = position + 1;
+    }
 }
 
 /* --- going on ---------------------------------------------------------------------------------------------------- */

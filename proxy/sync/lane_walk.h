@@ -29,6 +29,8 @@ void lane_walk_run(struct lane *l);                         /* go on, if it may 
 void lane_walk_interrupt(struct lane *l);                   /* what was read so far is read again */
 void lane_walk_forget(struct lane *l, uint32_t collection); /* it is gone */
 void lane_walk_revived(struct lane *l);                     /* the copy may have lost its last minute */
+bool lane_has_dropped_settled(const struct lane *l);        /* in the last minute, and no walk brings them back */
+void lane_walk_forgotten(struct lane *l, const char *why);  /* of what it got in the last minute marks are missing */
 void lane_walk_fini(struct lane *l);
 bool lane_is_mending(const struct lane *l);                        /* such a walk is not over, or stopped */
 uint64_t lane_walk_limit(const struct lane *l, uint64_t position); /* of the lane: not beyond this */

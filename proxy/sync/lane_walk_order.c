@@ -52,7 +52,7 @@ owner_resync(struct owner *o, struct errand *e)
     json_member_u64(&w, "walk", l->walk->number);
     json_end_object(&w);
     buf_putc(&e->answer, '\n');
-    errand_answer(e, 200);
+    errand_answer_saved(e);
 }
 
 /* --- compare ----------------------------------------------------------------------------------------------------- */
@@ -185,11 +185,15 @@ void
 owner_compare(struct owner *o, struct errand *e)
 {
     struct json_writer w = json_writer(&e->answer);
+    bool begins = json_bool(json_get(e->body, "begin"), false);
 
-    if (json_bool(json_get(e->body, "begin"), false) && (!each_lane(o, e, is_free) || !each_lane(o, e, begin)))
+    if (begins && (!each_lane(o, e, is_free) || !each_lane(o, e, begin)))
         return;
     if (!put_lanes(o, e, &w))
         return;
     buf_putc(&e->answer, '\n');
-    errand_answer(e, 200);
+    if (begins && json_bool(json_get(e->body, "repair"), false))
+        errand_answer_saved(e);
+    else
+        errand_answer(e, 200);
 }

@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "proxy/base/clock.h"
 #include "proxy/base/crash_point.h"
+#include "proxy/base/mem.h"
 #include "proxy/sync/walk_impl.h"
 
 static void
@@ -38,12 +40,28 @@ put_line(const struct walk *w, const struct walk_task *task, const struct walk_d
         STR_ARG(d->target->payload));
 }
 
-/* 0 or -errno; half a line is taken back. */
+/* A file that was made is there after a loss of power only once its directory is durable as well. */
+static int
+sync_directory(const char *path)
+{
+    const char *end = strrchr(path, '/');
+    char *dir = mem_dup(path, (size_t)(end - path));
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error;
+
+    mem_free(dir);
+    if (fd < 0)
+        return -errno;
+    error = fsync(fd) == 0 ? 0 : -errno;
+    close(fd);
+    return error;
+}
+
+/* 0 or -errno; half a line is taken back. Durable when it returns 0: what comes next deletes and overwrites. */
 static int
 append(const char *path, struct str text, uint64_t limit)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), error = 0;
-    struct stat was;
+    struct stat was = { .st_size = 0 };
     ssize_t n;
 
     if (fd < 0)
@@ -56,11 +74,13 @@ append(const char *path, struct str text, uint64_t limit)
         n = write(fd, text.p, text.len);
         if (n != (ssize_t)text.len)
             error = n < 0 ? -errno : -ENOSPC;
+        if (!error && fdatasync(fd) != 0)
+            error = -errno;
         if (error && ftruncate(fd, was.st_size) != 0)
             error = -errno;
     }
     close(fd);
-    return error;
+    return error == 0 && was.st_size == 0 ? sync_directory(path) : error;
 }
 
 static unsigned

@@ -53,15 +53,6 @@ marks_clear(struct marks *m)
     };
 }
 
-void
-marks_shed(struct marks *m)
-{
-    for (uint32_t at = m->n; at-- > 0;) {
-        if (m->slots[at].again == 0 && m->slots[at].state != MARK_FLYING)
-            table_remove(m, at);
-    }
-}
-
 static void
 keep_oldest(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms)
 {
@@ -69,8 +60,8 @@ keep_oldest(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms)
         table_set_age(m, at, lsn, time_ms);
 }
 
-static void
-set_in_flight(struct marks *m, struct slot *s, uint64_t lsn, uint64_t time_ms, bool payload_only)
+void
+mark_in_flight(struct marks *m, struct slot *s, uint64_t lsn, uint64_t time_ms, bool payload_only)
 {
     struct flight *f = &m->flights[s->pos];
 
@@ -96,7 +87,7 @@ set_known(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms, bool pay
     struct slot *s = &m->slots[at];
 
     if (s->state == MARK_FLYING) {
-        set_in_flight(m, s, lsn, time_ms, payload_only);
+        mark_in_flight(m, s, lsn, time_ms, payload_only);
         return;
     }
     if (s->state == MARK_SETTLED) {
@@ -186,7 +177,7 @@ land_clean(struct marks *m, uint32_t at, int64_t mono_us)
 
     s->urgent = false;
     s->byte = mark_second(mono_us);
-    table_move(m, at, s->again ? MARK_WAITING : MARK_SETTLED);
+    table_move(m, at, slot_is_unsure(s) ? MARK_WAITING : MARK_SETTLED);
 }
 
 /* What the copy may lack now is what came since, and the write that was pending. All else it has, unless a ship of unknown
@@ -202,7 +193,7 @@ land_changed(struct marks *m, uint32_t at, const struct flight *f, const struct 
     if (f->is_changed)
         s->payload_only = f->since_payload_only && (!pending || s->payload_only);
     table_move(m, at, f->is_changed || f->is_ready ? MARK_READY : MARK_DELAYED);
-    if (!s->again)
+    if (!slot_is_unsure(s))
         table_set_age(m, at, age->lsn, mark_ms(age->wall_us));
     else
         keep_oldest(m, at, age->lsn, mark_ms(age->wall_us));
@@ -230,7 +221,7 @@ marks_unsure(const struct marks *m, const struct mark_key *key)
 {
     uint32_t at = table_find(m, key);
 
-    return at != NO_SLOT && m->slots[at].again > 0;
+    return at != NO_SLOT && slot_is_unsure(&m->slots[at]);
 }
 
 /* Nothing is at the copy for certain: what was marked and what came since are one again. */
@@ -296,53 +287,6 @@ marks_ready(struct marks *m, const struct mark_key *key)
         table_move(m, at, MARK_READY);
 }
 
-/* Quarantines. */
-
-/* A count that is full has lost how many they were: only a restart clears it. */
-static void
-again(struct marks *m, uint32_t at)
-{
-    struct slot *s = &m->slots[at];
-
-    if (s->again < AGAIN_MAX)
-        s->again--;
-    if (s->state == MARK_FLYING) {
-        set_in_flight(m, s, s->lsn, s->time_ms, false);
-        return;
-    }
-    s->payload_only = false;
-    if (s->state == MARK_WAITING)
-        table_move(m, at, MARK_READY);
-}
-
-void
-marks_again(struct marks *m, const struct mark_key *key)
-{
-    uint32_t at = table_find(m, key);
-
-    if (at != NO_SLOT && m->slots[at].again)
-        again(m, at);
-}
-
-void
-marks_taint(struct marks *m)
-{
-    for (uint32_t at = 0; at < m->n; at++) {
-        m->slots[at].again = 1;
-        if (m->slots[at].state == MARK_SETTLED)
-            table_move(m, at, MARK_WAITING);
-    }
-}
-
-void
-marks_again_all(struct marks *m)
-{
-    for (uint32_t at = 0; at < m->n; at++) {
-        if (m->slots[at].again)
-            again(m, at);
-    }
-}
-
 /* Settling. */
 
 /* What is shipped in the minute from now was open at its start, or came later. */
@@ -386,7 +330,7 @@ revive(struct marks *m, uint32_t at)
     if (s->was_shipped || s->state == MARK_SETTLED || s->state == MARK_WAITING)
         s->payload_only = false;
     if (s->state == MARK_FLYING)
-        set_in_flight(m, s, s->lsn, s->time_ms, false);
+        mark_in_flight(m, s, s->lsn, s->time_ms, false);
     else if (s->state == MARK_SETTLED || s->state == MARK_WAITING)
         table_move(m, at, MARK_READY);
 }
@@ -396,6 +340,12 @@ marks_revive(struct marks *m)
 {
     for (uint32_t at = 0; at < m->n; at++)
         revive(m, at);
+}
+
+uint64_t
+marks_floor(const struct marks *m)
+{
+    return m->has_floor ? m->floor[1].lsn : 0;
 }
 
 /* Collections. */

@@ -66,9 +66,11 @@ struct marks *marks_new(size_t budget_bytes, const struct hash_key *key);
 void marks_free(struct marks *m);
 void marks_clear(struct marks *m); /* forgets all of them, flights too: for a lane that becomes a walk */
 
-/* For a lane that becomes a walk: forgets all but what is in the air or may land late. Settled ones go too: if the copy loses its
- * last minute within the next one, the walk has to begin again. */
+/* For a lane that becomes a walk: forgets all but what is in the air. The walk must not begin before every quarantine of ships to
+ * the copy is over, and then marks_again_all() is due; marks_again() of them is not. Settled ones go too: if the copy loses its last
+ * minute within the next one, the walk has to begin again. */
 void marks_shed(struct marks *m);
+void marks_forget_settled(struct marks *m); /* those alone: the same is due */
 
 /* False: over the budget, nothing was marked. The lane must become a walk before the write goes on. */
 bool marks_set(struct marks *m, const struct mark_key *key, struct mark_age age, bool payload_only);
@@ -108,7 +110,7 @@ void marks_ready(struct marks *m, const struct mark_key *key);
  * marks_failed() that said unknown. */
 void marks_again(struct marks *m, const struct mark_key *key);
 /* After a start: every mark may have been in the air when the process before ended. marks_again_all() at the end of the
- * quarantine is for all of them what marks_again() is for one. */
+ * quarantine is for all of them what marks_again() is for one; ships since count for themselves. */
 void marks_taint(struct marks *m);
 void marks_again_all(struct marks *m);
 
@@ -117,6 +119,7 @@ enum { MARKS_SETTLE_SECONDS = 60 };
 void marks_settle(struct marks *m, int64_t mono_us);
 /* The copy was seen with a new start-up identity: what it was sent in the last 60 s may be gone, and is ready again, whole. */
 void marks_revive(struct marks *m);
+uint64_t marks_floor(const struct marks *m); /* all below it was at the copy more than a minute ago */
 
 /* Nothing of a blocked collection is picked. */
 void marks_block(struct marks *m, uint32_t collection, bool is_blocked);

@@ -21,15 +21,22 @@ struct slot {
     uint64_t lsn : 48, byte : 8 /* parked: the reason; settled: the second */, state : 3, is_uuid : 1;
     uint64_t payload_only : 1, urgent : 1;
     uint64_t was_shipped : 1; /* an earlier change than this mark's may be unsettled at the copy */
-    uint64_t time_ms : 40, group : 18, again : 6;
+    uint64_t time_ms : 40, group : 18, again : 5, is_tainted : 1;
     uint32_t next, pos; /* next of its chain; place in the container of its state */
 };
 _Static_assert(sizeof(struct slot) == 32, "40 bytes a mark");
 
-enum { GROUPS_MAX = 1 << 18, AGAIN_MAX = 63 };
+enum { GROUPS_MAX = 1 << 18, AGAIN_MAX = 31 };
 #define NO_SLOT UINT32_MAX
 #define MARKS_LSN_MAX ((UINT64_C(1) << 48) - 1)
 #define MARKS_MS_MAX ((UINT64_C(1) << 40) - 1)
+
+/* A ship of it may still land, and undo what lands before that. */
+static inline bool
+slot_is_unsure(const struct slot *s)
+{
+    return s->again || s->is_tainted;
+}
 
 struct vec { /* of slots */
     uint32_t *items, n, cap;
@@ -109,6 +116,9 @@ void container_tell(struct marks *m, uint32_t at);                 /* that the s
 void table_move(struct marks *m, uint32_t at, enum mark_state to); /* from one container to another */
 void table_set_urgent(struct marks *m, uint32_t at);
 void table_set_age(struct marks *m, uint32_t at, uint64_t lsn, uint64_t time_ms);
+
+/* marks.c: it changes while it is in the air */
+void mark_in_flight(struct marks *m, struct slot *s, uint64_t lsn, uint64_t time_ms, bool payload_only);
 
 /* marks_save.c */
 void save_mark(const struct marks *m, uint32_t at, struct buf *out);

@@ -60,7 +60,7 @@ save_mark(const struct marks *m, uint32_t at, struct buf *out)
     varint_put(out, saved_state(s));
     varint_put(out, s->state == MARK_PARKED ? s->byte : 0);
     varint_put(out, saved_flags(m, s));
-    varint_put(out, s->again);
+    varint_put(out, s->again ? s->again : s->is_tainted);
 }
 
 void
@@ -128,10 +128,12 @@ take_mark(struct str *io, bool is_uuid, struct loaded *ret)
                     take_point(io, is_uuid, &ret->key.point) && varint_take(io, MARKS_LSN_MAX, &ret->lsn) &&
                     varint_take(io, MARKS_MS_MAX, &ret->time_ms) && varint_take(io, MARK_SETTLED, &ret->state) &&
                     varint_take(io, UINT8_MAX, &ret->reason) && varint_take(io, FLAGS, &ret->flags) &&
-                    varint_take(io, AGAIN_MAX, &ret->again);
+                    varint_take(io, UINT8_MAX, &ret->again);
 
     if (!is_whole)
         return false;
+    if (ret->again > AGAIN_MAX)
+        ret->again = AGAIN_MAX;
     ret->key.collection = (uint32_t)collection;
     ret->key.shard_key = (uint32_t)shard_key;
     switch (ret->state) {

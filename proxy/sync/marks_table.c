@@ -358,7 +358,7 @@ mark_view_of(const struct marks *m, uint32_t at, struct mark_view *ret_view)
         .age = mark_age_of(s->lsn, s->time_ms),
         .state = s->state,
         .reason = s->state == MARK_PARKED ? s->byte : 0,
-        .again = s->again,
+        .again = s->again + s->is_tainted,
         .payload_only = s->payload_only,
     };
 }

@@ -10,6 +10,7 @@
 #include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/thread.h"
+#include "proxy/obs/log.h"
 #include "proxy/sync/owner_impl.h"
 #include "proxy/sync/owner_reach.h"
 
@@ -122,7 +123,26 @@ owner_each_lane(struct owner *o, void (*fn)(struct lane *l))
     }
 }
 
-/* Those that the map says are owned here; one that it says so no more stays until the next start. */
+static void
+complain(const struct home *h)
+{
+    log_error("home %s: with this map it would have had more than %d copies since the journal was begun; writes that name "
+              "new ones are refused: take them out of the map, or begin a new journal",
+        h->name, LANES_MAX);
+}
+
+static bool
+keeps_all(const struct owner *o)
+{
+    const struct home *h;
+
+    LIST_FOREACH (h, &o->homes, entry) {
+        if (h->has_too_many)
+            return false;
+    }
+    return true;
+}
+
 void
 owner_add_homes(struct owner *o)
 {
@@ -133,6 +153,8 @@ owner_add_homes(struct owner *o)
             struct home *h = owner_add_home(o, w->topology->clusters[i].name);
 
             home_fit_lanes(h);
+            if (h->has_too_many)
+                complain(h);
             home_claim(h);
             home_begin_reach(h);
         }
@@ -284,8 +306,8 @@ void
 owner_show_lane(struct owner *o, struct lane *l)
 {
     pthread_mutex_lock(&o->shared.lock);
-    if (o->shared.n_lanes < LANES_MAX)
-        o->shared.lanes[o->shared.n_lanes++] = l;
+    o->shared.lanes = mem_grow(o->shared.lanes, (o->shared.n_lanes + 1) * sizeof(struct lane *));
+    o->shared.lanes[o->shared.n_lanes++] = l;
     pthread_mutex_unlock(&o->shared.lock);
 }
 
@@ -419,6 +441,11 @@ owner_new(struct fleet *fleet, uint64_t seed, bool may_wait, struct owner **ret_
         return -EINVAL;
     }
     owner_add_homes(o);
+    if (!keeps_all(o)) {
+        buf_printf(ret_error, "a home would have had too many copies");
+        owner_free(o);
+        return -E2BIG;
+    }
     timer_set(&o->tick, 0);
     *ret_owner = o;
     return 0;
@@ -475,5 +502,6 @@ owner_free(struct owner *o)
     residency_free(o->residency);
     loop_free(o->loop);
     pthread_mutex_destroy(&o->shared.lock);
+    mem_free(o->shared.lanes);
     mem_free(o);
 }

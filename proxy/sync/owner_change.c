@@ -303,6 +303,10 @@ owner_take_change(struct owner *o, struct order *order)
         order_refuse(order, home_fail(h), str_from(h->trouble));
         return;
     }
+    if (!home_can_keep_all(h, order)) {
+        order_refuse(order, FAIL_LANE_FULL, STR(HOME_HAS_TOO_MANY));
+        return;
+    }
     c = change_new(h, has_aliases ? STR_NONE : order->op.collection, order->op.id);
     c->order = order;
     c->timeout_us = timeout_us_of(order->query.timeout_s);

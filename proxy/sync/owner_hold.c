@@ -71,6 +71,21 @@ lane_taint(struct lane *l, uint32_t collection)
     l->n_taints++;
 }
 
+void
+lane_taint_all(struct lane *l)
+{
+    struct quarantine *q;
+
+    TAILQ_FOREACH (q, &l->home->quarantines, entry) {
+        if (q->lane != l || q->n_points == 0)
+            continue;
+        mem_free(q->points);
+        q->points = NULL;
+        q->n_points = 0;
+        l->n_taints++;
+    }
+}
+
 static void
 drop(struct quarantine *q)
 {

@@ -42,6 +42,7 @@ TAILQ_HEAD(quarantines, quarantine);
 void home_quarantine(struct home *h, struct ledger_hold *hold, uint64_t lanes, uint32_t collection, int64_t timeout_us);
 void lane_quarantine(struct lane *l, const struct mark_key *points, unsigned n, int64_t timeout_us);
 void home_taint(struct home *h, uint32_t collection); /* an earlier owner may have sent it something */
+void lane_taint_all(struct lane *l); /* its marks are dropped: what was sent for them is like an earlier process's */
 void lane_taint(struct lane *l, uint32_t collection); /* an earlier process may have sent it something */
 void home_check_quarantines(struct home *h);
 void lane_drop_quarantines(struct lane *l); /* of what was sent to it */

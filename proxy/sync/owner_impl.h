@@ -86,6 +86,7 @@ struct home {
     char *name;                             /* the cluster's */
     struct claim *claim;                    /* NULL: not owned any more, or not yet */
     bool has_held, is_recorded, is_running; /* the last: home_run() is at work */
+    bool has_too_many;                      /* copies, by the map */
     bool takes_over;                        /* from another journal, whose last requests may be under way */
     struct settling settling;
     struct restore *restore;  /* under way: nothing but that is sent to it */
@@ -133,7 +134,7 @@ struct owner {
     struct forecast room; /* of the journal */
     struct {
         pthread_mutex_t lock;
-        struct lane *lanes[LANES_MAX];         /* _locked */
+        struct lane **lanes;                   /* _locked, of all homes */
         unsigned n_lanes;                      /* _locked */
         struct frozen_view frozen[FROZEN_MAX]; /* _locked */
         unsigned n_frozen;                     /* _locked */
@@ -152,10 +153,7 @@ struct home *owner_home(struct owner *o, struct str name);     /* NULL: not owne
 struct home *owner_add_home(struct owner *o, struct str name); /* it, or a new one */
 void owner_each_lane(struct owner *o, void (*fn)(struct lane *l));
 void owner_add_homes(struct owner *o); /* those that the map says are owned here */
-void owner_end(void *arg);             /* give claims back, then stop, or close the journal if it is to change hands */
-
-/* errand.c */
-struct lane *errand_lane(struct owner *o, struct errand *e); /* its target; NULL after refusing it */
+void owner_end(void *arg);           /* give claims back, then stop, or close the journal if it is to change hands */
 
 /* owner_write.c: the way of one write */
 void owner_take_order(void *arg); /* a post */

@@ -37,28 +37,61 @@ lane_takes(const struct lane *l, struct str collection)
     return false;
 }
 
-static void
-add_lanes(struct home *h, const struct partition *p, const struct topology *t)
+/* Each has a bit in masks, as long as the journal lives: what it lacks may be asked of it when it comes back. */
+static bool
+can_keep(const struct home *h, struct str copy)
 {
-    if (!str_eq(t->clusters[p->clusters[0]].name, str_from(h->name)))
-        return;
-    for (unsigned i = 1; i < p->n_clusters; i++)
-        home_lane(h, t->clusters[p->clusters[i]].name);
+    const struct lane *l;
+
+    LIST_FOREACH (l, &h->lanes, entry) {
+        if (str_eq(str_from(l->copy), copy))
+            return true;
+    }
+    return h->n_lanes < LANES_MAX;
 }
 
-static void
+bool
+home_can_keep_all(const struct home *h, const struct order *order)
+{
+    for (unsigned i = 0; i < order->n_copies; i++) {
+        if (!can_keep(h, order->copies[i]))
+            return false;
+    }
+    return true;
+}
+
+/* Those of a partition, as far as it can keep them. False: it has not all of them. */
+static bool
+add_lanes(struct home *h, const struct partition *p, const struct topology *t)
+{
+    bool has_all = true;
+
+    if (!str_eq(t->clusters[p->clusters[0]].name, str_from(h->name)))
+        return true;
+    for (unsigned i = 1; i < p->n_clusters; i++) {
+        if (can_keep(h, t->clusters[p->clusters[i]].name))
+            home_lane(h, t->clusters[p->clusters[i]].name);
+        else
+            has_all = false;
+    }
+    return has_all;
+}
+
+static bool
 add_from_map(struct home *h)
 {
     const struct world *w = h->owner->up->fleet->world;
+    bool has_all = true;
 
     for (unsigned i = 0; i < w->map->n_rules; i++) {
         const struct rule *rule = &w->map->rules[i];
 
         for (unsigned k = 0; k < rule->n_partitions; k++) {
             if (partition_fans_out(rule, &rule->partitions[k]))
-                add_lanes(h, &rule->partitions[k], w->topology);
+                has_all = add_lanes(h, &rule->partitions[k], w->topology) && has_all;
         }
     }
+    return has_all;
 }
 
 /* --- which of them are awake ------------------------------------------------------------------------------------- */
@@ -156,7 +189,7 @@ home_fit_lanes(struct home *h)
 {
     struct lane *l;
 
-    add_from_map(h);
+    h->has_too_many = !add_from_map(h);
     LIST_FOREACH (l, &h->lanes, entry) {
         bool is_there = is_in_map(l);
 
@@ -235,21 +268,41 @@ lane_save(struct lane *l, struct buf *out)
     varint_put_str(out, buf_str(&marks));
     lane_walk_save(l, &walk);
     varint_put_str(out, buf_str(&walk));
+    varint_put(out, lane_has_dropped_settled(l));
     buf_fini(&marks);
     buf_fini(&walk);
     lane_keep_position(l);
 }
 
+/* False: damaged. */
+static bool
+load_marks(struct lane *l, struct str bytes)
+{
+    enum marks_load came = marks_load(l->marks, &bytes, owner_now_us(l->home->owner));
+
+    if (came != MARKS_TOO_MANY)
+        return came == MARKS_LOADED && bytes.len == 0;
+    marks_free(l->marks);
+    l->marks = marks_new(SIZE_MAX, &l->home->owner->hash_key);
+    lane_walk_forgotten(l, "more was known of it than can be kept");
+    return true;
+}
+
 bool
-lane_load(struct home *h, struct str *in)
+lane_load(struct home *h, struct str *in, uint64_t format)
 {
     struct str copy, marks, walk;
+    uint64_t has_dropped = 0;
     struct lane *l;
 
-    if (!varint_take_str(in, &copy) || !varint_take_str(in, &marks) || !varint_take_str(in, &walk))
+    if (!varint_take_str(in, &copy) || !varint_take_str(in, &marks) || !varint_take_str(in, &walk) ||
+        (format >= 6 && !varint_take(in, 1, &has_dropped)))
         return false;
     l = home_lane(h, copy);
     l->is_new = false;
-    return marks_load(l->marks, &marks, owner_now_us(h->owner)) == MARKS_LOADED && marks.len == 0 &&
-           lane_walk_load(l, walk);
+    if (!lane_walk_load(l, walk) || !load_marks(l, marks))
+        return false;
+    if (has_dropped)
+        lane_walk_forgotten(l, "what it got in the last minute was forgotten for want of memory");
+    return true;
 }

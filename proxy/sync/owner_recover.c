@@ -6,7 +6,7 @@
  * 2. A write without a definite outcome is held, as one whose answer was lost.
  * 3. Every mark may have been in the air: lanes are tainted until the end of a quarantine, then all of them are sent again.
  *
- * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk}, open writes {lsn, time, lanes, timeout, points}, processes, schemas, restored from, frozen}
+ * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk, whether settled ones were dropped}, open writes {lsn, time, lanes, timeout, points}, processes, schemas, restored from, frozen}
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@
 #define uthash_free(p, size) mem_free(p)
 #include <uthash.h>
 
-enum { CHECKPOINT_FORMAT = 5 };
+enum { CHECKPOINT_FORMAT = 6 };
 
 struct open { /* a write whose outcome was not read yet */
     uint64_t lsn;
@@ -138,6 +138,7 @@ on_saved(int error, void *arg)
     crash_point(CRASH_AT_OWNER_SAVED);
     if (error)
         log_error("journal: a checkpoint could not be written: %s", strerrordesc_np(-error));
+    owner_saved_errands(o, error);
     if (error || !o->journal) /* from within its closing */
         return;
     journal_trim(o->journal, owner_needed_lsn(o));
@@ -214,7 +215,7 @@ take_home(struct recovery *r, struct str *in, uint64_t format)
     h = owner_add_home(r->owner, name);
     h->floor_lsn = floor_lsn;
     for (uint64_t i = 0; i < n; i++) {
-        if (!lane_load(h, in))
+        if (!lane_load(h, in, format))
             return false;
     }
     if (!varint_take(in, UINT32_MAX, &n))

@@ -372,6 +372,10 @@ owner_take_order(void *arg)
         order_refuse(order, home_fail(h), str_from(h->trouble));
         return;
     }
+    if (!home_can_keep_all(h, order)) {
+        order_refuse(order, FAIL_LANE_FULL, STR(HOME_HAS_TOO_MANY));
+        return;
+    }
     job = MEM_NEW(struct job);
     job->home = h;
     job->order = order;

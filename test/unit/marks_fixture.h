@@ -40,6 +40,37 @@ set(struct marks *m, uint64_t number, uint64_t lsn, bool payload_only)
     assert_true(marks_set(m, &key, age_of(lsn), payload_only));
 }
 
+static inline struct mark_pick
+pick_one(struct marks *m, uint64_t number)
+{
+    struct mark_pick pick = { .number = 0 };
+
+    assert_int_equal(marks_pick(m, 1, &pick), 1);
+    assert_int_equal(pick.key.point.lo, number);
+    return pick;
+}
+
+static inline void
+expect(const struct marks *m, uint64_t number, enum mark_state state, uint64_t lsn, bool payload_only)
+{
+    struct mark_key key = key_of(number);
+    struct mark_view view;
+
+    assert_true(marks_get(m, &key, &view));
+    assert_int_equal(view.state, state);
+    assert_int_equal(view.age.lsn, lsn);
+    assert_int_equal(view.age.wall_us, age_of(lsn).wall_us);
+    assert_int_equal(view.payload_only, payload_only);
+}
+
+static inline bool
+land(struct marks *m, const struct mark_pick *pick, uint64_t pending)
+{
+    struct mark_age age = age_of(pending);
+
+    return marks_shipped(m, &pick->key, pick->number, pending ? &age : NULL, 0);
+}
+
 static inline void
 expect_oldest(const struct marks *m, unsigned states, uint64_t lsn)
 {

@@ -1,71 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test/unit/marks_fixture.h"
 
-static struct mark_pick
-pick_one(struct marks *m, uint64_t number)
-{
-    struct mark_pick pick = { .number = 0 };
-
-    assert_int_equal(marks_pick(m, 1, &pick), 1);
-    assert_int_equal(pick.key.point.lo, number);
-    return pick;
-}
-
-static void
-expect(const struct marks *m, uint64_t number, enum mark_state state, uint64_t lsn, bool payload_only)
-{
-    struct mark_key key = key_of(number);
-    struct mark_view view;
-
-    assert_true(marks_get(m, &key, &view));
-    assert_int_equal(view.state, state);
-    assert_int_equal(view.age.lsn, lsn);
-    assert_int_equal(view.age.wall_us, age_of(lsn).wall_us);
-    assert_int_equal(view.payload_only, payload_only);
-}
-
-static bool
-land(struct marks *m, const struct mark_pick *pick, uint64_t pending)
-{
-    struct mark_age age = age_of(pending);
-
-    return marks_shipped(m, &pick->key, pick->number, pending ? &age : NULL, 0);
-}
-
-/* For a walk: what may land late keeps its mark, and so does what is in the air. */
-static void
-test_shedding(void **state)
-{
-    struct marks *m = marks();
-    struct mark_pick settled, unknown, flying;
-    struct mark_key key = key_of(4);
-    size_t before;
-
-    set(m, 1, 10, false);
-    settled = pick_one(m, 1);
-    assert_true(land(m, &settled, 0));
-    set(m, 2, 11, false);
-    unknown = pick_one(m, 2);
-    assert_true(marks_failed(m, &unknown.key, unknown.number, true));
-    unknown = pick_one(m, 2);
-    assert_true(land(m, &unknown, 0));
-    set(m, 3, 12, false);
-    flying = pick_one(m, 3);
-    for (uint64_t i = 4; i < 20000; i++)
-        set(m, i, 13, true);
-    before = marks_memory(m);
-    marks_shed(m);
-    assert_true(marks_memory(m) < before / 4);
-    expect(m, 2, MARK_WAITING, 11, false);
-    expect(m, 3, MARK_FLYING, 12, false);
-    assert_false(marks_get(m, &key, &(struct mark_view){ .reason = 0 }));
-    assert_int_equal(marks_count(m, MARK_SETTLED) + marks_count(m, MARK_READY), 0);
-    assert_true(land(m, &flying, 0));
-    marks_again(m, &unknown.key);
-    expect(m, 2, MARK_READY, 11, false);
-    marks_free(m);
-}
-
 static void
 test_a_mark_comes_and_goes(void **state)
 {
@@ -232,35 +167,6 @@ test_unknown_is_shipped_again(void **state)
     assert_false(marks_unsure(m, &pick.key));
     marks_again(m, &pick.key);
     expect(m, 7, MARK_SETTLED, 10, false);
-    marks_free(m);
-}
-
-/* TAINT: after a start nothing is known to have landed. */
-static void
-test_taint(void **state)
-{
-    struct marks *m = marks();
-    struct mark_pick pick;
-
-    for (uint64_t i = 1; i <= 3; i++)
-        set(m, i, i, true);
-    pick = pick_one(m, 1);
-    assert_true(land(m, &pick, 0));
-    marks_taint(m);
-    expect(m, 1, MARK_WAITING, 1, true);
-    pick = pick_one(m, 2);
-    assert_true(land(m, &pick, 0));
-    expect(m, 2, MARK_WAITING, 2, true);
-    pick = pick_one(m, 3);
-    marks_again_all(m);
-    assert_true(land(m, &pick, 0));
-    for (uint64_t i = 1; i <= 3; i++)
-        expect(m, i, MARK_READY, i, false);
-    for (uint64_t i = 1; i <= 3; i++) {
-        pick = pick_one(m, i);
-        assert_true(land(m, &pick, 0));
-    }
-    assert_int_equal(marks_count(m, MARK_SETTLED), 3);
     marks_free(m);
 }
 
@@ -467,13 +373,11 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_mark_comes_and_goes),
-        cmocka_unit_test(test_shedding),
         cmocka_unit_test(test_what_came_meanwhile_stays),
         cmocka_unit_test(test_a_pending_write_keeps_it),
         cmocka_unit_test(test_an_expected_outcome_is_waited_for),
         cmocka_unit_test(test_a_hot_point_moves_on),
         cmocka_unit_test(test_unknown_is_shipped_again),
-        cmocka_unit_test(test_taint),
         cmocka_unit_test(test_revive),
         cmocka_unit_test(test_the_floor_follows),
         cmocka_unit_test(test_order_and_promotion),
