@@ -31,7 +31,7 @@ lane_tell_reach(struct lane *l)
     int home = index_of(o, l->home->name), copy = index_of(o, l->copy);
 
     l->told_lsn = told_position(l);
-    if (home >= 0 && copy >= 0)
+    if (home >= 0 && copy >= 0 && !lane_is_restoring(l))
         reach_tell(o->up->fleet, (unsigned)home, (unsigned)copy, l->told_lsn, l->sure_us, owner_now_us(o));
 }
 
