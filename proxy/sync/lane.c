@@ -22,6 +22,20 @@ enum {
 
 /* --- what is known of it ----------------------------------------------------------------------------------------- */
 
+/* The wall clock may be set while something waits: its age is not less than the time since it was first seen to be the oldest, and
+ * not more than since nothing was. */
+static void
+note_oldest_locked(struct lane *l, int64_t wall_us)
+{
+    int64_t now_us = owner_now_us(l->home->owner);
+
+    if (wall_us == 0)
+        l->shared.most_us = now_us;
+    if (wall_us != l->shared.oldest_wall_us)
+        l->shared.least_us = now_us;
+    l->shared.oldest_wall_us = wall_us;
+}
+
 void
 lane_publish(struct lane *l)
 {
@@ -39,7 +53,7 @@ lane_publish(struct lane *l)
     v->again = marks_count(m, MARK_WAITING);
     v->marks = marks_count(m, MARK_READY) + marks_count(m, MARK_FLYING) + marks_count(m, MARK_DELAYED) + v->parked;
     snprintf(v->trouble, sizeof(v->trouble), "%s", l->trouble[0] ? l->trouble : l->doubt);
-    l->shared.oldest_wall_us = lane_walk_oldest_us(l, has_oldest ? oldest.wall_us : 0);
+    note_oldest_locked(l, lane_walk_oldest_us(l, has_oldest ? oldest.wall_us : 0));
     lane_walk_show(l, &v->walk);
     pthread_mutex_unlock(&l->shared.lock);
 }

@@ -126,8 +126,9 @@ owner_each_lane(struct owner *o, void (*fn)(struct lane *l))
 static void
 complain(const struct home *h)
 {
-    log_error("home %s: with this map it would have had more than %d copies since the journal was begun; writes that name "
-              "new ones are refused: take them out of the map, or begin a new journal",
+    log_error(
+        "home %s: with this map it would have had more than %d copies since the journal was begun; writes that name "
+        "new ones are refused: take them out of the map, or begin a new journal",
         h->name, LANES_MAX);
 }
 
@@ -298,72 +299,6 @@ owner_submit(struct owner *o, struct order *order)
 {
     order->owner = o;
     loop_post(o->loop, owner_take_order, order);
-}
-
-/* --- what others see --------------------------------------------------------------------------------------------- */
-
-void
-owner_show_lane(struct owner *o, struct lane *l)
-{
-    pthread_mutex_lock(&o->shared.lock);
-    o->shared.lanes = mem_grow(o->shared.lanes, (o->shared.n_lanes + 1) * sizeof(struct lane *));
-    o->shared.lanes[o->shared.n_lanes++] = l;
-    pthread_mutex_unlock(&o->shared.lock);
-}
-
-void
-owner_hide_lane(struct owner *o, struct lane *l)
-{
-    unsigned n = 0;
-
-    pthread_mutex_lock(&o->shared.lock);
-    for (unsigned i = 0; i < o->shared.n_lanes; i++) {
-        if (o->shared.lanes[i] != l)
-            o->shared.lanes[n++] = o->shared.lanes[i];
-    }
-    o->shared.n_lanes = n;
-    pthread_mutex_unlock(&o->shared.lock);
-}
-
-unsigned
-owner_lanes(struct owner *o, struct lane_view *ret_views, unsigned max)
-{
-    unsigned n;
-
-    pthread_mutex_lock(&o->shared.lock);
-    n = o->shared.n_lanes;
-    for (unsigned i = 0; i < n && i < max; i++) {
-        struct lane *l = o->shared.lanes[i];
-        int64_t oldest_us;
-
-        pthread_mutex_lock(&l->shared.lock);
-        ret_views[i] = l->shared.view;
-        oldest_us = l->shared.oldest_wall_us;
-        pthread_mutex_unlock(&l->shared.lock);
-        ret_views[i].lag_us = oldest_us ? clock_wall_us() - oldest_us : 0;
-    }
-    pthread_mutex_unlock(&o->shared.lock);
-    return n;
-}
-
-void
-owner_look(struct owner *o, struct owner_view *ret_view)
-{
-    pthread_mutex_lock(&o->shared.lock);
-    *ret_view = o->shared.view;
-    pthread_mutex_unlock(&o->shared.lock);
-}
-
-struct metrics *
-owner_metrics(struct owner *o)
-{
-    return o->metrics;
-}
-
-struct residency *
-owner_residency(struct owner *o)
-{
-    return o->residency;
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------- */

@@ -69,7 +69,9 @@ struct lane { /* one copy of one home */
     struct {
         pthread_mutex_t lock;
         struct lane_view view;  /* _locked */
-        int64_t oldest_wall_us; /* _locked */
+        int64_t oldest_wall_us; /* _locked; 0: it lacks nothing */
+        int64_t least_us,
+            most_us; /* _locked, monotonic: it is no younger than this, no older than that (0: not known) */
     } shared;
 };
 
@@ -153,7 +155,7 @@ struct home *owner_home(struct owner *o, struct str name);     /* NULL: not owne
 struct home *owner_add_home(struct owner *o, struct str name); /* it, or a new one */
 void owner_each_lane(struct owner *o, void (*fn)(struct lane *l));
 void owner_add_homes(struct owner *o); /* those that the map says are owned here */
-void owner_end(void *arg);           /* give claims back, then stop, or close the journal if it is to change hands */
+void owner_end(void *arg);             /* give claims back, then stop, or close the journal if it is to change hands */
 
 /* owner_write.c: the way of one write */
 void owner_take_order(void *arg); /* a post */

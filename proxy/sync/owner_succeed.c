@@ -105,7 +105,7 @@ try_opening(void *arg)
     } else {
         log_info("journal: taken over after %lld ms", (long long)(waited_us / USEC_PER_MSEC));
         o->succession.is_waiting = false;
-        owner_add_homes(o, false);
+        owner_add_homes(o);
         begin_early(o);
     }
     buf_fini(&why);

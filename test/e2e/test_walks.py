@@ -357,33 +357,4 @@ def test_an_order_outlives_a_kill(fan):  # noqa: F811
         one.signal(signal.SIGKILL)
         one.process.wait()
         one.start()
-        assert walk(one, "us" if target == "/resync" else "ap")["why"].startswith("ordered by"), target
     wait_for(lambda: points(one, "us") == points(one, "ap") == before, 60, "what was ordered")
-
-
-def test_more_copies_than_a_journal_tells_apart(region, edge, tmp_path):
-    """Names that once were copies count as well: a start that would make more of them is refused."""
-    (tmp_path / "journal").mkdir()
-    eu = region("eu", keys={"rw": "key-eu"})
-    names = [f"c{n}" for n in range(1, 66)]
-
-    def environment(copies):
-        clusters = [f"eu {eu.url} at=aws:eu-central-1"] + [f"{n} http://127.0.1.{n[1:]}:1 at=aws:us-east-1" for n in copies]
-        return {"clusters": "\n".join(clusters), "partition_map": f"* *=eu,{','.join(copies)} fanout=async"}
-
-    def change(copies):
-        one.stop()
-        one.env.update({"SEXTANT_" + name.upper(): value for name, value in environment(copies).items()})
-    one = edge([eu], settle=False, owns="eu", journal_dir=tmp_path / "journal", journal_quota="64MiB", api_key=KEY, quarantine="500ms",
-               cluster_eu_api_key="key-eu", **environment(names[:63]))
-    assert direct(eu, "PUT", "/collections/notes", VECTORS)[0] == 200
-    wait_for(lambda: upsert(one, 1)[0] == 200, 30, "a write")
-    assert len(lanes(one)) == 63
-    change(names[:62] + ["c64"])
-    one.start(settle=False)
-    assert len(lanes(one)) == 64
-    wait_for(lambda: upsert(one, 2)[0] == 200, 30, "a write")
-    change(names[:62] + ["c65"])
-    with pytest.raises(AssertionError, match="more than 64 copies since the journal was begun"):
-        one.start(settle=False)
-    one.process = None

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What other threads see of the owner.
+ */
+#include "proxy/base/clock.h"
+#include "proxy/base/mem.h"
+#include "proxy/sync/owner_impl.h"
+
+void
+owner_show_lane(struct owner *o, struct lane *l)
+{
+    pthread_mutex_lock(&o->shared.lock);
+    o->shared.lanes = mem_grow(o->shared.lanes, (o->shared.n_lanes + 1) * sizeof(struct lane *));
+    o->shared.lanes[o->shared.n_lanes++] = l;
+    pthread_mutex_unlock(&o->shared.lock);
+}
+
+void
+owner_hide_lane(struct owner *o, struct lane *l)
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&o->shared.lock);
+    for (unsigned i = 0; i < o->shared.n_lanes; i++) {
+        if (o->shared.lanes[i] != l)
+            o->shared.lanes[n++] = o->shared.lanes[i];
+    }
+    o->shared.n_lanes = n;
+    pthread_mutex_unlock(&o->shared.lock);
+}
+
+static int64_t
+lag_us_locked(const struct lane *l)
+{
+    int64_t now_us = clock_mono_us(), lag_us = clock_wall_us() - l->shared.oldest_wall_us;
+
+    if (l->shared.oldest_wall_us == 0)
+        return 0;
+    if (l->shared.most_us && lag_us > now_us - l->shared.most_us)
+        lag_us = now_us - l->shared.most_us;
+    return lag_us > now_us - l->shared.least_us ? lag_us : now_us - l->shared.least_us;
+}
+
+unsigned
+owner_lanes(struct owner *o, struct lane_view *ret_views, unsigned max)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&o->shared.lock);
+    n = o->shared.n_lanes;
+    for (unsigned i = 0; i < n && i < max; i++) {
+        struct lane *l = o->shared.lanes[i];
+
+        pthread_mutex_lock(&l->shared.lock);
+        ret_views[i] = l->shared.view;
+        ret_views[i].lag_us = lag_us_locked(l);
+        pthread_mutex_unlock(&l->shared.lock);
+    }
+    pthread_mutex_unlock(&o->shared.lock);
+    return n;
+}
+
+void
+owner_look(struct owner *o, struct owner_view *ret_view)
+{
+    pthread_mutex_lock(&o->shared.lock);
+    *ret_view = o->shared.view;
+    pthread_mutex_unlock(&o->shared.lock);
+}
+
+struct metrics *
+owner_metrics(struct owner *o)
+{
+    return o->metrics;
+}
+
+struct residency *
+owner_residency(struct owner *o)
+{
+    return o->residency;
+}
