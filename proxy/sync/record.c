@@ -9,7 +9,7 @@
 
 #include "proxy/base/varint.h"
 
-enum { VERSION = 1, STATUS_MAX = 999 };
+enum { VERSION = 1, STATUS_MAX = 999, FROZEN_TEXTS = 7 };
 
 /* Operations by name: their numbers change with the table. */
 static bool
@@ -296,10 +296,11 @@ record_take_freeze(struct str payload, struct record_freeze *ret_freeze)
 void
 record_put_frozen(const struct record_frozen *f, struct buf *out)
 {
-    const struct str texts[] = { f->home, f->line, f->partition, f->without, f->reason, f->by, f->collections };
+    const struct str texts[FROZEN_TEXTS] = { f->home, f->line, f->partition, f->without, f->reason, f->by,
+        f->collections };
 
     varint_put(out, VERSION);
-    for (unsigned i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+    for (unsigned i = 0; i < FROZEN_TEXTS; i++)
         varint_put_str(out, texts[i]);
     varint_put(out, f->since_us);
     varint_put(out, f->state);
@@ -309,12 +310,12 @@ bool
 record_take_frozen(struct str payload, struct record_frozen *ret_frozen)
 {
     struct record_frozen f = { .state = RECORD_THAWED };
-    struct str *texts[] = { &f.home, &f.line, &f.partition, &f.without, &f.reason, &f.by, &f.collections };
+    struct str *texts[FROZEN_TEXTS] = { &f.home, &f.line, &f.partition, &f.without, &f.reason, &f.by, &f.collections };
     uint64_t state;
 
     if (!take_version(&payload))
         return false;
-    for (unsigned i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+    for (unsigned i = 0; i < FROZEN_TEXTS; i++) {
         if (!varint_take_str(&payload, texts[i]))
             return false;
     }
