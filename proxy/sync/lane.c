@@ -366,8 +366,8 @@ lane_tick(struct lane *l)
 
     if (l->is_dormant)
         return;
-    if (l->n_taints == 0)
-        marks_settle(l->marks, now_us);
+    if (l->n_taints == 0 && l->alive_us)
+        marks_settle(l->marks, l->alive_us);
     if (!lane_has_room(l, 0)) /* there is less than there was */
         lane_overflow(l, 0);
     if (now_us - l->unparked_us >= PARKED_RETRY_US)

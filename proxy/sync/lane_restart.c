@@ -34,6 +34,18 @@ is_seen(const struct lane *l, const char *id)
     return false;
 }
 
+/* One that is away may have lost its power: until it answered as the process that it was, its last minute is not over. */
+static void
+note_round(struct lane *l)
+{
+    bool has_answered = l->known_us == l->asked_us;
+
+    if (l->asked_endpoint == 0 || !has_answered)
+        l->round_us = has_answered ? l->asked_us : 0;
+    if (l->round_us && l->asked_endpoint + 1 >= count_endpoints(l))
+        l->alive_us = l->round_us;
+}
+
 static void
 on_node(void *arg, const struct outcome *why, const struct quiet_node *node)
 {
@@ -45,6 +57,7 @@ on_node(void *arg, const struct outcome *why, const struct quiet_node *node)
     if (why->kind == OUTCOME_OK || why->kind == OUTCOME_REFUSED ||
         why->kind == OUTCOME_DENIED) /* one that does not tell */
         l->known_us = l->asked_us;
+    note_round(l);
     if (why->kind != OUTCOME_OK || is_seen(l, node->id))
         return;
     if (l->n_processes > 0 && !rule_is_off(RULE_SETTLE)) {

@@ -10,6 +10,8 @@
 
 #include "proxy/base/rule_off.h"
 
+#define SETTLE_STEP_US (MARKS_SETTLE_SECONDS * INT64_C(1000000))
+
 struct marks *
 marks_new(size_t budget_bytes, const struct hash_key *key)
 {
@@ -304,19 +306,29 @@ keep_floor(struct marks *m, int64_t mono_us)
     m->floor_at_us = mono_us;
 }
 
-void
-marks_settle(struct marks *m, int64_t mono_us)
+static void
+forget_settled(struct marks *m, int64_t mono_us)
 {
     struct settled *s = &m->settled;
 
-    keep_floor(m, mono_us);
     while (s->head < s->queue.n) {
         uint32_t at = s->queue.items[s->head];
 
-        if ((uint8_t)(mark_second(mono_us) - m->slots[at].byte) <= MARKS_SETTLE_SECONDS)
+        /* Signed: it may have been shipped since. */
+        if ((int8_t)(mark_second(mono_us) - m->slots[at].byte) <= MARKS_SETTLE_SECONDS)
             break;
         table_remove(m, at);
     }
+}
+
+void
+marks_settle(struct marks *m, int64_t mono_us)
+{
+    keep_floor(m, mono_us);
+    for (int64_t at_us = m->settled_us; at_us && at_us < mono_us; at_us += SETTLE_STEP_US) /* seconds wrap */
+        forget_settled(m, at_us);
+    forget_settled(m, mono_us);
+    m->settled_us = mono_us;
 }
 
 /* Of a mark that was shipped before, an older change than its own may be lost; none is older than the floor. */

@@ -114,7 +114,8 @@ void marks_again(struct marks *m, const struct mark_key *key);
 void marks_taint(struct marks *m);
 void marks_again_all(struct marks *m);
 
-/* Forget what was shipped 60 s ago. Call it about once a second. */
+/* Forget what was shipped 60 s before this moment, at which the copy was known to be the process that it had been. Call it about
+ * once a second; the moment stands still while the copy does not answer. */
 enum { MARKS_SETTLE_SECONDS = 60 };
 void marks_settle(struct marks *m, int64_t mono_us);
 /* The copy was seen with a new start-up identity: what it was sent in the last 60 s may be gone, and is ready again, whole. */

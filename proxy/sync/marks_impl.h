@@ -86,7 +86,7 @@ struct marks {
     struct mark_age newest;
     struct mark_age floor[2]; /* nothing was open below it at the start of this minute, and of the one before */
     bool has_floor;
-    int64_t floor_at_us;
+    int64_t floor_at_us, settled_us; /* settled: when that was last looked at; 0: never */
     uint32_t counts[MARK_STATES];
     struct {
         bool is_active, has_head;

@@ -55,9 +55,10 @@ struct lane { /* one copy of one home */
     struct quiet *asking; /* which process is it now? */
     unsigned asked_endpoint;
     int64_t asked_us, sure_us,
-        known_us;            /* sure: older connections lead to processes that were seen; known: it answered */
-    bool is_dormant;         /* the map has no such copy (any more): nothing is marked, nothing sent */
-    bool is_new, has_joined; /* the journal that was read had it not; writes under way are for it, too */
+        known_us;               /* sure: older connections lead to processes that were seen; known: it answered */
+    int64_t round_us, alive_us; /* all endpoints answered since; what was confirmed a minute before is there to stay */
+    bool is_dormant;            /* the map has no such copy (any more): nothing is marked, nothing sent */
+    bool is_new, has_joined;    /* the journal that was read had it not; writes under way are for it, too */
     char processes[LANE_PROCESSES][QUIET_ID_MAX + 1]; /* seen lately */
     unsigned n_processes;                             /* seen at all */
     uint64_t told_lsn, noted_lsn; /* position as readers were told, and in the newest note at the copy */

@@ -349,6 +349,21 @@ def test_a_copy_that_lost_its_last_seconds(fan):
     assert set(converged(one)) == {1, 2, 3}
 
 
+@pytest.mark.soak
+def test_a_copy_that_lost_its_last_seconds_and_was_away(fan):
+    """For longer than a minute: what it had confirmed in the minute before is not over until it was seen again."""
+    one = fan()
+    assert upsert(one, 1, 2, 3)[0] == 200
+    converged(one)
+    one.regions["us"].faults(black_hole=True, match="/telemetry")
+    one.regions["us"].control(log=True)
+    asked = lambda: json.dumps(one.regions["us"].control(log=True)["log"], default=str).count("/telemetry")  # noqa: E731
+    wait_for(lambda: asked() >= 40, 150, "that it was away for more than a minute")  # every 2 s
+    assert direct(one.regions["us"], "POST", "/collections/notes/points/delete?wait=true", {"points": [2]})[0] == 200
+    one.regions["us"].control(new_process=True, clear=True)
+    assert set(converged(one)) == {1, 2, 3}
+
+
 def test_a_copy_that_is_another_cluster(fan, region):
     """The journal knows what it shipped to: another cluster under that name gets nothing."""
     one = fan()

@@ -196,6 +196,26 @@ test_revive(void **state)
     marks_free(m);
 }
 
+/* The moment stands still while the copy is away, and may then be minutes further: more than the seconds that a mark keeps. */
+static void
+test_a_copy_that_was_away(void **state)
+{
+    for (int64_t away = 0; away < 1000; away += 7) {
+        struct marks *m = marks();
+        struct mark_pick pick;
+
+        marks_settle(m, 100 * second_us);
+        set(m, 7, 10, false);
+        pick = pick_one(m, 7);
+        assert_true(marks_shipped(m, &pick.key, pick.number, NULL, 102 * second_us));
+        marks_settle(m, 101 * second_us);
+        assert_int_equal(marks_count(m, MARK_SETTLED), 1);
+        marks_settle(m, (102 + away) * second_us);
+        assert_int_equal(marks_count(m, MARK_SETTLED), away <= MARKS_SETTLE_SECONDS);
+        marks_free(m);
+    }
+}
+
 static void
 test_the_floor_follows(void **state)
 {
@@ -379,6 +399,7 @@ main(void)
         cmocka_unit_test(test_a_hot_point_moves_on),
         cmocka_unit_test(test_unknown_is_shipped_again),
         cmocka_unit_test(test_revive),
+        cmocka_unit_test(test_a_copy_that_was_away),
         cmocka_unit_test(test_the_floor_follows),
         cmocka_unit_test(test_order_and_promotion),
         cmocka_unit_test(test_shard_keys_and_blocks),
