@@ -105,7 +105,7 @@ ctl_show_adopt(struct ctl *c, struct json root)
 static struct str
 points_text(struct ctl *c, struct json row)
 {
-    double n = ctl_number(row, "points_count"), shown = 0;
+    unsigned n = (unsigned)ctl_number(row, "points_count"), shown = 0;
     struct buf text = { 0 };
     struct str whole;
 
@@ -116,7 +116,7 @@ points_text(struct ctl *c, struct json row)
             STR_ARG(json_type(id) == JSON_NUMBER ? json_number(id) : json_string(id)));
     }
     if (n > shown)
-        buf_printf(&text, "%s%.0f more", shown > 0 ? " and " : "", n - shown);
+        buf_printf(&text, "%s%u more", shown > 0 ? " and " : "", n - shown);
     whole = arena_str(&c->arena, buf_str(&text));
     buf_fini(&text);
     return whole;
