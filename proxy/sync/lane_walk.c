@@ -149,6 +149,21 @@ mend(struct lane *l, const char *why)
     return w;
 }
 
+static void
+renew_task(struct walk *w, uint32_t collection)
+{
+    struct walk_task *task, old = { .is_counted = false };
+
+    TAILQ_FOREACH (task, &w->tasks, entry) {
+        if (task->collection == collection)
+            old = *task;
+    }
+    remove_task(w, collection);
+    task = walk_add_task(w, collection);
+    task->was_counted = old.is_counted || old.was_counted;
+    task->n_before = old.is_counted ? old.n_target : old.n_before;
+}
+
 void
 lane_walk(struct lane *l, uint32_t collection, const char *why)
 {
@@ -160,8 +175,7 @@ lane_walk(struct lane *l, uint32_t collection, const char *why)
     } else if (!was_mending || w->is_listed) { /* else it will be among those that are found */
         w->is_listed = true;
         w->is_stopped = false; /* what stopped it is asked again */
-        remove_task(w, collection);
-        walk_add_task(w, collection);
+        renew_task(w, collection);
     }
     tell_begin(w);
     lane_publish(l);
@@ -368,41 +382,6 @@ lane_walk_oldest_us(const struct lane *l, int64_t wall_us)
     if (lane_is_mending(l) && (wall_us == 0 || l->walk->age.wall_us < wall_us))
         return l->walk->age.wall_us;
     return wall_us;
-}
-
-static void
-add_tally(struct walk_view *v, const struct walk_task *task)
-{
-    v->passed += task->tally.passed;
-    v->total += task->n_source;
-    v->missing += task->tally.missing;
-    v->unlike += task->tally.unlike;
-    v->extra += task->tally.extra;
-    v->unsaved += task->tally.unsaved;
-}
-
-void
-lane_walk_show(const struct lane *l, struct walk_view *ret_view)
-{
-    const struct walk *w = l->walk;
-    const struct walk_task *task;
-
-    *ret_view = (struct walk_view){ .state = WALK_NONE };
-    if (!w)
-        return;
-    ret_view->state = w->is_over ? WALK_OVER : w->is_stopped ? WALK_STOPPED : w->is_report ? WALK_COMPARES : WALK_MENDS;
-    ret_view->number = w->number;
-    snprintf(ret_view->why, sizeof(ret_view->why), "%s", w->why);
-    snprintf(ret_view->trouble, sizeof(ret_view->trouble), "%s", w->trouble);
-    TAILQ_FOREACH (task, &w->done, entry)
-        add_tally(ret_view, task);
-    TAILQ_FOREACH (task, &w->tasks, entry) {
-        add_tally(ret_view, task);
-        ret_view->n_left++;
-    }
-    task = TAILQ_FIRST(&w->tasks);
-    snprintf(ret_view->collection, sizeof(ret_view->collection), STR_FMT,
-        STR_ARG(task ? lexicon_name(l->home->owner->collections, task->collection) : STR_NONE));
 }
 
 /* --- checkpoints ------------------------------------------------------------------------------------------------- */

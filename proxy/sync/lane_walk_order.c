@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Orders to walk: resync, compare.
+ * Orders to walk: resync, compare; and how a walk stands.
  */
 #include <stdio.h>
 
@@ -14,6 +14,41 @@ walk_state_name(enum walk_state state)
     static const char *const names[] = { "none", "mends", "compares", "stopped", "over" };
 
     return names[state];
+}
+
+static void
+add_tally(struct walk_view *v, const struct walk_task *task)
+{
+    v->passed += task->tally.passed;
+    v->total += task->n_source;
+    v->missing += task->tally.missing;
+    v->unlike += task->tally.unlike;
+    v->extra += task->tally.extra;
+    v->unsaved += task->tally.unsaved;
+}
+
+void
+lane_walk_show(const struct lane *l, struct walk_view *ret_view)
+{
+    const struct walk *w = l->walk;
+    const struct walk_task *task;
+
+    *ret_view = (struct walk_view){ .state = WALK_NONE };
+    if (!w)
+        return;
+    ret_view->state = w->is_over ? WALK_OVER : w->is_stopped ? WALK_STOPPED : w->is_report ? WALK_COMPARES : WALK_MENDS;
+    ret_view->number = w->number;
+    snprintf(ret_view->why, sizeof(ret_view->why), "%s", w->why);
+    snprintf(ret_view->trouble, sizeof(ret_view->trouble), "%s", w->trouble);
+    TAILQ_FOREACH (task, &w->done, entry)
+        add_tally(ret_view, task);
+    TAILQ_FOREACH (task, &w->tasks, entry) {
+        add_tally(ret_view, task);
+        ret_view->n_left++;
+    }
+    task = TAILQ_FIRST(&w->tasks);
+    snprintf(ret_view->collection, sizeof(ret_view->collection), STR_FMT,
+        STR_ARG(task ? lexicon_name(l->home->owner->collections, task->collection) : STR_NONE));
 }
 
 /* False after refusing. */

@@ -306,6 +306,8 @@ on_count_of_copy(void *arg, const struct ask_answer *answer)
     task->is_counted = true;
     less = task->n_source + marks_moved(w->lane->marks, w->flights);
     more = task->n_target > less ? task->n_target - less : 0;
+    if (task->was_counted && task->n_before < task->n_target)
+        task->n_target = task->n_before;
     if (!w->is_report && !w->may_delete && walk_is_too_much(more, task->n_target))
         walk_stop(w, task, more);
     else

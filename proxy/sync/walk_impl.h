@@ -25,6 +25,8 @@ struct walk_task { /* one collection */
     uint32_t shard_key;
     struct point_id from;
     uint64_t n_source, n_target;
+    bool was_counted; /* before it began anew: its fifth is of that, not of what came to the target since */
+    uint64_t n_before;
     struct walk_tally tally;
 };
 TAILQ_HEAD(walk_tasks, walk_task);
