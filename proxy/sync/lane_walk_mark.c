@@ -16,9 +16,9 @@ key_of(const struct walk *w, const struct walk_task *task, const struct walk_dif
         .point = d->source ? d->source->id : d->target->id };
 }
 
-/* A change of it is on its way as it is, or came to the copy after home was read. */
-static bool
-is_open(const struct walk *w, const struct mark_key *key)
+/* Is a change of it on its way as it is, or did one come to the copy after home was read? */
+static enum marks_moves
+moves(const struct walk *w, const struct mark_key *key)
 {
     return marks_moves(w->lane->marks, key, w->read_us);
 }
@@ -56,7 +56,7 @@ report(struct walk *w, struct walk_task *task)
         const struct walk_difference *d = &w->comparison.differences[i];
         struct mark_key key = key_of(w, task, d);
 
-        if (!is_open(w, &key) && (w->tries == 0 || was_seen(w, d)))
+        if (moves(w, &key) != MARKS_MOVES && (w->tries == 0 || was_seen(w, d)))
             kept[n++] = (struct walk_suspect){ key.point, d->kind };
     }
     memcpy(w->suspects, kept, n * sizeof(*kept));
@@ -72,6 +72,19 @@ report(struct walk *w, struct walk_task *task)
 
 /* --- mending ----------------------------------------------------------------------------------------------------- */
 
+/* Of some it cannot be told yet; in a second it can. */
+static bool
+must_look_again(struct walk *w, const struct walk_task *task)
+{
+    for (unsigned i = 0; i < w->comparison.n; i++) {
+        struct mark_key key = key_of(w, task, &w->comparison.differences[i]);
+
+        if (moves(w, &key) == MARKS_MOVED_JUST_THEN)
+            return w->tries++ < LOOKS;
+    }
+    return false;
+}
+
 static bool
 mend(struct walk *w, struct walk_task *task)
 {
@@ -79,10 +92,14 @@ mend(struct walk *w, struct walk_task *task)
     uint64_t extra = task->tally.extra;
     unsigned n = 0;
 
+    if (must_look_again(w, task)) {
+        timer_set(&w->rest, USEC_PER_SEC);
+        return false;
+    }
     for (unsigned i = 0; i < c->n; i++) {
         struct mark_key key = key_of(w, task, &c->differences[i]);
 
-        if (is_open(w, &key))
+        if (moves(w, &key) != MARKS_RESTS)
             continue;
         c->differences[n++] = c->differences[i];
         extra += c->differences[i].kind == WALK_EXTRA;

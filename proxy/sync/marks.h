@@ -135,8 +135,10 @@ size_t marks_memory(const struct marks *m);
  * was read: of how many points at most what the copy has now may differ, as a change is on its way or came meanwhile. */
 uint64_t marks_flights(const struct marks *m);
 uint64_t marks_moved(const struct marks *m, uint64_t flights);
-/* The same of one point, for home as it was read at that moment (of the clock of marks_shipped(), to a second). */
-bool marks_moves(const struct marks *m, const struct mark_key *key, int64_t since_us);
+/* The same of one point, for home as it was read at that moment of the clock of marks_shipped(). Landings are known to a second: of
+ * one within that second it cannot be told. */
+enum marks_moves { MARKS_RESTS, MARKS_MOVES, MARKS_MOVED_JUST_THEN };
+enum marks_moves marks_moves(const struct marks *m, const struct mark_key *key, int64_t since_us);
 bool marks_get(const struct marks *m, const struct mark_key *key, struct mark_view *ret_view);
 /* One after the other in no order; *at is 0 at first. Marks that come or go meanwhile may be missed or seen twice. */
 bool marks_next(const struct marks *m, uint32_t *at, struct mark_view *ret_view);

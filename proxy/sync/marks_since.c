@@ -20,12 +20,19 @@ marks_moved(const struct marks *m, uint64_t flights)
     return n;
 }
 
-bool
+enum marks_moves
 marks_moves(const struct marks *m, const struct mark_key *key, int64_t since_us)
 {
     uint32_t at = table_find(m, key);
     const struct slot *s = at != NO_SLOT ? &m->slots[at] : NULL;
+    uint8_t seconds = s ? (uint8_t)(s->byte - mark_second(since_us)) : 0;
 
+    if (!s)
+        return MARKS_RESTS;
+    if (s->state != MARK_SETTLED)
+        return MARKS_MOVES;
+    if (seconds == 0)
+        return MARKS_MOVED_JUST_THEN;
     /* seconds wrap; what is settled is not older than MARKS_SETTLE_SECONDS and a little */
-    return s && (s->state != MARK_SETTLED || (uint8_t)(s->byte - mark_second(since_us)) < UINT8_MAX / 2);
+    return seconds < UINT8_MAX / 2 ? MARKS_MOVES : MARKS_RESTS;
 }

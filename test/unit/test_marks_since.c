@@ -10,19 +10,19 @@ test_what_moved_since(void **state)
     uint64_t flights = marks_flights(m);
     struct mark_pick pick;
 
-    assert_false(marks_moves(m, &key, 300 * second_us));
+    assert_int_equal(marks_moves(m, &key, 300 * second_us), MARKS_RESTS);
     assert_int_equal(marks_moved(m, flights), 0);
     set(m, 7, 10, false);
-    assert_true(marks_moves(m, &key, 300 * second_us));
-    assert_false(marks_moves(m, &other, 300 * second_us));
+    assert_int_equal(marks_moves(m, &key, 300 * second_us), MARKS_MOVES);
+    assert_int_equal(marks_moves(m, &other, 300 * second_us), MARKS_RESTS);
     assert_int_equal(marks_moved(m, flights), 1);
     assert_int_equal(marks_pick(m, 1, &pick), 1);
-    assert_true(marks_moves(m, &key, 300 * second_us));
+    assert_int_equal(marks_moves(m, &key, 300 * second_us), MARKS_MOVES);
     assert_true(marks_shipped(m, &key, pick.number, NULL, 301 * second_us));
-    assert_true(marks_moves(m, &key, 240 * second_us));
-    assert_true(marks_moves(m, &key, 301 * second_us + 1));
-    assert_false(marks_moves(m, &key, 302 * second_us));
-    assert_false(marks_moves(m, &key, 362 * second_us));
+    assert_int_equal(marks_moves(m, &key, 240 * second_us), MARKS_MOVES);
+    assert_int_equal(marks_moves(m, &key, 301 * second_us + 1), MARKS_MOVED_JUST_THEN);
+    assert_int_equal(marks_moves(m, &key, 302 * second_us), MARKS_RESTS);
+    assert_int_equal(marks_moves(m, &key, 362 * second_us), MARKS_RESTS);
     assert_int_equal(marks_moved(m, flights), 1); /* of the copy, then and now */
     assert_int_equal(marks_moved(m, marks_flights(m)), 0);
     marks_free(m);
