@@ -80,7 +80,7 @@ def test_a_fall_and_idle_connections_are_counted(regions, edge):
     regions[0].kill()
     wait_for(lambda: value_of(one, "sextant_endpoint_falls", cluster="eu") >= 1, 20, "the fall")
     wait_for(lambda: value_of(one, "sextant_cluster_connections_idle", cluster="eu") == 0, 10, "the end of idle connections")
-    assert value_of(one, "sextant_probe_failures", cluster="eu") >= 1
+    wait_for(lambda: value_of(one, "sextant_probe_failures", cluster="eu") >= 1, 10, "a probe that fails, whatever it fell by")
     assert value_of(one, "sextant_cluster_up", cluster="eu") == 0 and value_of(one, "sextant_cluster_up", cluster="us") == 1
 
 
