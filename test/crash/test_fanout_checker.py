@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients write values of their own to a few hot and many cold points while home, copies and the edge fail as a seed says. When
 all is well again, what every region holds must be explained by what the clients were told, and be the same everywhere. In half of
-the seeds some of the clients use another edge, which forwards to the owner over a link that fails too. In half of them
+the seeds some of the clients use another edge, which forwards to the owner over a link that fails too; in a quarter collections have several shards. In half of them
 no power is lost, and clients read what they wrote with its token, at either edge: never may that be older.
 SEEDS=N pytest -s -m soak runs N seeds from FIRST_SEED (0) on, SIDE_BY_SIDE (six a core) at a time, and tells at the end what came of
 them: a seed whose writes can be ordered in too many ways is a limit that was reached, and no violation. QDRANT_BIN=… does it with real
@@ -122,6 +122,7 @@ class SeededRun(Run):
         # points since is. So in one half of the seeds home loses its power, in the other requests are refused in the middle.
         self.has_partial = seed % 8 < 4
         self.has_other_edge = seed // 8 % 2 == 1
+        self.shards = {"eu": 3, "us": 2} if self.has_partial and seed // 32 % 2 == 1 else {}
         self.reads_back, self.n_read_back = seed // 16 % 2 == 0, 0  # for seconds after a loss of power a token promises nothing
 
     def start(self):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes to a fanned-out collection through an edge, noted with what their clients were told; and whether what the regions hold
 at the end is explained by that, and the same everywhere."""
+import json
 import os
 import time
 
@@ -55,6 +56,7 @@ class Run:
         make = Region if QDRANT else LocalRegion
         self.regions = {n: make(n, directory / n, keys={"rw": "key-" + n}) for n in names}
         self.writes, self.edges, self.link = [], [], None
+        self.shards = {}  # how many a region's collections have, if several
         self.too_old = []
 
     # --- processes ------------------------------------------------------------------------------------------------------
@@ -79,7 +81,8 @@ class Run:
     def make_edge(self, number, **options):
         values = {"api_key": KEY, "edge_secret": SECRET, "default_timeout": "3s", "workers": 1,
                   "quarantine": f"{int(self.quarantine * 1000)}ms",
-                  **{f"cluster_{n}_api_key": "key-" + n for n in self.regions}, **options}
+                  **{f"cluster_{n}_api_key": "key-" + n for n in self.regions},
+                  **{f"cluster_{n}_schema": json.dumps({"shard_number": count}) for n, count in self.shards.items()}, **options}
         self.edges.append(Edge(self.directory / f"edge{number}", list(self.regions.values()),
                                f"* *={','.join(self.regions)} fanout={self.policy}", **values))
         return self.edges[-1]
@@ -98,7 +101,8 @@ class Run:
 
     def make_collection(self):
         def made():  # not before home is claimed; of quorum and all not before the copies have it
-            status = self.edge.call("PUT", "/collections/notes", {"vectors": VECTORS}, headers={"api-key": KEY}, timeout=60)[0]
+            body = {"vectors": VECTORS, "shard_number": self.shards.get(next(iter(self.regions)), 1)}
+            status = self.edge.call("PUT", "/collections/notes", body, headers={"api-key": KEY}, timeout=60)[0]
             assert status in (200, 409, 503, 504), status
             return status in (200, 409)
         wait_for(made, 60, "the collection", 0.1)
