@@ -140,7 +140,7 @@ class Run:
             raise
         except Exception:  # the edge is gone
             return False
-        if status not in (200, 404):
+        if status not in (200, 404) or (status == 200 and "vector" not in got["result"]):  # an answer that a fault made up
             return False
         found = state_of(got["result"]["vector"], got["result"]["payload"]) if status == 200 else None
         self.too_old += [why for why in [too_old(write, self.writes, found)] if why]
