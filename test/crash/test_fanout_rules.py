@@ -47,11 +47,15 @@ class Course:
         self.value += 1
         return self.run.write("upsert", (1,), self.value, edge=edge)
 
-    def lose(self):
+    def send_late(self):
         """A write that comes late."""
         self.home.faults(**LATE)
         self.since = time.monotonic()
         assert self.write().outcome == UNKNOWN
+
+    def lose(self):
+        """One that is known to be held."""
+        self.send_late()
         # What is told of holds is as old as a tick: a look before would take the lanes for idle.
         wait_for(lambda: self.edge.status()["journal"]["writes_held"], 20, "a hold", 0.02)
 
@@ -99,7 +103,7 @@ class Course:
 def first(c):
     """A write comes late that a process has sent which was killed at once. The next one watches the claim before it sends."""
     wait_for(lambda: c.edge.status()["journal"]["durable_lsn"] == c.edge.status()["journal"]["last_lsn"], 30, "the disk", 0.05)
-    c.lose()
+    c.send_late()  # a record that waits for no disk is there within a second
     c.edge.signal(signal.SIGKILL)
     c.edge.process.wait()
     c.since = time.monotonic()

@@ -64,7 +64,7 @@ def test_a_read_is_not_older_than_its_token(near):
     assert (status, cluster, headers["x-sextant-reason"]) == (200, "eu", "token")
     assert one.metric("sextant_token_reads_total") == 1 and one.metric("sextant_token_reads_elsewhere_total") == 1
     lines = wait_for(lambda: [r for r in one.log() if r.get("min_lsn")], 10, "the log")
-    written = [r for r in one.log() if r.get("lsn") == lines[0]["min_lsn"]]
+    written = wait_for(lambda: [r for r in one.log() if r.get("lsn") == lines[0]["min_lsn"]], 10, "the line of the write")
     assert (lines[0]["reason"], written[-1]["operation"]) == ("token", "upsert_points")
     let_go(one, "us")
     wait_for(lambda: read(one, 2, token)[:2] == (200, "us"), 40, "the nearest copy again")

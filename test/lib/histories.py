@@ -14,7 +14,7 @@ import itertools
 
 COMMITTED, REJECTED, UNKNOWN = "committed", "rejected", "indefinite"
 ABSENT_MAY = ("upsert", "delete")
-CONFIGS_MAX, LOOSE_SECONDS = 100000, 0.5
+CONFIGS_MAX, LOOSE_SECONDS = 100000, 4  # longer than a write may wait at its owner for points that are held
 numbers = itertools.count(1)
 
 
