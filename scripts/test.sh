@@ -38,7 +38,7 @@ phase_coverage() { make -j"$jobs" coverage; }
 # Tests of fan-out wait most of their time: three parts of them run side by side, with the image's build; then the others alone.
 crash=(test/crash test/e2e/test_container.py)
 copies=(test/e2e/test_{claim,edges,fanout,fanout_restart,map_changes,ship,tokens,touch}.py)
-walks=(test/e2e/test_{restore,rewind,schema,walks}.py)
+walks=(test/e2e/test_{clock_jumps,restore,rewind,schema,walks}.py)
 pytest_part() { # pytest_part NAME ARGUMENT…
     local name=$1 && shift
     timeout -k 10 1200 build/venv/bin/python -m pytest -q -rfE -m 'not soak' -p no:cacheprovider "$@" >"$BUILD/test/pytest-$name.log" 2>&1

@@ -27,6 +27,8 @@ def jumping(fan, tmp_path):  # noqa: F811
     one.stop()
     one.env.update(LD_PRELOAD=str(shim), CLOCK_JUMP=str(file))
     one.start()
+    wait_for(lambda: lanes(one), 20, "the lanes")
+    idle(one)  # how old what waits can be at most is known once nothing did
     one.jump = jump
     return one
 
