@@ -2,9 +2,11 @@
 """The edge is killed at each crash point of owner, lane, claim, walk, rewind and schema. The next one must know what was acknowledged, and make all
 regions equal. Each point has regions, edges and a journal of its own; as most of the time is spent waiting, they go on side by side.
 CRASH_TIMES=N pytest -m soak kills at the first to the Nth time that a point is come by."""
+import contextlib
 import os
 import re
 import signal
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,6 +46,8 @@ class Tour:
         try:
             self.edge.start(settle=False)
         except (AssertionError, OSError):
+            with contextlib.suppress(subprocess.TimeoutExpired):  # one that is being killed resets first, and ends then
+                self.edge.process.wait(5)
             self.look()
             raise
 
