@@ -277,6 +277,24 @@ ctl_refused(struct ctl *c, const struct client_answer *a, struct json root)
     return CTL_REFUSED;
 }
 
+int
+ctl_request(struct ctl *c, const struct client_request *request, struct client_answer *ret_answer)
+{
+    int error = client_ask(&c->place, request, ret_answer);
+    struct json_doc *doc;
+
+    if (error) {
+        ctl_say_unreached(c, error);
+        return CTL_UNREACHABLE;
+    }
+    if (ret_answer->status == 200)
+        return CTL_DONE;
+    doc = json_parse(buf_str(&ret_answer->body), NULL, NULL);
+    ctl_refused(c, ret_answer, doc ? json_root(doc) : (struct json){ NULL });
+    json_free(doc);
+    return CTL_REFUSED;
+}
+
 static int
 show_health(struct ctl *c, const struct client_answer *a)
 {

@@ -67,6 +67,8 @@ void ctl_show_release(struct ctl *c, struct json root);
 
 /* ctl.c */
 void ctl_put_by(struct ctl *c, struct json_writer *w);
+/* One request and its answer, which is there with CTL_DONE; else it was said why not. An exit code. */
+int ctl_request(struct ctl *c, const struct client_request *request, struct client_answer *ret_answer);
 void ctl_say_unreached(struct ctl *c, int error);
 int ctl_refused(struct ctl *c, const struct client_answer *a, struct json root);
 

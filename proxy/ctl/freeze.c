@@ -16,19 +16,8 @@ ask(struct ctl *c, const char *method, struct str body, struct client_answer *re
     struct client_request request = {
         .method = method, .target = STR("/freeze"), .token = c->token, .body = body, .timeout_us = ANSWER_US
     };
-    int error = client_ask(&c->place, &request, ret_answer);
-    struct json_doc *doc;
 
-    if (error) {
-        ctl_say_unreached(c, error);
-        return CTL_UNREACHABLE;
-    }
-    if (ret_answer->status == 200)
-        return CTL_DONE;
-    doc = json_parse(buf_str(&ret_answer->body), NULL, NULL);
-    ctl_refused(c, ret_answer, doc ? json_root(doc) : (struct json){ NULL });
-    json_free(doc);
-    return CTL_REFUSED;
+    return ctl_request(c, &request, ret_answer);
 }
 
 static int

@@ -191,8 +191,7 @@ ask(struct ctl *c, bool begins, struct client_answer *ret_answer)
     };
     struct buf body = { 0 };
     struct json_writer w = json_writer(&body);
-    struct json_doc *doc;
-    int error;
+    int code;
 
     json_begin_object(&w);
     json_member_bool(&w, "begin", begins);
@@ -204,18 +203,9 @@ ask(struct ctl *c, bool begins, struct client_answer *ret_answer)
     ctl_put_by(c, &w);
     json_end_object(&w);
     request.body = buf_str(&body);
-    error = client_ask(&c->place, &request, ret_answer);
+    code = ctl_request(c, &request, ret_answer);
     buf_fini(&body);
-    if (error) {
-        ctl_say_unreached(c, error);
-        return CTL_UNREACHABLE;
-    }
-    if (ret_answer->status == 200)
-        return CTL_DONE;
-    doc = json_parse(buf_str(&ret_answer->body), NULL, NULL);
-    ctl_refused(c, ret_answer, doc ? json_root(doc) : (struct json){ NULL });
-    json_free(doc);
-    return CTL_REFUSED;
+    return code;
 }
 
 static bool

@@ -114,6 +114,22 @@ owner_send(struct owner *o, struct errand *e)
 }
 
 void
+owner_recorded_errands(struct owner *o, errand_fn *run, const void *held, int error)
+{
+    struct errand *e, *next;
+
+    for (e = LIST_FIRST(&o->errands); e; e = next) {
+        next = LIST_NEXT(e, entry);
+        if (e->run != run || e->held != held)
+            continue;
+        if (error)
+            errand_refuse(e, 503, "the journal could not be written: %s", strerrordesc_np(-error));
+        else
+            errand_answer(e, 200);
+    }
+}
+
+void
 owner_end_errands(struct owner *o)
 {
     struct errand *e;

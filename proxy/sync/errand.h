@@ -46,6 +46,8 @@ void owner_send(struct owner *o, struct errand *e);
 /* The owner's thread: with what stands in e->answer; or with {"error": "…"}. */
 void errand_answer(struct errand *e, int status);
 void errand_refuse(struct errand *e, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* All of one kind that wait for the same record: it is durable (0), or the journal could not be written (-errno). */
+void owner_recorded_errands(struct owner *o, errand_fn *run, const void *held, int error);
 /* The same, once a checkpoint keeps what was ordered: a crash after the answer does not undo it. */
 void errand_answer_saved(struct errand *e);
 void owner_saved_errands(struct owner *o, int error); /* one was written, or could not be */

@@ -173,22 +173,6 @@ struct saying {
 };
 
 static void
-answer_all(struct owner *o, const struct saying *s, int error)
-{
-    struct errand *e, *next;
-
-    for (e = LIST_FIRST(&o->errands); e; e = next) {
-        next = LIST_NEXT(e, entry);
-        if (e->run != s->run || e->held != s)
-            continue;
-        if (error)
-            errand_refuse(e, 503, "the journal could not be written: %s", strerrordesc_np(-error));
-        else
-            errand_answer(e, 200);
-    }
-}
-
-static void
 on_said(uint64_t lsn, int error, void *arg)
 {
     struct saying *s = arg;
@@ -197,7 +181,7 @@ on_said(uint64_t lsn, int error, void *arg)
 
     if (!error)
         o->marked_lsn = lsn; /* what it says is in the next checkpoint */
-    answer_all(o, s, error);
+    owner_recorded_errands(o, s->run, s, error);
     mem_free(s);
     LIST_FOREACH (h, &o->homes, entry)
         home_run(h);

@@ -24,22 +24,6 @@ struct claiming {
 };
 
 static void
-answer_all(struct home *h, errand_fn *run, int error)
-{
-    struct errand *e, *next;
-
-    for (e = LIST_FIRST(&h->owner->errands); e; e = next) {
-        next = LIST_NEXT(e, entry);
-        if (e->run != run || e->held != h)
-            continue;
-        if (error)
-            errand_refuse(e, 503, "the journal could not be written: %s", strerrordesc_np(-error));
-        else
-            errand_answer(e, 200);
-    }
-}
-
-static void
 on_recorded(uint64_t lsn, int error, void *arg)
 {
     struct claiming c = *(struct claiming *)arg;
@@ -53,7 +37,7 @@ on_recorded(uint64_t lsn, int error, void *arg)
         owner_show_frozen(h->owner);
     }
     if (c.then)
-        answer_all(h, c.then, error);
+        owner_recorded_errands(h->owner, c.then, h, error);
     if (!error && c.claims == HOME_GIVEN_UP) {
         claim_free(h->claim);
         h->claim = NULL;
@@ -87,7 +71,7 @@ home_record(struct home *h, enum home_claims claims, errand_fn *then)
     if (!h->is_claiming) {
         mem_free(c);
         if (then)
-            answer_all(h, then, -EIO);
+            owner_recorded_errands(h->owner, then, h, -EIO);
     }
     h->owner->is_save_due = true;
 }
