@@ -209,11 +209,10 @@ find_command(struct ctl *c)
         buf_printf(&c->err, "usage: sextant ctl %s %s\n", k->name, k->arguments);
         return NULL;
     }
-    buf_add(
-        &c->err, STR("usage: sextant ctl "
-                     "status|explain|drain|down|up|overrides|lanes|adopt|retry|resync|compare|freeze|unfreeze|release|"
-                     "restore|reload|log-level|health "
-                     "[--json] [--admin URL] [--token-file FILE]\n"));
+    buf_add(&c->err, STR("usage: sextant ctl "));
+    for (unsigned i = 0; i < N_COMMANDS; i++)
+        buf_printf(&c->err, "%s%s", i ? "|" : "", commands[i].name);
+    buf_add(&c->err, STR(" [--json] [--admin URL] [--token-file FILE]\n"));
     return NULL;
 }
 
