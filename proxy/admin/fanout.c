@@ -97,6 +97,28 @@ put_frozen(const struct admin_view *view, struct json_writer *w)
 }
 
 static void
+put_restores(const struct admin_view *view, struct json_writer *w)
+{
+    struct owner *owner = view->shared->owner;
+    struct restore_view *restores = mem_array(RESTORES_MAX, sizeof(*restores));
+    unsigned n = owner ? owner_restores(owner, restores, RESTORES_MAX) : 0;
+
+    json_key(w, "restoring");
+    json_begin_array(w);
+    for (unsigned i = 0; i < n; i++) {
+        json_begin_object(w);
+        json_member_str(w, "home", str_from(restores[i].home));
+        json_member_str(w, "from", str_from(restores[i].from));
+        json_member_str(w, "stage", str_from(restores[i].stage));
+        json_member_bool(w, "delete", restores[i].may_delete);
+        json_member_str(w, "trouble", str_from(restores[i].trouble));
+        json_end_object(w);
+    }
+    json_end_array(w);
+    mem_free(restores);
+}
+
+static void
 put_journal(const struct owner_view *v, struct json_writer *w)
 {
     json_key(w, "journal");
@@ -133,6 +155,7 @@ status_put_fanout(const struct admin_view *view, struct json_writer *w)
     json_end_array(w);
     mem_free(lanes);
     put_frozen(view, w);
+    put_restores(view, w);
     if (!view->shared->owner)
         return;
     owner_look(view->shared->owner, &owner);

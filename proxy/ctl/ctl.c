@@ -52,8 +52,9 @@ static const struct command {
         ctl_show_release, 60 },
     { "compare", "[HOME/COPY] [--collection NAME] [--repair]", "are copies what home is? Exit code 0: yes, 1: no", 0, 1,
         "POST", "/compare", NULL, 0 },
-    { "restore", "HOME --from COPY [--behind] [--delete]", "bring a home that lost its data back from a copy", 1, 1,
-        "POST", "/restore", ctl_show_restore, 30 },
+    { "restore", "HOME --from COPY [--behind] [--delete] | HOME --cancel",
+        "bring a home that lost its data back from a copy; or call that off, as long as nothing was changed there", 1,
+        1, "POST", "/restore", ctl_show_restore, 30 },
     { "reload", "", "read the configuration again, and say what came of it", 0, 0, "POST", "/reload", ctl_show_reload,
         300 },
     { "log-level", "[LEVEL]", "say or change how much is logged", 0, 1, "GET", "/log-level", ctl_show_level, 5 },
@@ -156,6 +157,8 @@ take_flag(struct ctl *c, struct str name)
         return c->deletes = true;
     if (str_eq(name, STR("--behind")) && is_command(c, "restore"))
         return c->may_be_behind = true;
+    if (str_eq(name, STR("--cancel")) && is_command(c, "restore"))
+        return c->cancels = true;
     if (str_eq(name, STR("--wait")) && c->n_words && !is_explain(c))
         return c->waits = true;
     if (!str_eq(name, STR("--trusted")) || !is_explain(c))
@@ -250,6 +253,8 @@ put_body(struct ctl *c, const struct command *k, struct buf *out)
         json_member_bool(&w, "behind", true);
     if (c->deletes)
         json_member_bool(&w, "delete", true);
+    if (c->cancels)
+        json_member_bool(&w, "cancel", true);
     if (c->reason.p)
         json_member_str(&w, "reason", c->reason);
     ctl_put_by(c, &w);

@@ -19,7 +19,7 @@ struct ctl {
     unsigned n_words;
     struct str admin, token_file, reason; /* options; .p is NULL when they were not given */
     struct str collection, from, without;
-    bool is_json, waits, repairs, deletes, may_be_behind;
+    bool is_json, waits, repairs, deletes, may_be_behind, cancels;
     struct buf query; /* of explain: "ip=...&..." */
     int64_t timeout_us;
     struct client_place place;
@@ -61,7 +61,8 @@ void ctl_show_restore(struct ctl *c, struct json root);
 int ctl_compare(struct ctl *c); /* an exit code */
 
 /* freeze.c */
-int ctl_freeze(struct ctl *c); /* an exit code */
+int ctl_freeze(struct ctl *c);                          /* an exit code */
+void ctl_show_changes(struct ctl *c, struct json root); /* what is frozen and restored, if anything */
 void ctl_show_unfreeze(struct ctl *c, struct json root);
 void ctl_show_release(struct ctl *c, struct json root);
 

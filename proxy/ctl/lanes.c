@@ -174,6 +174,12 @@ ctl_show_resync(struct ctl *c, struct json root)
 void
 ctl_show_restore(struct ctl *c, struct json root)
 {
+    if (json_bool(json_get(root, "called_off"), false)) {
+        buf_printf(&c->out, STR_FMT ": it is not brought back from " STR_FMT "%s\n", STR_ARG(c->words[1]),
+            STR_ARG(ctl_text(root, "from")),
+            json_bool(json_get(root, "closed"), true) ? ", and stays closed until it is restored" : "");
+        return;
+    }
     buf_printf(&c->out,
         STR_FMT ": nothing else is written there until it is what " STR_FMT
                 " is; `sextant ctl lanes` shows how far it is\n",

@@ -68,7 +68,7 @@ errand_fn owner_release; /* {"target": HOME}: its claim is given up, once all th
 /* {"target", "collection" (or all), "delete"}: compare the copy with home and mend it, however much is to be deleted if so said */
 errand_fn owner_resync;
 /* {"target": HOME, "from", "behind", "delete"}: bring a home back from a copy, although that lacks changes if so said, and however
- * much is to be deleted there */
+ * much is to be deleted there. {"target": HOME, "cancel"}: do not, if nothing of it was changed yet */
 errand_fn owner_restore;
 /* {"begin", "target" (or all), "collection" (or all), "repair"}: how the comparisons stand; begun first, if so said */
 errand_fn owner_compare;

@@ -240,6 +240,7 @@ on_tick(void *arg)
     if (o->is_save_due || owner_now_us(o) - o->saved_us >= SAVE_US)
         owner_save(o);
     publish(o);
+    owner_show_restores(o);
     timer_set(&o->tick, TICK_US);
 }
 

@@ -48,6 +48,15 @@ struct frozen_view {
 };
 enum { FROZEN_MAX = 64 };
 
+/* A home that is brought back from a copy, or was to be. */
+struct restore_view {
+    char home[64], from[64];
+    const char *stage; /* "off": it was called off, and is closed until the next order */
+    char trouble[160]; /* with its claim */
+    bool may_delete;
+};
+enum { RESTORES_MAX = CLUSTERS_MAX };
+
 /* The journal, as of less than a second ago. */
 struct owner_view {
     uint64_t last_lsn, durable_lsn, saved_lsn; /* saved: covered by the newest checkpoint */
@@ -80,6 +89,7 @@ void owner_post_fleet(struct owner *o, struct fleet *fleet);
 void owner_post_fallen(struct owner *o, struct backend *b);
 unsigned owner_lanes(struct owner *o, struct lane_view *ret_views, unsigned max);    /* gives how many there are */
 unsigned owner_frozen(struct owner *o, struct frozen_view *ret_views, unsigned max); /* those that are shown */
+unsigned owner_restores(struct owner *o, struct restore_view *ret_views, unsigned max);
 void owner_look(struct owner *o, struct owner_view *ret_view);
 struct metrics *owner_metrics(struct owner *o);
 struct residency *owner_residency(

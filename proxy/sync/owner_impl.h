@@ -141,6 +141,7 @@ struct owner {
         unsigned n_lanes;                      /* _locked */
         struct frozen_view frozen[FROZEN_MAX]; /* _locked */
         unsigned n_frozen;                     /* _locked */
+        struct restores restores;              /* _locked */
         struct owner_view view;                /* _locked */
     } shared;
 };
@@ -192,7 +193,6 @@ void home_renew(struct home *h, int64_t now_us); /* tell the claim how far the j
 bool home_release(struct home *h);               /* true: done. Call it again */
 
 /* owner_recover.c */
-int owner_open_journal(struct owner *o, struct buf *ret_error);
 void owner_save(struct owner *o); /* a checkpoint, unless one is on its way */
 
 #include "proxy/sync/lane.h"

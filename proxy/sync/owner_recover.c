@@ -6,7 +6,7 @@
  * 2. A write without a definite outcome is held, as one whose answer was lost.
  * 3. Every mark may have been in the air: lanes are tainted until the end of a quarantine, then all of them are sent again.
  *
- * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk, whether settled ones were dropped}, open writes {lsn, time, lanes, timeout, points}, processes, schemas, restored from, frozen}
+ * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk, whether settled ones were dropped}, open writes {lsn, time, lanes, timeout, points}, processes, schemas, restored from {copy, flags}, frozen}
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@
 #define uthash_free(p, size) mem_free(p)
 #include <uthash.h>
 
-enum { CHECKPOINT_FORMAT = 6 };
+enum { CHECKPOINT_FORMAT = 7 };
 
 struct open { /* a write whose outcome was not read yet */
     uint64_t lsn;
@@ -227,7 +227,7 @@ take_home(struct recovery *r, struct str *in, uint64_t format)
     if (format < 5 && owner_identity(r->owner, h->name)[0])
         h->claims = HOME_CLAIMED;
     return watch_take(h, in) && (format < 4 || home_take_schemas(h, in)) &&
-           (format < 5 || (restore_take(h, in) && home_take_frozen(h, in)));
+           (format < 5 || (restore_take(h, in, format) && home_take_frozen(h, in)));
 }
 
 static bool
@@ -325,6 +325,7 @@ replay(struct recovery *r, const struct journal_record *record)
     struct record_outcome outcome;
     struct record_identity identity;
     struct record_process process;
+    struct record_restore restore;
     struct open *open;
 
     switch (record->kind) {
@@ -351,9 +352,9 @@ replay(struct recovery *r, const struct journal_record *record)
             watch_learn(owner_add_home(r->owner, process.home), process.text);
         return true;
     case RECORD_RESTORE:
-        if (!record_take_process(record->payload, &process))
+        if (!record_take_restore(record->payload, &restore))
             return false;
-        restore_replay(owner_add_home(r->owner, process.home), process.text);
+        restore_replay(owner_add_home(r->owner, restore.home), restore.from, restore.flags);
         return true;
     case RECORD_STATE:
     case RECORD_VOID:

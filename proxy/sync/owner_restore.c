@@ -43,6 +43,25 @@ restore_free(struct home *h)
     mem_free(r);
 }
 
+void
+restore_show(const struct home *h, struct restore_view *ret_view)
+{
+    static const char *const stages[] = { [RESTORE_OFF] = "off",
+        [RESTORE_RECORDS] = "begins",
+        [RESTORE_CLAIMS] = "claims",
+        [RESTORE_SETTLES] = "settles",
+        [RESTORE_WALKS] = "walks",
+        [RESTORE_REWINDS] = "sends again",
+        [RESTORE_SAVES] = "ends",
+        [RESTORE_ENDS] = "ends" };
+    const struct restore *r = h->restore;
+
+    *ret_view = (struct restore_view){ .stage = stages[r->stage], .may_delete = r->may_delete };
+    snprintf(ret_view->home, sizeof(ret_view->home), "%s", h->name);
+    snprintf(ret_view->from, sizeof(ret_view->from), "%s", r->from);
+    snprintf(ret_view->trouble, sizeof(ret_view->trouble), "%s", r->trouble);
+}
+
 bool
 restore_holds_rewind(const struct home *h)
 {
@@ -57,72 +76,109 @@ restore_may_send(const struct restore *r)
 
 /* --- records ----------------------------------------------------------------------------------------------------- */
 
+static unsigned
+flags_of(const struct restore *r)
+{
+    return (r->may_delete ? RECORD_RESTORE_DELETES : 0) | (r->stage == RESTORE_OFF ? RECORD_RESTORE_OFF : 0);
+}
+
 void
 restore_put(const struct home *h, struct buf *out)
 {
     varint_put_str(out, h->restore ? str_from(h->restore->from) : STR_NONE);
+    varint_put(out, h->restore ? flags_of(h->restore) : 0);
 }
 
 bool
-restore_take(struct home *h, struct str *in)
+restore_take(struct home *h, struct str *in, uint64_t format)
 {
     struct str from;
+    uint64_t flags = 0;
 
-    if (!varint_take_str(in, &from))
+    if (!varint_take_str(in, &from) ||
+        (format >= 7 && !varint_take(in, RECORD_RESTORE_DELETES | RECORD_RESTORE_OFF, &flags)))
         return false;
-    restore_replay(h, from);
+    restore_replay(h, from, (unsigned)flags);
     return true;
 }
 
 void
-restore_replay(struct home *h, struct str from)
+restore_replay(struct home *h, struct str from, unsigned flags)
 {
+    struct restore *r;
+
     restore_free(h);
-    if (from.len)
-        restore_new(h, from);
+    if (from.len == 0)
+        return;
+    r = restore_new(h, from);
+    r->may_delete = flags & RECORD_RESTORE_DELETES;
+    r->stage = flags & RECORD_RESTORE_OFF ? RESTORE_OFF : RESTORE_CLAIMS;
 }
 
-/* False: the journal does not take it. */
-static bool
-record(struct restore *r, struct str from, journal_done_fn *done)
+/* On its way to the disk: errands that wait for it, and what it moves on. */
+struct saying {
+    struct home *home;
+    void (*then)(struct home *h, int error); /* NULL: nothing */
+};
+
+static void
+on_said(uint64_t lsn, int error, void *arg)
 {
-    struct record_process text = { str_from(r->home->name), from };
+    struct saying s = *(struct saying *)arg;
+    struct home *h = s.home;
+
+    owner_recorded_errands(h->owner, owner_restore, arg, error);
+    mem_free(arg);
+    if (s.then && h->restore && h->restore->lsn == lsn)
+        s.then(h, error);
+}
+
+/* How it stands now, or that it is over. False: the journal does not take it. `e` is answered when it is durable. */
+static bool
+say(struct restore *r, bool is_over, struct errand *e, void (*then)(struct home *h, int error))
+{
+    struct home *h = r->home;
+    struct record_restore record = { str_from(h->name), is_over ? STR_NONE : str_from(r->from),
+        is_over ? 0 : flags_of(r) };
+    struct saying *s = MEM_NEW(struct saying);
     struct buf bytes = { 0 };
     struct str part;
+    uint64_t lsn;
 
-    record_put_process(&text, &bytes);
+    *s = (struct saying){ h, then };
+    record_put_restore(&record, &bytes);
     part = buf_str(&bytes);
-    r->lsn = journal_append(r->home->owner->journal, RECORD_RESTORE, 0, false, &part, 1, done, r->home);
+    lsn = journal_append(h->owner->journal, RECORD_RESTORE, 0, false, &part, 1, on_said, s);
     buf_fini(&bytes);
-    return r->lsn != 0;
+    if (lsn == 0) {
+        mem_free(s);
+        return false;
+    }
+    r->lsn = then ? lsn : r->lsn;
+    if (e)
+        e->held = s;
+    return true;
 }
 
 static void
-answer(struct restore *r)
+put_answer(const struct restore *r, struct errand *e, bool is_off, bool is_closed)
 {
-    struct errand *e = r->errand;
-    struct json_writer w;
+    struct json_writer w = json_writer(&e->answer);
 
-    r->errand = NULL;
-    if (!e)
-        return;
-    w = json_writer(&e->answer);
     json_begin_object(&w);
     json_member_str(&w, "home", str_from(r->home->name));
     json_member_str(&w, "from", str_from(r->from));
+    json_member_bool(&w, "called_off", is_off);
+    json_member_bool(&w, "closed", is_closed);
     json_end_object(&w);
     buf_putc(&e->answer, '\n');
-    errand_answer(e, 200);
 }
 
 static void
-on_begun(uint64_t lsn, int error, void *arg)
+on_begun(struct home *h, int error)
 {
-    struct home *h = arg;
     struct restore *r = h->restore;
 
-    if (!r || r->lsn != lsn)
-        return;
     if (error) { /* the journal has failed: nothing will be written any more */
         restore_free(h);
         return;
@@ -130,17 +186,15 @@ on_begun(uint64_t lsn, int error, void *arg)
     log_warning("home %s: restored from %s from now on; nothing else is written there meanwhile", h->name, r->from);
     events_add(EVENT_HOME_RESTORE, str_from(h->name), "it is brought back from %s", r->from);
     r->stage = RESTORE_CLAIMS;
-    answer(r);
     home_run(h);
 }
 
 static void
-on_over(uint64_t lsn, int error, void *arg)
+on_over(struct home *h, int error)
 {
-    struct home *h = arg;
     struct restore *r = h->restore;
 
-    if (!r || r->lsn != lsn || error)
+    if (error)
         return;
     log_warning("home %s: it is what %s is; its copies are compared with it", h->name, r->from);
     events_add(EVENT_HOME_RESTORE, str_from(h->name), "it is what %s is, and writes go on", r->from);
@@ -180,6 +234,7 @@ claim(struct restore *r)
         r->stage = RESTORE_SETTLES;
         home_settle(h, false);
     } else if (is_frozen && is_lost(claim_why(h->claim))) {
+        r->was_held = false;
         home_claim_again(h);
     } else if (is_frozen) {
         tell(r, tenure_sentence(claim_why(h->claim)));
@@ -244,7 +299,7 @@ save(struct restore *r)
 
     if (r->saves && o->n_saves >= r->saves) {
         r->stage = RESTORE_ENDS;
-        if (!record(r, STR_NONE, on_over))
+        if (!say(r, true, NULL, on_over))
             log_error("home %s: that it is restored cannot be recorded", r->home->name);
     } else if (!o->is_saving) {
         LIST_FOREACH (l, &r->home->lanes, entry) {
@@ -267,6 +322,7 @@ restore_tick(struct home *h)
     switch (r->stage) {
     case RESTORE_RECORDS:
     case RESTORE_ENDS:
+    case RESTORE_OFF:
         return;
     case RESTORE_CLAIMS:
         claim(r);
@@ -319,37 +375,99 @@ is_complete(const struct lane *l, struct errand *e)
 static void
 change(struct restore *r, struct errand *e, struct str from)
 {
-    if (!str_eq(from, str_from(r->from)) || r->errand) {
+    bool may_delete = json_bool(json_get(e->body, "delete"), false), is_said = true;
+
+    if (!str_eq(from, str_from(r->from))) {
         errand_refuse(
             e, 409, "%s is being restored from %s: `sextant ctl lanes` shows how far", r->home->name, r->from);
         return;
     }
-    r->may_delete = json_bool(json_get(e->body, "delete"), false);
-    restore_walk_again(r);
-    r->errand = e;
-    answer(r);
+    if (may_delete != r->may_delete && r->stage <= RESTORE_WALKS) {
+        r->may_delete = may_delete;
+        is_said = say(r, false, e, NULL);
+        restore_walk_again(r);
+    }
+    put_answer(r, e, false, true);
+    if (!is_said)
+        errand_refuse(e, 503, "the journal could not be written");
+    else if (!e->held)
+        errand_answer(e, 200);
 }
 
 static void
 begin(struct home *h, struct errand *e, struct str from)
 {
-    struct restore *r = restore_new(h, from);
+    bool was_held = !h->restore && home_has_claim(h);
+    struct restore *r;
     struct lane *l;
 
+    restore_free(h); /* one that was called off */
+    r = restore_new(h, from);
     r->stage = RESTORE_RECORDS;
+    r->was_held = was_held;
     r->may_delete = json_bool(json_get(e->body, "delete"), false);
     rewind_free(h); /* it begins again when the rest is there */
     LIST_FOREACH (l, &h->lanes, entry)
         lane_walk_interrupt(l);
     log_warning(
         "home %s: to be restored from " STR_FMT ", ordered by " STR_FMT, h->name, STR_ARG(from), STR_ARG(e->by));
-    if (record(r, from, on_begun)) {
-        r->errand = e;
+    put_answer(r, e, false, true);
+    if (say(r, false, e, on_begun)) {
         home_run(h);
         return;
     }
     restore_free(h);
     errand_refuse(e, 503, "the journal could not be written");
+}
+
+static void
+on_called_off(struct home *h, int error)
+{
+    if (error)
+        return;
+    log_warning("home %s: it is not restored from %s, and is what it was before", h->name, h->restore->from);
+    events_add(EVENT_HOME_RESTORE, str_from(h->name), "called off: it is not brought back from %s", h->restore->from);
+    restore_free(h);
+    watch_soon(h); /* a rewind that was put off begins again */
+    home_run(h);
+}
+
+/* One whose claim was taken again lacks what the claim went with, which nothing would tell any more: it stays closed. */
+static void
+call_off(struct restore *r, struct errand *e)
+{
+    struct home *h = r->home;
+    bool is_lost = h->claim && claim_state(h->claim) == TENURE_FROZEN;
+    bool is_closed = !r->was_held && !is_lost, is_said;
+
+    if (r->stage == RESTORE_RECORDS) {
+        errand_refuse(e, 409, "it has just been ordered: try again");
+        return;
+    }
+    if (r->stage > RESTORE_SETTLES) {
+        errand_refuse(e, 409,
+            "what %s has is being changed already, and it would be neither what it was nor what %s is: it goes on",
+            h->name, r->from);
+        return;
+    }
+    log_warning("home %s: its restore is called off, ordered by " STR_FMT, h->name, STR_ARG(e->by));
+    home_settle_fini(h);
+    r->stage = is_closed ? RESTORE_OFF : RESTORE_ENDS;
+    put_answer(r, e, true, is_closed || is_lost);
+    is_said = is_closed ? say(r, false, e, NULL) : say(r, true, e, on_called_off);
+    if (!is_said)
+        errand_refuse(e, 503, "the journal could not be written");
+}
+
+static void
+call_off_home(struct home *h, struct errand *e)
+{
+    struct str name = json_string(json_get(e->body, "target"));
+
+    if (h && h->restore && h->owner->journal)
+        call_off(h->restore, e);
+    else
+        errand_refuse(e, 404, "no home " STR_FMT " of this edge is being restored", STR_ARG(name));
 }
 
 void
@@ -363,10 +481,14 @@ owner_restore(struct owner *o, struct errand *e)
         LIST_FOREACH (l, &h->lanes, entry)
             found = str_eq(str_from(l->copy), from) ? l : found;
     }
+    if (json_bool(json_get(e->body, "cancel"), false)) {
+        call_off_home(h, e);
+        return;
+    }
     if (!found)
         errand_refuse(
             e, 404, "there is no home " STR_FMT " of this edge with a copy " STR_FMT, STR_ARG(home), STR_ARG(from));
-    else if (h->restore)
+    else if (h->restore && h->restore->stage != RESTORE_OFF)
         change(h->restore, e, from);
     else if (is_complete(found, e))
         begin(h, e, from);

@@ -10,6 +10,8 @@
  *   restore:   recorded (nothing else is sent to home from now on) ─▶ claimed again, if it was lost with the data ─▶ settling
  *              ─▶ collections made ─▶ walk copy ─▶ home ─▶ rewind: what the copy had not got of the last minute ─▶ lanes are to
  *              walk, which is saved ─▶ recorded as over
+ *   called off: before home was changed. If its claim was held all the time it is as before; else recorded as off, and closed until
+ *              the next order
  *
  * 1. Settling: what an earlier owner, or this one, had sent has come or never will: a quarantine, and not before the collections are
  *    quiet. A start in between begins it anew.
@@ -18,6 +20,7 @@
 
 #include "proxy/base/buf.h"
 #include "proxy/base/json.h"
+#include "proxy/sync/owner.h"
 
 struct home;
 struct lane;
@@ -54,10 +57,18 @@ void home_tick_takeover(struct home *h);
 void restore_tick(struct home *h);
 void restore_free(struct home *h);
 bool restore_holds_rewind(const struct home *h);
-bool restore_may_send(const struct restore *r);          /* to home, from the copy */
-void restore_put(const struct home *h, struct buf *out); /* for a checkpoint */
-bool restore_take(struct home *h, struct str *in);
-void restore_replay(struct home *h, struct str from); /* of a record; empty: over */
+bool restore_may_send(const struct restore *r);                       /* to home, from the copy */
+void restore_put(const struct home *h, struct buf *out);              /* for a checkpoint */
+bool restore_take(struct home *h, struct str *in, uint64_t format);   /* of the checkpoint */
+void restore_replay(struct home *h, struct str from, unsigned flags); /* of a record */
+void restore_show(const struct home *h, struct restore_view *ret_view);
+
+/* owner_view.c */
+struct restores {
+    struct restore_view rows[RESTORES_MAX];
+    unsigned n;
+};
+void owner_show_restores(struct owner *o);
 
 /* restore_walk.c */
 bool lane_is_restoring(const struct lane *l);                                            /* from a copy to its home */

@@ -2,6 +2,8 @@
  *
  * What other threads see of the owner.
  */
+#include <string.h>
+
 #include "proxy/base/clock.h"
 #include "proxy/base/mem.h"
 #include "proxy/sync/owner_impl.h"
@@ -56,6 +58,33 @@ owner_lanes(struct owner *o, struct lane_view *ret_views, unsigned max)
         ret_views[i].lag_us = lag_us_locked(l);
         pthread_mutex_unlock(&l->shared.lock);
     }
+    pthread_mutex_unlock(&o->shared.lock);
+    return n;
+}
+
+void
+owner_show_restores(struct owner *o)
+{
+    struct restores *r = &o->shared.restores;
+    const struct home *h;
+
+    pthread_mutex_lock(&o->shared.lock);
+    r->n = 0;
+    LIST_FOREACH (h, &o->homes, entry) {
+        if (h->restore && r->n < RESTORES_MAX)
+            restore_show(h, &r->rows[r->n++]);
+    }
+    pthread_mutex_unlock(&o->shared.lock);
+}
+
+unsigned
+owner_restores(struct owner *o, struct restore_view *ret_views, unsigned max)
+{
+    unsigned n;
+
+    pthread_mutex_lock(&o->shared.lock);
+    n = o->shared.restores.n < max ? o->shared.restores.n : max;
+    memcpy(ret_views, o->shared.restores.rows, n * sizeof(*ret_views));
     pthread_mutex_unlock(&o->shared.lock);
     return n;
 }

@@ -9,7 +9,7 @@
 
 #include "proxy/base/varint.h"
 
-enum { VERSION = 1, STATUS_MAX = 999, FROZEN_TEXTS = 7 };
+enum { VERSION = 1, RESTORE_VERSION = 2, STATUS_MAX = 999, FROZEN_TEXTS = 7 };
 
 /* Operations by name: their numbers change with the table. */
 static bool
@@ -383,6 +383,31 @@ record_take_process(struct str payload, struct record_process *ret_process)
         payload.len)
         return false;
     *ret_process = p;
+    return true;
+}
+
+void
+record_put_restore(const struct record_restore *r, struct buf *out)
+{
+    varint_put(out, RESTORE_VERSION);
+    varint_put_str(out, r->home);
+    varint_put_str(out, r->from);
+    varint_put(out, r->flags);
+}
+
+bool
+record_take_restore(struct str payload, struct record_restore *ret_restore)
+{
+    struct record_restore r = { .home = STR_NONE };
+    uint64_t version, flags = 0;
+
+    if (!varint_take(&payload, RESTORE_VERSION, &version) || version < VERSION || !varint_take_str(&payload, &r.home) ||
+        !varint_take_str(&payload, &r.from) ||
+        (version > VERSION && !varint_take(&payload, RECORD_RESTORE_DELETES | RECORD_RESTORE_OFF, &flags)) ||
+        payload.len)
+        return false;
+    r.flags = (unsigned)flags;
+    *ret_restore = r;
     return true;
 }
 

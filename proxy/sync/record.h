@@ -84,8 +84,16 @@ struct record_identity {
     struct str cluster, identity;
 };
 
-struct record_process { /* also of RECORD_VOID and RECORD_RESTORE */
+struct record_process { /* also of RECORD_VOID */
     struct str home, text;
+};
+
+enum record_restore_flags { RECORD_RESTORE_DELETES = 1, RECORD_RESTORE_OFF = 2 };
+
+/* `from` empty: it is over. Off: it was called off, and the home stays closed. Records of the first version have no flags. */
+struct record_restore {
+    struct str home, from;
+    unsigned flags;
 };
 
 /* Appended to `head`; the payload is `head` and then the body, which isn't copied. */
@@ -98,6 +106,7 @@ void record_put_frozen(const struct record_frozen *f, struct buf *out);
 void record_put_home(const struct record_home *h, struct buf *out);
 void record_put_identity(const struct record_identity *i, struct buf *out);
 void record_put_process(const struct record_process *p, struct buf *out);
+void record_put_restore(const struct record_restore *r, struct buf *out);
 /* Begin, then so many requests as it takes. */
 void record_begin_state(struct buf *out);
 void record_put_state(enum op_id op, struct str body, struct buf *out);
@@ -111,6 +120,7 @@ bool record_take_frozen(struct str payload, struct record_frozen *ret_frozen);
 bool record_take_home(struct str payload, struct record_home *ret_home);
 bool record_take_identity(struct str payload, struct record_identity *ret_identity);
 bool record_take_process(struct str payload, struct record_process *ret_process);
+bool record_take_restore(struct str payload, struct record_restore *ret_restore);
 bool record_enter_state(struct str *io);
 bool record_take_state(
     struct str *io, enum op_id *ret_op, struct str *ret_body); /* one after the other, until *io is empty */

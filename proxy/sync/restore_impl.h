@@ -8,6 +8,7 @@
 #include "proxy/sync/owner_impl.h"
 
 enum restore_stage {
+    RESTORE_OFF, /* called off: closed until the next order */
     RESTORE_RECORDS,
     RESTORE_CLAIMS,
     RESTORE_SETTLES,
@@ -22,9 +23,9 @@ struct restore {
     char *from; /* the copy */
     enum restore_stage stage;
     bool may_delete; /* at home, as many as there are */
-    struct errand *errand;
-    uint64_t lsn;   /* of the record that is under way */
-    uint64_t saves; /* so many checkpoints must be there */
+    bool was_held;   /* its claim, when this was ordered and ever since: what it was before is what it is */
+    uint64_t lsn;    /* of the record that is under way, and moves it on */
+    uint64_t saves;  /* so many checkpoints must be there */
     bool has_rewound;
     char trouble[160]; /* with the claim */
 

@@ -33,6 +33,9 @@ bool owner_keep(struct owner *o, struct order *order); /* until it is open; fals
 void owner_end_opening(struct owner *o);
 void owner_close_journal(struct owner *o); /* for good */
 
+/* owner_recover.c */
+int owner_open_journal(struct owner *o, struct buf *ret_error);
+
 /* owner_write.c */
 void owner_take_order(void *arg);                                          /* a post */
 void order_refuse(struct order *order, enum fail fail, struct str detail); /* ones that were not taken */

@@ -208,7 +208,11 @@ def test_a_home_that_lost_points(fan, tmp_path):  # noqa: F811
     one.start()
     wait_for(lambda: one.status()["journal"]["homes_restoring"] == 1, 10, "what is shown of it")
     wait_for(lambda: walk(one, "eu")["state"] == "stopped", 40, "the question")
+    one.regions["us"].pause()  # so that it is not over before
     assert ctl(one, "restore", "eu", "--from", "us", "--delete")[0] == 0
+    one.kill()
+    one.regions["us"].resume()
+    one.start()  # which knows what may be deleted
     restored(one)
     assert points(one, "eu") == before
     write_until_taken(one, 2000)
@@ -216,6 +220,47 @@ def test_a_home_that_lost_points(fan, tmp_path):  # noqa: F811
     with open(tmp_path / "journal" / "walk-us-eu.jsonl", encoding="utf-8") as file:
         kept = file.read()
     assert kept.count('"deleted"') >= 30 and '"drift"' in kept
+
+
+def restoring(one):
+    return {row["home"]: (row["from"], row["stage"], row["delete"]) for row in one.status()["restoring"]}
+
+
+def test_a_restore_is_called_off(fan):  # noqa: F811
+    """As long as home was not changed: one that was whole goes on as it was, one that had lost its claim stays closed, also over kill -9."""
+    one = fan(quarantine="3s")
+    assert upsert(one, *range(50))[0] == 200
+    before = converged(one)
+    idle(one)
+    assert ctl(one, "restore", "eu", "--cancel")[::2] == (1, "sextant ctl: no home eu of this edge is being restored (404)\n")
+    assert ctl(one, "restore", "eu", "--from", "us")[0] == 0
+    assert upsert(one, 60)[1]["x-sextant-error"] == "HOME_RESTORES"
+    assert ctl(one, "restore", "eu", "--cancel") == (0, "eu: it is not brought back from us\n", "")
+    write_until_taken(one, 60)
+    assert set(converged(one)) == set(before) | {60} and not restoring(one)
+    empty(one)
+    wait_for(lambda: "is gone" in one.output(), 20, "the loss")
+    assert ctl(one, "restore", "eu", "--from", "us", "--delete")[0] == 0
+    wait_for(lambda: restoring(one) == {"eu": ("us", "settles", True)}, 20, "the claim")
+    code, out, err = ctl(one, "restore", "eu", "--cancel")
+    assert (code, out, err) == (0, "eu: it is not brought back from us, and stays closed until it is restored\n", "")
+    for _ in range(2):
+        wait_for(lambda: restoring(one) == {"eu": ("us", "off", True)}, 20, "what is shown of it")
+        assert upsert(one, 70)[1]["x-sextant-error"] == "HOME_RESTORES"
+        assert "off" in ctl(one, "status")[1]
+        one.kill()
+        one.start()
+    assert points(one, "eu") is None
+    one.regions["ap"].faults(status=500, match="/points/scroll")
+    code, out, err = ctl(one, "restore", "eu", "--from", "ap", "--behind")
+    assert code == 0, (out, err)
+    wait_for(lambda: restoring(one) == {"eu": ("ap", "walks", False)}, 40, "the walk")
+    code, _, err = ctl(one, "restore", "eu", "--cancel")
+    assert code == 1 and "is being changed already" in err, err
+    one.regions["ap"].control(clear=True)
+    restored(one)
+    write_until_taken(one, 71)
+    assert set(converged(one, 60)) == set(before) | {60, 71}
 
 
 @pytest.mark.soak

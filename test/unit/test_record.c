@@ -264,6 +264,26 @@ test_processes(void **state)
     buf_fini(&payload);
 }
 
+/* The first version had no flags, and is read still. */
+static void
+test_restores(void **state)
+{
+    struct record_restore want = { STR("eu"), STR("us"), RECORD_RESTORE_DELETES | RECORD_RESTORE_OFF }, got;
+    struct record_process old = { STR("eu"), STR("us") };
+    struct buf payload = { 0 };
+
+    record_put_restore(&want, &payload);
+    EVERY_CUT(payload, record_take_restore);
+    assert_true(str_eq(got.home, want.home) && str_eq(got.from, want.from));
+    assert_int_equal(got.flags, want.flags);
+    buf_clear(&payload);
+    record_put_process(&old, &payload);
+    EVERY_CUT(payload, record_take_restore);
+    assert_true(str_eq(got.home, old.home) && str_eq(got.from, old.text));
+    assert_int_equal(got.flags, 0);
+    buf_fini(&payload);
+}
+
 static void
 test_frozen_and_homes(void **state)
 {
@@ -302,6 +322,7 @@ main(void)
         cmocka_unit_test(test_freeze_and_identity),
         cmocka_unit_test(test_states),
         cmocka_unit_test(test_processes),
+        cmocka_unit_test(test_restores),
         cmocka_unit_test(test_frozen_and_homes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
