@@ -20,10 +20,16 @@ ask(struct ctl *c, const char *method, struct str body, struct client_answer *re
     return ctl_request(c, &request, ret_answer);
 }
 
+/* What the command names, by the edge's own name of the line; without one: all that is frozen. */
+struct wanted {
+    struct str line, partition;
+};
+
 static int
-order(struct ctl *c)
+order(struct ctl *c, struct wanted *ret_wanted)
 {
     struct client_answer answer = { .status = 0 };
+    struct json_doc *doc = NULL;
     struct buf body = { 0 };
     struct json_writer w = json_writer(&body);
     int code;
@@ -37,19 +43,39 @@ order(struct ctl *c)
     ctl_put_by(c, &w);
     json_end_object(&w);
     code = ask(c, "POST", buf_str(&body), &answer);
+    if (code == CTL_DONE)
+        doc = json_parse(buf_str(&answer.body), NULL, NULL);
+    if (doc) {
+        ret_wanted->line = arena_str(&c->arena, ctl_text(json_root(doc), "line"));
+        str_cut(c->words[1], '/', &(struct str){ NULL }, &ret_wanted->partition);
+    }
+    json_free(doc);
     buf_fini(&body);
     buf_fini(&answer.body);
     return code;
 }
 
 static bool
-are_drained(struct json root)
+is_wanted(const struct wanted *w, struct json row)
 {
+    if (w->line.len == 0)
+        return true;
+    return str_eq(ctl_text(row, "line"), w->line) &&
+           (w->partition.len == 0 || str_eq(ctl_text(row, "partition"), w->partition));
+}
+
+/* How many there are of them; gives how many are not drained yet. */
+static unsigned
+count_left(struct json root, const struct wanted *w, unsigned *ret_all)
+{
+    unsigned n = 0, n_left = 0;
+
     for (struct json_iter i = json_iter(json_get(root, "frozen")); json_next(&i);) {
-        if (!json_bool(json_get(i.value, "drained"), false))
-            return false;
+        n += is_wanted(w, i.value);
+        n_left += is_wanted(w, i.value) && !json_bool(json_get(i.value, "drained"), false);
     }
-    return true;
+    *ret_all = n;
+    return n_left;
 }
 
 static struct cell
@@ -63,20 +89,24 @@ state_cell(struct json row)
 }
 
 static void
-show(struct ctl *c, struct json root)
+show(struct ctl *c, struct json root, const struct wanted *w)
 {
     static const char *const heads[] = { "LINE", "PARTITION", "HOME", ">FOR", "STATE", "WITHOUT", "BY", "LEFT" };
     struct json list = json_get(root, "frozen");
     struct table t;
+    unsigned n;
 
-    if (json_size(list) == 0) {
+    count_left(root, w, &n);
+    if (n == 0) {
         buf_add(&c->out, STR("nothing is frozen\n"));
         return;
     }
     table_init(&t, &c->arena, heads, sizeof(heads) / sizeof(heads[0]));
     for (struct json_iter i = json_iter(list); json_next(&i);) {
-        struct cell *row = table_row(&t);
+        struct cell *row = is_wanted(w, i.value) ? table_row(&t) : NULL;
 
+        if (!row)
+            continue;
         row[0].text = ctl_text(i.value, "line");
         row[1].text = ctl_text(i.value, "partition");
         row[2].text = ctl_text(i.value, "home");
@@ -89,9 +119,44 @@ show(struct ctl *c, struct json root)
     table_print(&t, &c->style, &c->out);
 }
 
-/* Asked again and again with --wait, until all that is frozen is drained. */
+void
+ctl_show_changes(struct ctl *c, struct json root)
+{
+    static const char *const heads[] = { "RESTORED HOME", "FROM", "STAGE", "TROUBLE" };
+    struct json restoring = json_get(root, "restoring");
+    struct table t;
+
+    if (json_size(json_get(root, "frozen"))) {
+        buf_putc(&c->out, '\n');
+        show(c, root, &(struct wanted){ .line = STR_NONE });
+    }
+    if (json_size(restoring) == 0)
+        return;
+    buf_putc(&c->out, '\n');
+    table_init(&t, &c->arena, heads, sizeof(heads) / sizeof(heads[0]));
+    for (struct json_iter i = json_iter(restoring); json_next(&i);) {
+        struct cell *row = table_row(&t);
+
+        row[0].text = ctl_text(i.value, "home");
+        row[1].text = ctl_text(i.value, "from");
+        row[2] = (struct cell){ ctl_text(i.value, "stage"), TINT_WARNING };
+        row[3] = (struct cell){ ctl_text(i.value, "trouble"), TINT_BAD };
+    }
+    table_print(&t, &c->style, &c->out);
+}
+
+/* With --wait: not drained in time, or somebody has unfrozen it meanwhile. */
 static int
-look(struct ctl *c)
+judge(struct ctl *c, const struct wanted *w, unsigned n_all, unsigned n_left)
+{
+    if (w->line.len && n_all == 0)
+        buf_printf(&c->err, "sextant ctl: " STR_FMT " is not frozen any more\n", STR_ARG(c->words[1]));
+    return n_left || (w->line.len && n_all == 0) ? CTL_REFUSED : CTL_DONE;
+}
+
+/* Asked again and again with --wait, until all that is wanted is drained. */
+static int
+look(struct ctl *c, const struct wanted *w)
 {
     int64_t until_us = clock_mono_us() + (c->timeout_us ? c->timeout_us : WAIT_S * USEC_PER_SEC);
     bool is_over = false;
@@ -100,19 +165,20 @@ look(struct ctl *c)
     while (code == CTL_DONE && !is_over) {
         struct client_answer answer = { .status = 0 };
         struct json_doc *doc = NULL;
-        bool is_drained;
+        unsigned n_all = 0, n_left = 0;
 
         code = ask(c, "GET", STR_NONE, &answer);
         if (code == CTL_DONE)
             doc = json_parse(buf_str(&answer.body), NULL, NULL);
-        is_drained = doc && are_drained(json_root(doc));
-        is_over = doc && (!c->waits || is_drained || clock_mono_us() >= until_us);
+        if (doc)
+            n_left = count_left(json_root(doc), w, &n_all);
+        is_over = doc && (!c->waits || n_left == 0 || clock_mono_us() >= until_us);
         if (is_over && c->is_json)
             buf_add(&c->out, buf_str(&answer.body));
         else if (is_over)
-            show(c, json_root(doc));
-        if (is_over && c->waits && !is_drained)
-            code = CTL_REFUSED;
+            show(c, json_root(doc), w);
+        if (is_over && c->waits)
+            code = judge(c, w, n_all, n_left);
         json_free(doc);
         buf_fini(&answer.body);
         if (code == CTL_DONE && !is_over)
@@ -124,9 +190,10 @@ look(struct ctl *c)
 int
 ctl_freeze(struct ctl *c)
 {
-    int code = c->n_words > 1 ? order(c) : CTL_DONE;
+    struct wanted wanted = { .line = STR_NONE };
+    int code = c->n_words > 1 ? order(c, &wanted) : CTL_DONE;
 
-    return code == CTL_DONE ? look(c) : code;
+    return code == CTL_DONE ? look(c, &wanted) : code;
 }
 
 void

@@ -120,6 +120,15 @@ look_at_home(struct drain *d)
 
 /* --- the clock --------------------------------------------------------------------------------------------------- */
 
+/* A copy of other lines of the home got nothing of this one. */
+static bool
+is_copy_of(const struct lane *l, const struct frozen *f)
+{
+    const struct partition *part = f->rule ? home_partition(f->home, f->rule) : NULL;
+
+    return !part || lane_is_of(l, part, f->home->owner->up->fleet->world->topology);
+}
+
 /* What was confirmed then may go with the power of who confirmed it, for a while: it must have lived since. */
 static bool
 has_lived(const struct frozen *f, int64_t until_us)
@@ -129,7 +138,7 @@ has_lived(const struct frozen *f, int64_t until_us)
     if (f->home->answered_us < until_us)
         return false;
     LIST_FOREACH (l, &f->home->lanes, entry) {
-        if (!l->is_dormant && !frozen_spares(f, str_from(l->copy)) && l->known_us < until_us)
+        if (!l->is_dormant && !frozen_spares(f, str_from(l->copy)) && is_copy_of(l, f) && l->known_us < until_us)
             return false;
     }
     return true;

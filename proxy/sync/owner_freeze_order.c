@@ -123,11 +123,26 @@ unfreeze(struct home *h, const struct target *t, struct errand *e)
     return is_said;
 }
 
+/* The line as `sextant ctl freeze` shows it, so that whoever ordered finds it there. */
+static void
+put_answer(const struct target *t, unsigned n, struct errand *e)
+{
+    struct json_writer w = json_writer(&e->answer);
+    struct buf line = { 0 };
+
+    rule_put_patterns(t->rule, &line);
+    json_begin_object(&w);
+    json_member_str(&w, "line", buf_str(&line));
+    json_member_u64(&w, "partitions", n);
+    json_end_object(&w);
+    buf_putc(&e->answer, '\n');
+    buf_fini(&line);
+}
+
 /* `fn` for each home whose partition is meant. The errand is answered when the last record is durable. */
 static void
 each(struct owner *o, struct errand *e, bool (*fn)(struct home *h, const struct target *t, struct errand *e))
 {
-    struct json_writer w = json_writer(&e->answer);
     struct target target;
     unsigned n = 0;
     struct home *h;
@@ -145,10 +160,7 @@ each(struct owner *o, struct errand *e, bool (*fn)(struct home *h, const struct 
         ok = fn(h, &target, e) && ok;
         n++;
     }
-    json_begin_object(&w);
-    json_member_u64(&w, "partitions", n);
-    json_end_object(&w);
-    buf_putc(&e->answer, '\n');
+    put_answer(&target, n, e);
     if (n == 0)
         errand_refuse(e, 404, "this edge journals for no such partition of line " STR_FMT ": ask the one that does",
             STR_ARG(target.line));

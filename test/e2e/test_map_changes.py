@@ -151,6 +151,10 @@ def test_a_copy_that_is_away_for_ever(site):
     assert ctl(one, "freeze", "users", "--without", "mars")[0] == 1
     assert ctl(one, "freeze", "users")[0] == 0
     wait_for(lambda: "5 points for ap" in frozen(one)[0]["left"], 20, "what is left")
+    assert ctl(one, "freeze", "--wait", "--timeout", "1")[0] == 1  # for all that is frozen
+    out = drained(one, "*")  # for this line, whatever waits elsewhere
+    assert "users" not in out, out
+    assert ctl(one, "unfreeze", "*")[0] == 0
     drained(one, "users", "--without", "ap")
     assert upsert(one, 1)[0] == 200  # another line is not concerned
     site.say("one", "users *=eu,us fanout=async; * *=eu,us fanout=async", "eu")
