@@ -184,6 +184,7 @@ ctl_show_status(struct ctl *c, struct json root)
     show_clusters(c, clusters);
     buf_putc(&c->out, '\n');
     show_endpoints(c, clusters);
+    ctl_show_changes(c, root);
     for (struct json_iter i = json_iter(json_get(root, "warnings")); json_next(&i);)
         warn(c, json_string(i.value));
     while (error.len) {

@@ -77,6 +77,17 @@ def test_status_is_as_in_the_golden_file(fake):
     assert out + "--\n" + err == golden("ctl_status.txt")
 
 
+def test_status_shows_what_is_frozen_and_restored(fake):
+    status = json.loads(golden("status.json"))
+    status["frozen"] = [{"line": "users", "partition": "europe", "home": "eu", "seconds": 300, "drained": False, "released": False,
+                         "without": "", "by": "anna", "reason": "", "left": "5 points for \x1b[2Jus"}]
+    status["restoring"] = [{"home": "ap", "from": "us", "stage": "claims", "delete": False, "trouble": "it is \x1b[2J"}]
+    code, out, err = fake(status, "status")
+    assert code == 0 and "\x1b" not in out
+    assert re.search(r"^users +europe +eu +5 min +frozen +- +anna +5 points for \\x1b\[2Jus$", out, re.M), out
+    assert re.search(r"^ap +us +claims +it is \\x1b\[2J$", out, re.M), out
+
+
 def test_a_tour_of_all_commands(regions, edge):
     one = edge(regions, MAP, local_cluster="eu")
     code, out, err = ctl(one, "status")

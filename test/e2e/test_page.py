@@ -121,6 +121,14 @@ def test_shows_copies(regions, edge, page, tmp_path):
     tab.wait("document.querySelector('table.lanes tbody .state').textContent === 'ships'")
     tab.wait("!document.querySelector('table.lanes tbody .why').hidden")
     picture(tab, "copies")
+    assert tab.run("document.querySelector('#changes').hidden")
+    order(one, "/freeze", {"target": "notes", "reason": "<b>ap</b> moves", "by": "anna"})
+    tab.wait("document.querySelector('#changes').innerText.includes('*, partition * of eu: writes are frozen for')")
+    shown = tab.text("#changes")
+    assert "<b>ap</b> moves" in shown and "anna" in shown and "left: " in shown, shown
+    picture(tab, "frozen")
+    order(one, "/unfreeze", {"target": "notes"})
+    tab.wait("document.querySelector('#changes').hidden")
 
 
 def test_explains_by_keyboard_alone(regions, edge, page):

@@ -40,6 +40,37 @@ function updateLane(body, lane) {
   write(why.firstChild, text);
 }
 
+/* --- what operators have frozen, released, or ordered to be restored ------------------------------------------------------------ */
+
+const STAGES = {
+  off: "was to be, which was called off: it stays closed until it is restored", begins: "begins", claims: "its claim is taken",
+  settles: "what was on its way there is waited for", walks: "compared and mended", "sends again": "its last minute is sent again", ends: "ends",
+};
+
+function frozenText(row) {
+  const who = [row.by && `by ${row.by}`, row.reason].filter(Boolean).join(", ");
+  const state = row.released ? `${row.home} is released: another edge may take it` : row.drained ? "drained" : `left: ${row.left || "not known yet"}`;
+  return `${row.line}, partition ${row.partition} of ${row.home}: writes are frozen for ${span(row.seconds)}${who ? ` (${who})` : ""}; `
+    + `${state}${row.without ? `; without ${row.without}` : ""}`;
+}
+
+function restoreText(row) {
+  return `${row.home} is brought back from ${row.from}: ${STAGES[row.stage] ?? row.stage}${row.trouble ? `; ${row.trouble}` : ""}`;
+}
+
+function showChanges(status) {
+  const rows = [
+    ...(status.restoring ?? []).map((row) => ({ key: `restore ${row.home}`, level: row.trouble || row.stage === "off" ? "bad" : "part", text: restoreText(row) })),
+    ...(status.frozen ?? []).map((row) => ({ key: `frozen ${row.home} ${row.line}`, level: row.released ? "off" : row.drained ? "info" : "part", text: frozenText(row) })),
+  ];
+  byId("changes").hidden = rows.length === 0;
+  sync(byId("changes"), rows, (row) => row.key, () => el("li", {}, icon("info"), el("span")), (node, row) => {
+    if (node.dataset.level !== row.level) node.firstElementChild.replaceWith(icon(row.level));
+    node.dataset.level = row.level;
+    write(node.lastElementChild, row.text);
+  });
+}
+
 function journalText(journal) {
   if (journal.error) return `Journal: ${journal.error}.`;
   const left = journal.full_in_seconds === undefined ? "does not fill" : `full in ${span(journal.full_in_seconds)} if it goes on like this`;
@@ -56,5 +87,6 @@ export function showLanes(status) {
   sync(table, [null, ...lanes], (lane) => (lane ? `${lane.home}/${lane.copy}` : " head"), () => el("tbody", {},
     el("tr", {}, el("th", { scope: "row" }), el("td", { class: "state" }), el("td", { class: "n" }), el("td", { class: "n" })),
     el("tr", { class: "why" }, el("td", { colspan: 4 }))), (body, lane) => lane && updateLane(body, lane));
+  showChanges(status);
   write(byId("journal"), status.journal ? journalText(status.journal) : "");
 }
