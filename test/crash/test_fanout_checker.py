@@ -17,7 +17,7 @@ import pytest
 from fanout_run import COLD, FILTERED, GROUPS, HOT, ROUTES, Run, batch_of, cores, steps_and_body
 from histories import COMMITTED, REJECTED, UNKNOWN, TooManyOrders, Write, apply, too_old, unexplained
 from link import Link
-from sextant import QDRANT, remove, wait_for
+from sextant import QDRANT, TooSlow, remove, tries, wait_for
 
 CLIENTS, WRITES, SECONDS = 5, 25, 8  # each client: so many writes, or so long
 QUARANTINE = 2.0
@@ -81,7 +81,7 @@ class Client(threading.Thread):
     def run(self):
         try:
             done, end = 0, time.monotonic() + SECONDS
-            while done < WRITES and time.monotonic() < end and not self.run_.is_over:
+            while done < WRITES and not self.run_.is_over and (time.monotonic() < end or self.run_.has_little(end)):
                 done += self.write()
         except Exception as error:  # told by the test
             self.error = error
@@ -135,6 +135,10 @@ class SeededRun(Run):
         for region in self.regions.values():
             if not QDRANT:
                 region.control(remember=True)
+
+    def has_little(self, end):
+        """On a busy machine it takes longer until there is something to judge."""
+        return sum(w.outcome == COMMITTED for w in self.writes) <= 2 * CLIENTS and time.monotonic() < end + 60
 
     def note(self, what):
         self.did.append(f"  {time.monotonic():8.3f} {what}")
@@ -207,7 +211,7 @@ def run(seed, directory, seconds=None):
         assert not errors, (seed, one.policy, errors)
         one.heal()
         marks.append(time.monotonic())
-        found = one.findings()
+        found = one.verdict()
         marks.append(time.monotonic())
         assert not found, f"seed {seed}, {one.policy}: {len(found)} findings\n" + "\n".join(found[:3] + one.did)
         told = [w.outcome for w in one.writes]
@@ -220,7 +224,12 @@ def run(seed, directory, seconds=None):
 
 @pytest.mark.parametrize("seed", (15, 21))
 def test_what_was_acknowledged_is_everywhere(seed, tmp_path):
-    assert run(seed, tmp_path)[COMMITTED] > CLIENTS, "hardly anything was written"
+    def course():
+        try:
+            return run(seed, tmp_path / str(time.monotonic()))
+        except TooManyOrders as error:  # by chance, as when what happens is not in the seed
+            raise TooSlow from error
+    assert tries(course)[COMMITTED] > CLIENTS, "hardly anything was written"
 
 
 @pytest.mark.soak
@@ -232,7 +241,7 @@ def test_many_seeds(tmp_path):
         runs = {pool.submit(run, seed, tmp_path / str(seed), seconds): seed for seed in range(first, first + many)}
         for done in as_completed(runs):
             seed, error = runs[done], done.exception()
-            is_limit = isinstance(error, TooManyOrders)
+            is_limit = isinstance(error, (TooManyOrders, TooSlow))
             failed += [seed] if error and not is_limit else []
             limits += [seed] if is_limit else []
             print(seed, error or done.result(), flush=True)
@@ -267,7 +276,7 @@ def test_what_waits_when_home_loses_its_power(tmp_path):
             assert (first.result().outcome, second.result().outcome) == (UNKNOWN, REJECTED)
         wait_for(lambda: "were sent again" in one.edge.output(), 30, "the rewind")
         one.heal()
-        assert one.findings() == []
+        assert one.verdict() == []
     finally:
         one.stop()
 

@@ -19,6 +19,7 @@ def region(tmp_path):
     yield start
     for one in started:
         one.kill()
+        one.let_go()
 
 
 @pytest.fixture

@@ -41,14 +41,14 @@ class Owner:
 
     def release(self):
         self.signal(signal.SIGTERM)
-        assert self.process.wait(20) == 0
-        self.reader.join(10)
+        assert self.process.wait(60) == 0
+        self.reader.join(60)
 
     def end(self):
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self.reader.join(10)
+        self.reader.join(60)
         self.process.stdout.close()
 
 
@@ -118,7 +118,7 @@ def test_killed_at_each_step(region, owner):
         homes[point] = region("eu")
         owner(homes[point], crash=point)
     for one in list(owner.started):
-        assert one.process.wait(30) == -signal.SIGKILL
+        assert one.process.wait(60) == -signal.SIGKILL
     successors = {point: owner(home, starts=2) for point, home in homes.items()}
     for point, one in successors.items():
         one.wait(state="held", may_send=True)

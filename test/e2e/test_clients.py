@@ -70,7 +70,7 @@ def scenario(client):
 
 def client_of(url, caller=None):
     headers = {"X-Forwarded-For": caller} if caller else {}
-    return QdrantClient(url=url, timeout=10, metadata=headers, check_compatibility=True)
+    return QdrantClient(url=url, timeout=60, metadata=headers, check_compatibility=True)
 
 
 def answers(url, caller=None):

@@ -14,7 +14,7 @@ GOOD = {"SEXTANT_CLUSTERS": "eu http://127.0.0.1:1 at=aws:eu-central-1; us http:
 
 def run(*arguments, **env):
     clean = {k: v for k, v in os.environ.items() if not k.startswith("SEXTANT_")}
-    return subprocess.run([SEXTANT, *arguments], env={**clean, **env}, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run([SEXTANT, *arguments], env={**clean, **env}, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_all_mistakes_at_once():

@@ -10,7 +10,7 @@ import subprocess
 import threading
 
 import pytest
-from sextant import PLACES, ROOT, SEXTANT, free_port, request, wait_for
+from sextant import PLACES, ROOT, SEXTANT, dead_port, request, wait_for
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 MAP = "* *=eu,us,ap copies=external write=nearest"
@@ -19,7 +19,7 @@ MAP = "* *=eu,us,ap copies=external write=nearest"
 def ctl(one, *words, **env):
     """(exit code, standard output, standard error) of ctl with the environment of an edge."""
     done = subprocess.run([SEXTANT, "ctl", *words], env={**one.env, "USER": "anna", "SUDO_USER": "", **env}, capture_output=True,
-                          text=True, timeout=60, check=False)
+                          text=True, timeout=120, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -124,14 +124,17 @@ def test_waiting_until_nothing_runs(regions, edge):
         ctl(one, "drain", region.name)
     assert one.call("PUT", "/collections/c", {"vectors": {"size": 2, "distance": "Dot"}})[0] == 503
     assert request(regions[0].port, "PUT", "/collections/c", b'{"vectors":{"size":2,"distance":"Dot"}}')[0] == 200
-    regions[0].faults(delay=3, match="points/scroll")
+    regions[0].faults(hold=True, match="points/scroll")
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(one.call("POST", "/collections/c/points/scroll", {}, timeout=30)[0]))
+    thread = threading.Thread(target=lambda: answers.append(one.call("POST", "/collections/c/points/scroll", {})[0]))
     thread.start()
     wait_for(lambda: one.cluster_state("eu")["outstanding"] == 1, 20, "the request")
     code, _, err = ctl(one, "drain", "eu", "--wait", "--timeout", "0.2")
     assert code == 1 and "1 still under way there; the override stays in force\n" in err
+    release = threading.Timer(0.5, lambda: regions[0].control(clear=True, release=True))
+    release.start()
     assert ctl(one, "drain", "eu/1", "--wait", "--timeout", "50")[0] == 0
+    release.join()
     assert ctl(one, "drain", "eu", "--wait", "--timeout", "50")[0] == 0
     assert one.cluster_state("eu")["outstanding"] == 0
     thread.join()
@@ -157,17 +160,17 @@ def test_refusals(region, edge, tmp_path):
     [], ["nonsense"], ["drain"], ["drain", "a", "b"], ["status", "x"], ["status", "--nonsense", "x"], ["drain", "eu", "--reason"],
     ["status", "--ip", "1.2.3.4"], ["log-level", "a", "b"], ["status", "--timeout", "0"], ["status", "--timeout", "x"], ["drain", "eu", "--trusted"], ["up", "eu", "--wait"], ["status", "--wait"]])
 def test_words_that_are_not_understood(words):
-    done = subprocess.run([SEXTANT, "ctl", *words], env={}, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([SEXTANT, "ctl", *words], env={}, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2 and done.stdout == "" and done.stderr, done
 
 
 def test_what_cannot_be_reached(tmp_path):
     def run(*words, **env):
-        done = subprocess.run([SEXTANT, "ctl", *words], env=env, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run([SEXTANT, "ctl", *words], env=env, capture_output=True, text=True, timeout=60, check=False)
         return done.returncode, done.stderr
-    port = free_port()
-    assert run("health", SEXTANT_ADMIN_LISTEN=f"127.0.0.1:{port}") == (
-        3, f"sextant ctl: the admin listener at 127.0.0.1:{port} cannot be reached: Connection refused\n")
+    with dead_port() as port:
+        assert run("health", SEXTANT_ADMIN_LISTEN=f"127.0.0.1:{port}") == (
+            3, f"sextant ctl: the admin listener at 127.0.0.1:{port} cannot be reached: Connection refused\n")
     assert run("health", SEXTANT_ADMIN_LISTEN="")[0] == 3
     assert run("health", SEXTANT_ADMIN_LISTEN="127.0.0.1:0", SEXTANT_STATE_DIR=str(tmp_path))[0] == 3
     assert run("health", "--admin", "https://127.0.0.1:1")[0] == 3
@@ -196,7 +199,7 @@ def test_health_and_draining(region, edge):
     assert wait_for(lambda: ctl(one, "health")[0] == 4, 20, "the drain")
     assert ctl(one, "health")[1] == "draining\n"
     one.process.terminate()
-    one.process.wait(20)
+    one.process.wait(60)
     assert ctl(one, "health")[0] == 3
 
 
@@ -236,7 +239,7 @@ def on_terminal(one, *words, columns=80, **env):
         if not piece:
             break
         text += piece
-    process.wait(20)
+    process.wait(60)
     os.close(master)
     return text.decode()
 

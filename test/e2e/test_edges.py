@@ -32,8 +32,8 @@ def pair(region, edge, tmp_path):
     return start
 
 
-def ask(one, method, target, body=None, headers=None, timeout=20, key=KEY):
-    return one.call(method, target, body, headers={**({"api-key": key} if key else {}), **(headers or {})}, timeout=timeout)
+def ask(one, method, target, body=None, headers=None, key=KEY):
+    return one.call(method, target, body, headers={**({"api-key": key} if key else {}), **(headers or {})})
 
 
 def upsert(one, *ids, payload=None, headers=None, query="?wait=true"):
@@ -99,14 +99,14 @@ def test_an_owner_that_is_away(pair):
     """Before a byte was sent nothing happened; afterwards nobody knows."""
     one, two = pair()
     assert upsert(two, 1)[0] == 200
-    one.regions["eu"].faults(delay=3)
+    one.regions["eu"].faults(hold=True, match="/notes/points", method="PUT")
     got = []
     writer = threading.Thread(target=lambda: got.append(upsert(two, 2)))
     writer.start()
     wait_for(lambda: one.metric("sextant_writes_taken_total") == 2, 20, "the write at its owner")
     one.kill()
     one.process = None
-    writer.join(30)
+    writer.join(60)
     status, headers, _ = got[0]
     assert (status, headers["x-sextant-error"], headers["x-sextant-outcome"]) == (504, "WRITE_INDEFINITE", "indefinite")
     status, headers, _ = upsert(two, 3)

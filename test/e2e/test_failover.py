@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What callers see when the nearest cluster dies under load."""
+import contextlib
+import http.client
+import threading
+
 import pytest
 from load import Load
-from sextant import CALLERS, call, wait_for
+from sextant import CALLERS, TooSlow, call, tries, wait_for
 
 MAP = "* *=eu,us,ap copies=external write=nearest"
 VECTORS = {"vectors": {"size": 2, "distance": "Dot"}}
@@ -14,7 +18,7 @@ def world(regions, edge):
         if not one.is_real:
             one.faults(latency=0.02 if one.name == "us" else 0.04)
     real = regions[0].is_real
-    one = edge(regions, MAP, eject_base="1s", ramp_up="500ms", **({"rtt_margin": "1ms"} if not real else {}))
+    one = edge(regions, MAP, eject_base="1s", ramp_up="500ms", probe_timeout="1s", **({"rtt_margin": "1ms"} if not real else {}))
     assert one.call("PUT", "/collections/c", VECTORS)[0] == 200
     return one, {r.name: r for r in regions}
 
@@ -47,21 +51,39 @@ def test_killed_under_load(world):
     assert {a.cluster for a in load.answers if a.at > killed + 3} == {a.cluster for a in load.answers if a.at > killed + 3} - {first}
 
 
-def test_black_hole_under_load(world):
-    """The process stops and the kernel goes on acknowledging: no reset, no answer."""
-    one, regions = world
+@contextlib.contextmanager
+def paused(region):
+    region.pause()
+    try:
+        yield
+    finally:
+        region.resume()
+
+
+def black_hole(one, regions):
+    wait_for(lambda: all(c["up"] for c in one.status()["clusters"]), what="all to be well")
     first = nearest(one)
     with Load(one.port, "c", CALLERS["DE"]) as load:
         wait_for(lambda: len(load.answers) > 300, 20, "the load")
-        regions[first].pause()
-        stopped = load.now()
-        wait_for(lambda: load.now() > stopped + 9, 15, "time to pass")
-        load.stop()
-    regions[first].resume()
+        usual = max(a.took for a in load.answers)
+        with paused(regions[first]):
+            stopped = load.now()
+            wait_for(lambda: load.now() > stopped + 9, 15, "time to pass")
+            load.stop()
     failed = [a for a in load.reads() if a.status != 200]
     assert not failed, failed[:5]
-    assert max(a.took for a in load.reads()) < 5
-    resumed_within(load, stopped, 5)
+    try:
+        assert max(a.took for a in load.reads()) < 5
+        resumed_within(load, stopped, 5)
+    except AssertionError as error:
+        if usual > 0.5 or load.watch.most_late > 0.5:  # as of requests to those that are well
+            raise TooSlow from error
+        raise
+
+
+def test_black_hole_under_load(world):
+    """The process stops and the kernel goes on acknowledging: no reset, no answer."""
+    tries(lambda: black_hole(*world))
 
 
 def test_comes_back(world):
@@ -96,8 +118,7 @@ def pair(region, edge):
     eu, us = region("eu"), region("us")
     if eu.is_real:
         pytest.skip("faults need a stand-in")
-    us.faults(latency=0.05)
-    one = edge([eu, us], "* *=eu,us copies=external", rtt_margin="1ms")
+    one = edge([eu, us], "* *=eu,us copies=external", nearest="eu")
     one.call("PUT", "/collections/c", VECTORS)
     return one, eu, us
 
@@ -144,7 +165,6 @@ def test_client_errors_and_500_stay(pair):
 
 def test_long_answers_that_break_off_break_off(pair):
     """More than what is held back has gone to the client: the connection is aborted, never ended neatly."""
-    import http.client
     one, eu, _ = pair
     big = {"points": [{"id": i, "vector": [1, 2], "payload": {"text": "x" * 1000}} for i in range(400)]}
     assert one.call("PUT", "/collections/c/points?wait=true", big)[0] == 200
@@ -173,15 +193,14 @@ def test_stale_connections_cost_nothing(pair):
 
 def test_what_has_no_deadline_is_given_up_when_its_endpoint_is_down(pair, edge):
     _, eu, us = pair
-    one = edge([eu, us], "* *=eu,us copies=external", body_timeout="1s")
+    one = edge([eu, us], "* *=eu,us copies=external", nearest="eu", body_timeout="1s", probe_timeout="1s")
     eu.faults(black_hole=True, match="/snapshots")
-    import threading
     got = []
-    thread = threading.Thread(target=lambda: got.append(one.call("POST", "/collections/c/snapshots", timeout=30)), daemon=True)
+    thread = threading.Thread(target=lambda: got.append(one.call("POST", "/collections/c/snapshots", timeout=60)), daemon=True)
     thread.start()
     wait_for(lambda: eu.control()["requests"] and any("/snapshots" in r["target"] for r in eu.control(log=True)["log"]), 10, "the request")
     eu.pause()
-    thread.join(25)
+    thread.join(60)
     eu.resume()
     status, headers, _ = got[0]
     assert (status, headers["x-sextant-error"]) == (502, "OUTCOME_UNKNOWN")

@@ -3,9 +3,10 @@
 import json
 import os
 import signal
+import time
 
 import pytest
-from sextant import request, wait_for
+from sextant import TooSlow, request, tries, wait_for
 
 KEY = "client-key"
 VECTORS = {"vectors": {"size": 2, "distance": "Dot"}}
@@ -28,7 +29,7 @@ def fan(region, edge, tmp_path):
     return start
 
 
-def ask(one, method, target, body=None, headers=None, timeout=20):
+def ask(one, method, target, body=None, headers=None, timeout=60):
     return one.call(method, target, body, headers={"api-key": KEY, **(headers or {})}, timeout=timeout)
 
 
@@ -122,12 +123,20 @@ def settled(one):
     return converged(one)
 
 
+def turns_until(is_enough):
+    """On a machine that is busy with something else it takes more of them."""
+    for turn in range(30):
+        yield turn
+        if turn >= 4 and is_enough():
+            return
+
+
 def test_what_both_copies_want_is_read_once(fan):
     """And not before the write has its outcome. A lane may be busy with something else, so the best of some counts."""
     one, found = fan(), []
     assert upsert(one, *range(50))[0] == 200
     settled(one)
-    for turn in range(5):
+    for turn in turns_until(lambda: 1 in found):
         one.regions["eu"].control(clear_log=True)
         body = {"points": list(range(50)), "payload": {"turn": turn}}
         assert ask(one, "POST", "/collections/notes/points/payload?wait=true", body)[0] == 200
@@ -141,7 +150,7 @@ def test_what_an_upsert_made_is_not_read(fan):
     of length 1. What is known is forgotten after seconds, so the best of some counts."""
     one, found = fan(), []
     assert ask(one, "PUT", "/collections/cosine", {"vectors": {"size": 2, "distance": "Cosine"}})[0] == 200
-    for turn in range(5):
+    for turn in turns_until(lambda: 0 in found):
         one.regions["eu"].control(clear_log=True)
         assert upsert(one, *range(300), payload={"turn": turn})[0] == 200
         bare = {"points": [{"id": 1, "vector": [1.50, 2e0], "payload": None}, {"id": 2, "vector": [3, turn]}]}
@@ -254,14 +263,17 @@ def test_an_answer_that_waits_for_copies(fan, policy, least):
 
 
 def test_copies_that_do_not_answer(fan):
-    one = fan("all")
+    one = fan("all", probe_timeout="5s")  # ap is not known to be away before
     assert upsert(one, 1)[0] == 200
     one.regions["ap"].pause()
     try:
-        status, headers, _ = upsert(one, 2, query="?wait=true&timeout=1")
+        for _ in range(3):  # us, or home, may be late as well
+            status, headers, _ = upsert(one, 2, query="?wait=true&timeout=1")
+            if headers.get("x-sextant-done") == "eu,us":
+                break
         assert (status, headers["x-sextant-error"], headers["x-sextant-outcome"]) == (504, "COPIES_LATE", "indefinite")
         assert headers["x-sextant-done"] == "eu,us"
-        wait_for(lambda: upsert(one, 3, query="?wait=true&timeout=1")[1]["x-sextant-error"] == "COPIES_AWAY", 20, "the verdict")
+        wait_for(lambda: upsert(one, 3, query="?wait=true&timeout=1")[1].get("x-sextant-error") == "COPIES_AWAY", 20, "the verdict")
     finally:
         one.regions["ap"].resume()
     assert {1, 2} <= set(converged(one, 60))
@@ -283,19 +295,25 @@ def test_killed_and_started_again(fan):
     assert set(converged(one, 30)) == set(range(30))
 
 
+def lose_answer(one, quarantine, what):
+    """Has a write at home no outcome, and did `what` come while its point was held for that?"""
+    one.regions["eu"].faults(reset="after", times=1, match="/notes/points", method="PUT")
+    since = time.monotonic()
+    status, headers, _ = upsert(one, 1, payload={"n": "lost answer"})
+    assert (status, headers["x-sextant-error"], headers["x-sextant-outcome"]) == (504, "WRITE_INDEFINITE", "indefinite")
+    status, headers, _ = what()
+    if time.monotonic() - since > quarantine:
+        raise TooSlow
+    assert (status, headers["x-sextant-error"], headers["x-sextant-outcome"]) == (503, "POINT_HELD", "rejected")
+
+
 def test_an_unknown_outcome_holds_its_points(fan):
     one = fan(quarantine="4s")
     assert upsert(one, 1, 2)[0] == 200
     converged(one)
     wait_for(lambda: is_idle(one), 10, "idle lanes")
-    one.regions["eu"].faults(reset="after", times=1, match="/notes/points")
-    status, headers, _ = upsert(one, 1, payload={"n": "lost answer"})
-    assert (status, headers.get("x-sextant-error")) == (504, "WRITE_INDEFINITE")
-    assert headers["x-sextant-outcome"] == "indefinite"
-    status, headers, _ = ask(one, "PUT", "/collections/notes/points?wait=true&timeout=1",
-                             {"points": [{"id": 1, "vector": [1, 1]}]})
-    assert (status, headers["x-sextant-error"]) == (503, "POINT_HELD")
-    assert headers["x-sextant-outcome"] == "rejected"
+    again = {"points": [{"id": 1, "vector": [1, 1]}]}
+    tries(lambda: lose_answer(one, 4, lambda: ask(one, "PUT", "/collections/notes/points?wait=true&timeout=1", again)))
     assert upsert(one, 2)[0] == 200  # others go on
     assert upsert(one, 1, payload={"n": "after"})[0] == 200  # waits until the quarantine is over
     assert converged(one)[1][1] == {"n": "after"}
@@ -319,10 +337,11 @@ def test_a_change_of_schema_waits_for_what_may_come_late(fan):
     assert upsert(one, 1)[0] == 200
     converged(one)
     wait_for(lambda: is_idle(one), 10, "idle lanes")
-    one.regions["eu"].faults(reset="after", times=1, match="/notes/points")
-    assert upsert(one, 1)[0] == 504
-    status, headers, _ = ask(one, "DELETE", "/collections/notes?timeout=1")
-    assert (status, headers["x-sextant-error"]) == (503, "POINT_HELD")
+
+    def course():
+        assert ask(one, "PUT", "/collections/notes", VECTORS)[0] in (200, 409)
+        lose_answer(one, 3, lambda: ask(one, "DELETE", "/collections/notes?timeout=1"))
+    tries(course)
     assert ask(one, "DELETE", "/collections/notes")[0] == 200
 
 

@@ -29,7 +29,7 @@ class Writer(threading.Thread):
             body = json.dumps({"points": [{"id": self.next, "vector": [1, 2], "payload": {"n": self.next}}]})
             began = time.monotonic()
             if not (self.is_kept and self.connection):
-                self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+                self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
             try:
                 self.connection.request("PUT", "/collections/notes/points?wait=true", body, HEADERS)
                 answer = self.connection.getresponse()
@@ -83,7 +83,7 @@ def test_writes_wait_for_the_next_process(usr2):
         for writer in writers:
             writer.end.set()
         for writer in writers:
-            writer.join(40)
+            writer.join(60)
     assert not [w.other for w in writers if w.other], [w.other[:3] for w in writers]
     assert max(w.longest for w in writers) < 10
     assert set(converged(one, 40)) == {n for w in writers for n in w.done}
@@ -93,7 +93,7 @@ def test_writes_wait_for_the_next_process(usr2):
 def test_a_kept_connection_that_was_silent(usr2):
     """What still comes to the old process is refused, and nothing happened: it has no journal any more."""
     one = usr2()
-    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=60)
 
     def put(n):
         body = json.dumps({"points": [{"id": n, "vector": [1, 2]}]})
@@ -131,7 +131,7 @@ def test_a_journal_that_cannot_be_taken_over(usr2, tmp_path):
 def test_the_old_process_dies_while_it_finishes(usr2):
     """Its lock goes with it; its claim was not given back, and is waited for."""
     one = usr2()
-    idle = http.client.HTTPConnection("127.0.0.1", one.port, timeout=30)
+    idle = http.client.HTTPConnection("127.0.0.1", one.port, timeout=60)
     idle.request("GET", "/readyz")
     idle.getresponse().read()
     assert upsert(one, 1)[0] == 200

@@ -172,7 +172,7 @@ def fault(world, name):
         one = edge(name, descriptors=150, max_connections=10000)
         with contextlib.ExitStack() as stack:
             for _ in range(300):
-                stack.enter_context(socket.create_connection(("127.0.0.1", one.port), 10))
+                stack.enter_context(socket.create_connection(("127.0.0.1", one.port), 60))
             wait_for(lambda: one.metric("sextant_accept_pauses_total") > 0, 20, "that they run out")
             yield one
     else:

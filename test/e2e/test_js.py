@@ -18,7 +18,7 @@ def scenario():
         subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, check=True, timeout=300, stdout=subprocess.DEVNULL)
 
     def run(url, *caller):
-        done = subprocess.run([node, "scenario.mjs", url, *caller], cwd=HERE, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run([node, "scenario.mjs", url, *caller], cwd=HERE, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout)
     return run

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever goes wrong, callers are not told where clusters are, nor what Sextant shows to them."""
+import re
 import socket
 
 import pytest
-from sextant import call, free_port
+from sextant import call, dead_port
 
 KEYS = {"eu": "cluster-key-of-eu", "us": "cluster-key-of-us"}
 MAP = "one *=eu\ngone *=ap\nus-only north-america=us\n* *=eu,us copies=external"
@@ -17,7 +18,7 @@ class Answers:
         self.one, self.all, self.statuses = one, [], set()
 
     def ask(self, method, target, body=None, key="key-of-the-clients", **headers):
-        status, fields, content = self.one.call(method, target, body, headers={"api-key": key, **headers}, timeout=30)
+        status, fields, content = self.one.call(method, target, body, headers={"api-key": key, **headers}, timeout=60)
         self.statuses.add((status, fields.get("x-sextant-error")))
         self.all.append(f"{method} {target} {status} {fields} {content!r}")
         return status
@@ -36,7 +37,7 @@ class Answers:
         self.ask("GET", "/dashboard")
 
     def raw(self, data):
-        with socket.create_connection(("127.0.0.1", self.one.port), 10) as s:
+        with socket.create_connection(("127.0.0.1", self.one.port), 60) as s:
             s.sendall(data)
             s.shutdown(socket.SHUT_WR)
             got = b""
@@ -50,12 +51,17 @@ def world(region, edge, tmp_path):
     here = [region(n, keys={"rw": KEYS[n]}) for n in ("eu", "us")]
     if here[0].is_real:
         pytest.skip("faults are made by stand-ins")
-    dead = free_port()
     urls = "\n".join(f"{r.name} {r.url}/ at={'aws:eu-central-1' if r.name == 'eu' else 'aws:us-east-1'}" for r in here)
-    one = edge([], MAP, settle=False, clusters=f"{urls}\nap http://127.0.0.1:{dead},http://inner-host.invalid:{dead} at=JP",
-               api_key="key-of-the-clients", read_only_api_key="key-of-readers", default_timeout="1500ms", connect_timeout="500ms",
-               probe_interval="1h", **{f"cluster_{n}_api_key": k for n, k in KEYS.items()})
-    return one, here, [str(r.port) for r in here] + [str(dead), "127.0.0.1", "inner-host", *KEYS.values()]
+    with dead_port() as dead:
+        one = edge([], MAP, settle=False, clusters=f"{urls}\nap http://127.0.0.1:{dead},http://inner-host.invalid:{dead} at=JP",
+                   api_key="key-of-the-clients", read_only_api_key="key-of-readers", default_timeout="40s",
+                   probe_interval="1h", **{f"cluster_{n}_api_key": k for n, k in KEYS.items()})
+        yield one, here, [str(r.port) for r in here] + [str(dead), "127.0.0.1", "inner-host", *KEYS.values()]
+
+
+def is_told(secret, text):
+    """A port is a number of its own: the same digits stand in a time or a name that is drawn now and then."""
+    return re.search(rf"(?<![0-9a-f]){re.escape(secret)}(?![0-9a-f])", text) if secret.isdigit() else secret in text
 
 
 def test_no_answer_tells_of_endpoints_or_keys(world):
@@ -68,8 +74,8 @@ def test_no_answer_tells_of_endpoints_or_keys(world):
         answers.all_kinds()
         eu.control(clear=True)
     eu.faults(black_hole=True)
-    answers.ask("GET", "/collections/one")
-    answers.ask("PUT", "/collections/one/points?wait=true", {"points": [{"id": 1, "vector": [1, 2]}]})
+    answers.ask("GET", "/collections/one?timeout=1")
+    answers.ask("PUT", "/collections/one/points?wait=true&timeout=1", {"points": [{"id": 1, "vector": [1, 2]}]})
     eu.control(clear=True)
     for target in ("/collections/gone", "/collections/us-only", "/collections/none/../x", "/collections/a%2Fb", "/nowhere"):
         answers.ask("GET", target)
@@ -86,7 +92,7 @@ def test_no_answer_tells_of_endpoints_or_keys(world):
     assert {"UPSTREAM_RESET", "OUTCOME_UNKNOWN", "CLUSTER_KEY", "NO_HEALTHY_CLUSTER", "LIST_INCOMPLETE", "KEY_INVALID",
             "PLACE_NOT_SERVED"} <= codes, codes
     for secret in secrets:
-        assert not [a for a in answers.all if secret in a], secret
+        assert not [a for a in answers.all if is_told(secret, a)], secret
 
 
 def test_hints_of_strangers_mean_nothing(world):

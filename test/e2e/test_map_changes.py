@@ -242,7 +242,7 @@ def test_another_edge_takes_over(site):
     finally:
         for writer in writers:
             writer.end.set()
-            writer.join(40)
+            writer.join(60)
     assert set(site.same(two)) >= {n for w in writers for n in w.done}
     assert two.metric("sextant_writes_taken_total") > 0
     one.stop()
@@ -308,7 +308,7 @@ def test_a_copy_is_added_under_writes(site):
     finally:
         for writer in writers:
             writer.end.set()
-            writer.join(40)
+            writer.join(60)
     assert not [w.other for w in writers if w.other]
     assert set(site.same(one)) == set(range(400)) | {n for w in writers for n in w.done}
     wait_for(lambda: direct(site.regions["ap"], "GET", PATH.replace("notes", "words") + "/1")[0] == 200, 20, "the alias")

@@ -23,7 +23,7 @@ def connections(port, n):
     some = []
     try:
         for _ in range(n):
-            some.append(socket.create_connection(("127.0.0.1", port), 10))
+            some.append(socket.create_connection(("127.0.0.1", port), 60))
         yield some
     finally:
         for one in some:
@@ -33,7 +33,7 @@ def connections(port, n):
 def ask(port, target):
     """(status, error code) or None when there was no answer."""
     try:
-        status, headers, _ = request(port, "GET", target, timeout=5)
+        status, headers, _ = request(port, "GET", target)
         return status, headers.get("x-sextant-error")
     except (OSError, http.client.HTTPException):
         return None
@@ -52,7 +52,7 @@ def test_descriptors_run_out(region, edge):
     one = edge([region()], descriptors=160, max_connections=10000)
     with connections(one.port, 400):
         wait_for(lambda: one.metric("sextant_accept_pauses_total") >= 1, 20, "a pause")
-        assert request(one.admin_port, "GET", "/status", timeout=5)[0] == 200
+        assert request(one.admin_port, "GET", "/status")[0] == 200
         # Those that have been idle longest make room, so a client that does something is served.
         wait_for(lambda: ask(one.port, "/collections") == (200, None), 30, "an answer")
         assert one.metric("sextant_idle_evictions_total") > 0
@@ -84,7 +84,7 @@ def connect_from(port, source=0):
     one = socket.socket()
     one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     one.bind(("127.0.0.1", source))
-    one.settimeout(5)
+    one.settimeout(60)
     one.connect(("127.0.0.1", port))
     return one
 
@@ -109,7 +109,7 @@ def test_a_worker_without_descriptors_gets_those_of_another(region, edge):
                 wait_for(lambda port=source: thread_of(pid, port) is None, 10, "that it is closed")
         # The rest goes to something that is not a client's. Now the other worker has none, and nothing to close.
         for _ in range(kept // 2):
-            stack.enter_context(socket.create_connection(("127.0.0.1", one.admin_port), 10))
+            stack.enter_context(socket.create_connection(("127.0.0.1", one.admin_port), 60))
         wait_for(lambda: max(fds(pid)) >= limit - 1 - kept + 5, 10, "that they are accepted")
         assert len(others) >= 3
         for source in others[:3]:  # the first is taken as it comes, the next needs room
@@ -123,8 +123,9 @@ def test_health_and_admin_answer_when_connections_are_full(region, edge):
     if QDRANT:
         pytest.skip("needs a fault")
     eu = region()
-    one = edge([eu], max_connections=8, default_timeout="20s")
+    one = edge([eu], max_connections=8, default_timeout="10min")
     eu.faults(black_hole=True, match="/collections/slow")
+    wait_for(lambda: one.status()["client_connections"] == 0, what="the end of the connection that asked whether it is ready")
     with connections(one.port, 8) as busy:
         for each in busy:
             each.sendall(b"GET /collections/slow HTTP/1.1\r\nhost: q\r\n\r\n")
@@ -136,7 +137,7 @@ def test_health_and_admin_answer_when_connections_are_full(region, edge):
             # Far too many: an answer without a request.
             told = wait_for(lambda: next(filter(None, map(said, more)), None), 10, "an answer")
             assert told.startswith(b"HTTP/1.1 503 Service Unavailable\r\nx-sextant-error: CONNECTIONS_FULL")
-            assert request(one.admin_port, "GET", "/metrics", timeout=5)[0] == 200
+            assert request(one.admin_port, "GET", "/metrics")[0] == 200
         eu.control(clear=True)
     wait_for(lambda: ask(one.port, "/collections") == (200, None), 10, "room")
 
@@ -156,7 +157,7 @@ class Good:
     """A client that keeps its connection and notes how long its requests take."""
 
     def __init__(self, port):
-        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         self.took = []
 
     def ask(self, n):
@@ -204,8 +205,8 @@ def slowdown(region, edge, idle, drips, requests):
 
 def test_a_crowd_does_not_slow_others_down(region, edge):
     one = region()
-    # Three tries: a machine that is busy with something else can spoil one.
-    assert any(slowdown(one, edge, 1000, 100, 800) < 1.10 for _ in range(3))
+    # Some tries: a machine that is busy with something else can spoil one.
+    assert any(slowdown(one, edge, 1000, 100, 800) < 1.10 for _ in range(6))
 
 
 @pytest.mark.soak
@@ -222,7 +223,7 @@ def test_a_slow_cluster_gets_less_to_do(region, edge):
     assert one.call("PUT", "/collections/c", VECTORS)[0] == 200
     with Load(one.port, "c", "192.0.2.7", rate=150, threads=40, share_of_writes=0.0) as load:
         wait_for(lambda: sum(a.status == 200 for a in load.answers) > 100, 20, "usual answers")
-        eu.faults(delay=0.3, match="/scroll")
+        eu.faults(delay=1, match="/scroll")
         wait_for(lambda: 0 < one.metric("sextant_cluster_adaptive_limit") < 20, 20, "a lower limit")
         wait_for(lambda: any(a.status == 503 for a in load.answers), 20, "an answer that there is too much to do")
         assert ask(one.port, "/readyz") == (200, None)

@@ -34,7 +34,7 @@ def world(regions, edge):
     """An edge for which eu is near, us farther, and ap farthest."""
     for one in regions[1:]:
         one.faults(latency=0.05 if one.name == "us" else 0.15)
-    one = edge(regions, MAP, rtt_margin="1ms", probe_timeout="10s")
+    one = edge(regions, MAP, nearest=("eu", "us"))
     assert one.call("PUT", "/collections/c", VECTORS)[0] == 200
     return one, regions
 
@@ -52,7 +52,7 @@ def test_drained_under_load_without_a_failure(world):
                 wait_for(lambda n=size: len(load.answers) > n + 100, 20, "the load")
                 late = {a.cluster for a in load.answers[size:] if a.at > done}
                 assert "eu" not in late and late, late
-                assert one.cluster_state("eu")["outstanding"] == 0
+                wait_for(lambda: one.cluster_state("eu")["outstanding"] == 0, what="the end of what was under way")
         load.stop()
     # A write that was under way when its endpoint was taken down may not be moved, and finishes there.
     failed = [a for a in load.answers if a.status != 200]
@@ -91,8 +91,7 @@ def test_down_moves_what_may_be_moved(world):
 
 
 def test_the_answer_says_why(regions, edge):
-    regions[1].faults(latency=0.05)
-    one = edge(regions, "users europe=eu *=us\n* *=eu,us copies=external", local_cluster="eu", rtt_margin="1ms")
+    one = edge(regions, "users europe=eu *=us\n* *=eu,us copies=external", local_cluster="eu", nearest="eu")
     status, answer = order(one, "/drain", "eu", "new \"disks\" \x1b[2J")
     assert status == 200
     assert (answer["target"], answer["state"], answer["was"]) == ("eu", "drain", "up")

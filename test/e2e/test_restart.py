@@ -39,7 +39,7 @@ class NewConnections:
 
     def secure(self):
         mine = self.kept.__dict__
-        connection = mine.get("connection") or http.client.HTTPSConnection("127.0.0.1", self.port, timeout=10, context=self.context)
+        connection = mine.get("connection") or http.client.HTTPSConnection("127.0.0.1", self.port, timeout=60, context=self.context)
         connection.request("GET", "/readyz")  # opens itself again after "Connection: close"
         response = connection.getresponse()
         response.read()
@@ -57,7 +57,7 @@ class NewConnections:
     def __exit__(self, *args):
         self.end.set()
         for thread in self.threads:
-            thread.join(15)
+            thread.join(60)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_twenty_restarts_under_load(region, edge, successor):
             olds.append(current)
             current = fresh
         for old in olds:
-            old.process.wait(30)
+            old.process.wait(60)
     bad = [a for a in load.answers if a.status != 200]
     assert not bad, bad[:5]
     assert not new.failed, new.failed[:5]
@@ -139,14 +139,14 @@ def test_restarts_under_load_with_tls(region, edge, successor, tmp_path):
             olds.append(current)
             current = fresh
         for old in olds:
-            assert old.process.wait(30) == 0
+            assert old.process.wait(60) == 0
     assert not new.failed and not kept.failed, (new.failed[:5], kept.failed[:5])
 
 
 def test_idle_connection_lives_on(region, edge, successor):
     """Closing it could meet the client's next request half way: it is told with its answer instead."""
-    one = edge([region()])
-    connection = socket.create_connection(("127.0.0.1", one.port), 10)
+    one = edge([region()], drain_timeout="10min")  # it ends because the connection did
+    connection = socket.create_connection(("127.0.0.1", one.port), 60)
     stream = connection.makefile("rb")
     ask = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -161,7 +161,7 @@ def test_idle_connection_lives_on(region, edge, successor):
     head = answer()
     assert head.startswith(b"http/1.1 200") and b"connection: close" in head
     assert stream.read() == b""
-    assert one.process.wait(15) == 0
+    assert one.process.wait(60) == 0
 
 
 def test_killed_before_ready(region, edge, successor):
@@ -191,14 +191,14 @@ def test_killed_while_it_warms_up(region, edge, successor):
 def test_wrong_configuration(region, edge, successor):
     one = edge([region()])
     wrong = successor(one, probe_fall="none")
-    assert wrong.process.wait(30) == 2
+    assert wrong.process.wait(60) == 2
     busy = socket.create_server(("127.0.0.1", 0))
     taken = successor(one, listen=f"127.0.0.1:0,127.0.0.1:{busy.getsockname()[1]}")
-    assert taken.process.wait(30) == 1
+    assert taken.process.wait(60) == 1
     assert "is in use by another program" in taken.output()
     wait_for(lambda: "ended before it was ready" in one.output(), 10, "the notice")
     other = successor(one, listen="127.0.0.1:1")
-    assert other.process.wait(30) == 1
+    assert other.process.wait(60) == 1
     assert f"another sextant runs here and serves 127.0.0.1:{one.port}" in other.output()
     assert one.call("GET", "/readyz")[0] == 200
 
@@ -259,7 +259,7 @@ def test_abstract_address_without_state(region, successor, tmp_path):
 
 def is_refused(port):
     try:
-        socket.create_connection(("127.0.0.1", port), 5).close()
+        socket.create_connection(("127.0.0.1", port), 60).close()
         return False
     except ConnectionResetError:  # it came just as the listener closed
         return False
@@ -282,8 +282,8 @@ def test_start_while_the_old_one_drains(region, edge, successor):
     wait_for(lambda: fresh.process.poll() is None and one.output().count("ready:") == 2, 20, "the start")
     assert one.process.poll() is None and not answers
     assert request(one.port, "GET", "/readyz")[0] == 200
-    slow.join(20)
-    assert answers == [200] and one.process.wait(20) == 0
+    slow.join(60)
+    assert answers == [200] and one.process.wait(60) == 0
 
 
 def test_overrides_go_over(region, edge, successor):
@@ -298,21 +298,21 @@ def test_overrides_go_over(region, edge, successor):
 
 def test_sigterm_during_the_handover(region, edge, successor):
     """The old one is told to end while the new one starts: the new one serves all the same."""
-    one = edge([region()], drain_delay="20s")
+    one = edge([region()], drain_delay="10min")
     fresh = successor(one, drain_delay=0)
     one.signal(signal.SIGTERM)
     wait_for(has_taken_over(one, fresh), 30, "the hand-over")
-    assert one.process.wait(15) == 0
+    assert one.process.wait(60) == 0
     for _ in range(20):
         assert request(one.port, "GET", "/readyz")[0] == 200
 
 
 def test_reload_and_handover_in_one(region, edge, successor):
-    one = edge([region()], drain_delay="20s")
+    one = edge([region()], drain_delay="10min")
     one.signal(signal.SIGHUP)
     fresh = successor(one, drain_delay=0)
     wait_for(has_taken_over(one, fresh), 30, "the hand-over")
-    assert one.process.wait(15) == 0  # without the delay: somebody else accepts
+    assert one.process.wait(60) == 0  # without the delay: somebody else accepts
     fresh.signal(signal.SIGHUP)
     wait_for(lambda: fresh.status()["generation"] == 2, 20, "the reload")
 
@@ -323,7 +323,7 @@ def test_queue_is_served_at_the_end(region, edge):
     one.signal(signal.SIGSTOP)
     waiting = []
     for _ in range(20):
-        s = socket.create_connection(("127.0.0.1", one.port), 10)
+        s = socket.create_connection(("127.0.0.1", one.port), 60)
         s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         waiting.append(s)
     one.signal(signal.SIGTERM)
@@ -331,7 +331,7 @@ def test_queue_is_served_at_the_end(region, edge):
     for s in waiting:
         assert s.makefile("rb").read().startswith(b"HTTP/1.1 200"), one.output()[-2000:]
         s.close()
-    assert one.process.wait(15) == 0
+    assert one.process.wait(60) == 0
 
 
 def children(pid):
@@ -358,7 +358,7 @@ def test_sigusr2_starts_the_program_anew(region, edge):
     assert pid != one.process.pid
     wait_for(lambda: request(one.port, "GET", "/readyz")[0] == 200)
     one.signal(signal.SIGTERM)
-    assert one.process.wait(30) == 0
+    assert one.process.wait(60) == 0
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -380,7 +380,7 @@ def test_first_process_of_a_container(region, tmp_path):
             assert request(port, "GET", "/readyz")[0] == 200
         wait_for(lambda: len(children(first)) == 1, 10, "the reaping of the old one")
         os.kill(first, signal.SIGTERM)
-        assert one.process.wait(30) == 0
+        assert one.process.wait(60) == 0
     finally:
         one.kill()
 

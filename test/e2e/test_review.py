@@ -39,7 +39,7 @@ def stands_still(one, name):
 
 
 def connect(one):
-    return socket.create_connection(("127.0.0.1", one.port), 10)
+    return socket.create_connection(("127.0.0.1", one.port), 60)
 
 
 def head(method, target, *fields):
@@ -91,18 +91,19 @@ def fake():
         one.close()
 
 
-def ask_while_full(one):
-    """A read that comes while two slow ones fill the cluster, and how long its answer took."""
+def ask_while_full(one, eu):
+    """A read that comes while two others fill the cluster: they are answered only when it was."""
+    eu.faults(hold=True, match="/scroll", times=2)
     slow = [threading.Thread(target=one.call, args=("POST", "/collections/c/points/scroll", {})) for _ in range(2)]
     for thread in slow:
         thread.start()
-    wait_for(lambda: one.cluster_state("eu")["outstanding"] == 2, 10, "both to be under way")
-    begin = time.monotonic()
+    wait_for(lambda: one.cluster_state("eu")["outstanding"] == 2 and eu.control()["held"] == 2, what="both to be under way")
     status, headers, _ = one.call("POST", "/collections/c/points/scroll", {})
-    took = time.monotonic() - begin
+    assert eu.control()["held"] == 2
+    eu.control(release=True)
     for thread in slow:
         thread.join()
-    return status, headers, took
+    return status, headers
 
 
 def test_a_full_cluster_is_said_at_once(region, edge):
@@ -111,21 +112,18 @@ def test_a_full_cluster_is_said_at_once(region, edge):
         pytest.skip("needs a delay")
     one = edge([eu], cluster_requests=2, queue_length=0)
     one.call("PUT", "/collections/c", VECTORS)
-    eu.faults(delay=2, match="/scroll")
-    status, headers, took = ask_while_full(one)
-    assert (status, headers["x-sextant-error"]) == (503, "CLUSTER_BUSY") and took < 1
+    status, headers = ask_while_full(one, eu)
+    assert (status, headers["x-sextant-error"]) == (503, "CLUSTER_BUSY")
 
 
 def test_a_full_queue_moves_reads_on(region, edge):
     eu, us = region("eu"), region("us")
     if eu.is_real:
         pytest.skip("needs a delay")
-    us.faults(latency=0.05)
-    one = edge([eu, us], "* *=eu,us copies=external", cluster_requests=2, queue_timeout="200ms", rtt_margin="1ms")
+    one = edge([eu, us], "* *=eu,us copies=external", nearest="eu", cluster_requests=2, queue_timeout="200ms")
     one.call("PUT", "/collections/c", VECTORS)
-    eu.faults(delay=3, match="/scroll")
-    status, headers, took = ask_while_full(one)
-    assert (status, headers["x-sextant-cluster"]) == (200, "us") and took < 2
+    status, headers = ask_while_full(one, eu)
+    assert (status, headers["x-sextant-cluster"]) == (200, "us")
 
 
 def test_a_body_outgrows_its_bound_between_two_tries(fake, edge):
@@ -136,7 +134,7 @@ def test_a_body_outgrows_its_bound_between_two_tries(fake, edge):
     def serve(connection, data):
         if b"/wait" in data.split(b"\r\n")[0]:
             in_place.set()
-            assert has_grown.wait(30)
+            assert has_grown.wait(60)
             connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
             return
         top, body = data.split(b"\r\n\r\n", 1)
@@ -153,19 +151,19 @@ def test_a_body_outgrows_its_bound_between_two_tries(fake, edge):
         connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
 
     a, b = fake("eu", serve), fake("eu", serve)
-    one = edge([a], workers=1, replay_bytes="120KiB", cluster_requests=1, queue_timeout="5s",
+    one = edge([a], workers=1, replay_bytes="120KiB", cluster_requests=1, queue_timeout="60s",
                clusters=f"eu {a.url},{b.url} at={PLACES['eu']}")
     body = bytes(range(256)) * 1000
     with connect(one) as client:
         client.sendall(head("POST", "/collections/c/points/search", f"content-length: {len(body)}") + body[:100_000])
-        assert got.acquire(timeout=5)
+        assert got.acquire(timeout=60)
         waiting = threading.Thread(target=one.call, args=("GET", "/collections/wait"))
         waiting.start()
-        assert in_place.wait(30)
+        assert in_place.wait(60)
         client.sendall(body[100_000:])
         wait_for(lambda: one.metric("sextant_replay_overflows_total") == 1, 30, "the body to outgrow its bound")
         has_grown.set()
-        client.settimeout(30)
+        client.settimeout(60)
         answer = client.recv(4096)
         waiting.join()
     assert answer.startswith(b"HTTP/1.1 200") and bodies == [body]
@@ -195,7 +193,7 @@ def test_pipelined_answers_all_come(region, edge):
         sender.start()
         wait_for(lambda: one.metric("sextant_requests_total") > 100, 30, "the first answers")
         seen, tail = 0, b""
-        client.settimeout(5)
+        client.settimeout(60)
         while seen < n:
             data = tail + client.recv(1 << 16)
             assert len(data) > len(tail)
@@ -210,9 +208,7 @@ def state(one):
 
 
 def test_slow_clients_are_no_fault_of_the_cluster(region, edge):
-    eu = region("eu")
-    one = edge([eu], default_timeout="500ms", connect_timeout="100ms", probe_interval="1h")
-    one.call("PUT", "/collections/c", VECTORS)
+    one = edge([region("eu")], default_timeout="500ms", connect_timeout="500ms", probe_interval="1h")
     clients = []
     for _ in range(5):
         clients.append(connect(one))
@@ -228,7 +224,7 @@ def test_slow_readers_are_no_fault_of_the_cluster(fake, edge):
         for _ in range(300):
             connection.sendall(b"x" * 100_000)
 
-    one = edge([fake("eu", serve)], default_timeout="500ms", connect_timeout="100ms", probe_interval="1h")
+    one = edge([fake("eu", serve)], default_timeout="500ms", connect_timeout="500ms", probe_interval="1h")
     clients = []
     for _ in range(5):
         clients.append(connect(one))
@@ -248,7 +244,7 @@ def test_lists_with_a_body(regions, edge, size):
             client.sendall(b"x" * size)
         except OSError:
             pass
-        client.settimeout(5)
+        client.settimeout(60)
         assert client.recv(4096).startswith(b"HTTP/1.1 200")
     assert one.call("GET", "/readyz")[0] == 200
 
@@ -294,10 +290,10 @@ def test_a_held_answer_that_stands_still_moves(fake, edge):
         connection.sendall(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
 
     eu, us = fake("eu", serve), fake("us", well)
-    one = edge([eu, us], "* *=eu,us copies=external", nearest="eu", probe_interval="200ms", probe_timeout="300ms")
-    begin = time.monotonic()
-    status, headers, _ = one.call("POST", "/collections/c/points/scroll", {}, timeout=15)
-    assert (status, headers["x-sextant-cluster"]) == (200, "us") and time.monotonic() - begin < 8
+    one = edge([eu, us], "* *=eu,us copies=external", nearest="eu", probe_interval="200ms", probe_timeout="300ms",
+               body_timeout="5min", default_timeout="10min")
+    status, headers, _ = one.call("POST", "/collections/c/points/scroll", {}, timeout=60)
+    assert (status, headers["x-sextant-cluster"]) == (200, "us")
 
 
 def test_ends_while_workers_are_busy(region, edge):

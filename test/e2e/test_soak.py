@@ -53,7 +53,7 @@ class Caller(threading.Thread):
             ("PUT", "/points?wait=true", {"points": [{"id": n, "vector": [1, 2], "payload": {"from": self.country}}]}),
             ("POST", "/points/payload", {"payload": {"x": n}, "points": [1]}),
             ("PUT", "/points", {"points": [{"id": n, "vector": [1, 2], "payload": {"from": self.country, "text": "x" * 3000}}]})])
-        self.connection = self.connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        self.connection = self.connection or http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"X-Forwarded-For": CALLERS[self.country], "Content-Type": "application/json"}
         raw = json.dumps(body).encode() if body is not None else None
         self.connection.request(method, f"/collections/{collection}{path}", raw, headers)

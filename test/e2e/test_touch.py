@@ -137,7 +137,7 @@ def touch():
         return json.loads(process.stdout.readline())
     yield ask
     process.stdin.close()
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 def test_what_changes_was_named(region, touch):

@@ -74,7 +74,7 @@ class Browser:
     def close(self):
         os.close(self.commands)
         try:
-            self.process.wait(10)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -21,7 +21,7 @@ class Drip:
     def connect(self):
         if self.socket:
             self.socket.close()
-        self.socket, self.at = socket.create_connection(("127.0.0.1", self.port), 10), 0
+        self.socket, self.at = socket.create_connection(("127.0.0.1", self.port), 60), 0
         self.socket.setblocking(False)
         if self.is_body:
             self.socket.sendall(HEAD + b"content-length: 100000\r\n\r\n")
@@ -46,7 +46,7 @@ def main():
     port, n_idle, n_drips = (int(arg) for arg in sys.argv[1:4])
     idle = []
     for i in range(n_idle):
-        idle.append(socket.create_connection(("127.0.0.1", port), 20))
+        idle.append(socket.create_connection(("127.0.0.1", port), 60))
         if i % 2:
             idle[-1].sendall(b"GET /readyz HTTP/1.1\r\nhost: q\r\n\r\n")
     drips = [Drip(port, i % 2 == 1) for i in range(n_drips)]

@@ -7,8 +7,9 @@ import time
 
 from histories import COMMITTED, REJECTED, UNKNOWN, TooManyOrders, Write, state_of, too_old, unexplained
 from link import Link
+from load import Watch
 from local_regions import LocalRegion
-from sextant import QDRANT, Edge, Region, call, wait_for
+from sextant import QDRANT, Edge, Region, TooSlow, call, wait_for
 
 SECRET = "0123456789abcdef-edges"
 KEY, POINTS = "client-key", "/collections/notes/points"
@@ -58,6 +59,8 @@ class Run:
         self.writes, self.edges, self.link = [], [], None
         self.shards = {}  # how many a region's collections have, if several
         self.too_old = []
+        self.watch = Watch()
+        self.watch.start()
 
     # --- processes ------------------------------------------------------------------------------------------------------
 
@@ -92,6 +95,7 @@ class Run:
         return self.edges[0]
 
     def stop(self):
+        self.watch.end.set()
         for edge in self.edges:
             edge.kill()
         if self.link:
@@ -209,6 +213,16 @@ class Run:
                       for copy in copies if held[copy].get(point) != there]
         if given_up and not found:
             raise given_up
+        return found
+
+
+    def verdict(self):
+        """The findings. What a region carried out later than a quarantine after it came, which no region does that is as fast as
+        the edges may expect, explains any of them: then nothing is shown. So does an edge that was kept waiting for long."""
+        found = self.findings()
+        late = [r.control()["longest"] for r in self.regions.values() if not r.is_real] if found else []
+        if any(seconds > self.quarantine for seconds in late) or (found and self.watch.most_late > 1):
+            raise TooSlow(found, late, self.watch.most_late)
         return found
 
 

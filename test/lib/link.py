@@ -22,7 +22,7 @@ class Link:
     FAULTS = ("cut", "refuse", "stall", "swallow", "halve")
 
     def __init__(self, target):
-        self.target, self.loop, self.pairs, self.pumps = target, Loop.get(), set(), set()
+        self.target, self.loop, self.pairs, self.tasks = target, Loop.get(), set(), set()
         self.is_refusing = self.is_swallowing = False
         self.n_halved = 0  # answers of which only a part is to pass
         self.run(self.open())
@@ -73,29 +73,44 @@ class Link:
         self.run(self.set(is_refusing=False, is_swallowing=False, n_halved=0))
         self.run(self.flow(True))
 
+    async def shut(self):
+        self.listener.close()
+        await self.cut_all()
+        while self.tasks:  # else they would be pending when the loop's thread ends
+            await asyncio.wait(self.tasks)
+
     def close(self):
         self.run(self.flow(True))
         self.run(self.set(is_refusing=True))
-        self.loop.call_soon_threadsafe(self.listener.close)
-        self.run(self.cut_all())
+        self.run(self.shut())
 
     # --- passing on -----------------------------------------------------------------------------------------------------
 
     async def connected(self, reader, writer):
+        self.tasks.add(asyncio.current_task())
+        try:
+            await self.join(reader, writer)
+        finally:
+            self.tasks.discard(asyncio.current_task())
+
+    async def join(self, reader, writer):
         try:
             if self.is_refusing:
                 raise ConnectionRefusedError
             there, back = await asyncio.open_connection("127.0.0.1", self.target())
+            if self.is_refusing:  # by now
+                back.transport.abort()
+                raise ConnectionRefusedError
         except OSError:
             writer.transport.abort()
             return
         self.pairs |= {writer, back}
         tasks = [asyncio.ensure_future(self.pump(reader, back, False)), asyncio.ensure_future(self.pump(there, writer, True))]
-        self.pumps.update(tasks)
+        self.tasks.update(tasks)
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:  # what one side has not got when the other leaves it never gets
             task.cancel()
-            self.pumps.discard(task)
+            self.tasks.discard(task)
         for end in (writer, back):
             self.pairs.discard(end)
             end.transport.abort()

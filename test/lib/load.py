@@ -6,20 +6,37 @@ import threading
 import time
 from collections import namedtuple
 
+
+class Watch(threading.Thread):
+    """`most_late`: by how much this machine woke somebody too late, which says how busy it is."""
+    EVERY = 0.05
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.end, self.most_late = threading.Event(), 0.0
+
+    def run(self):
+        began = time.monotonic()
+        while not self.end.wait(self.EVERY):
+            self.most_late = max(self.most_late, time.monotonic() - began - self.EVERY)
+            began = time.monotonic()
+
+
 Answer = namedtuple("Answer", "at took is_write status cluster error id")
 
 
 class Load:
-    def __init__(self, port, collection, caller, rate=200, threads=24, timeout=5.0, share_of_writes=0.5):
+    def __init__(self, port, collection, caller, rate=200, threads=24, timeout=60.0, share_of_writes=0.5):
         self.port, self.collection, self.caller = port, collection, caller
         self.rate, self.timeout, self.share = rate, timeout, share_of_writes
         self.answers, self.lock, self.end = [], threading.Lock(), threading.Event()
+        self.watch = Watch()
         self.started = time.monotonic()
         self.threads = [threading.Thread(target=self.run, args=(i, threads), daemon=True) for i in range(threads)]
 
     def __enter__(self):
         self.started = time.monotonic()
-        for thread in self.threads:
+        for thread in (self.watch, *self.threads):
             thread.start()
         return self
 
@@ -27,6 +44,7 @@ class Load:
         self.stop()
 
     def stop(self):
+        self.watch.end.set()
         self.end.set()
         for thread in self.threads:
             thread.join(self.timeout + 5)

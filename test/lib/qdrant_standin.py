@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from standin.server import Server  # noqa: E402
 
 
-async def main():
+async def main(arguments=None):
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--control-port", type=int, default=0)
@@ -25,7 +25,7 @@ async def main():
     parser.add_argument("--tokens", action="store_true", help="jwt_rbac")
     parser.add_argument("--distributed", action="store_true", help="a cluster of one node")
     parser.add_argument("--tls", nargs="+", metavar="FILE", help="certificate, key and, if clients need one, their authority")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     state = args.state_dir or tempfile.mkdtemp(prefix="standin-")
     server = Server(state, dict(k.split("=", 1) for k in args.key), args.tokens, args.distributed)
     server.faults.set({"latency": args.latency})
@@ -46,4 +46,9 @@ async def main():
     await stop.wait()
 
 
-asyncio.run(main())
+def run(arguments):
+    asyncio.run(main(arguments))
+
+
+if __name__ == "__main__":
+    run(None)

@@ -47,7 +47,7 @@ def body_of(case):
 
 def send(url, case, extra):
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=30)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
     headers = {**case.get("headers", {}), **extra}
     body = body_of(case)
     try:

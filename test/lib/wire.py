@@ -213,7 +213,7 @@ class Upstream(Acceptor):
 class Talk:
     """What came back for some bytes: whole answers, what was left over, whether the server closed."""
 
-    def __init__(self, port, raw, enough, methods=(), seconds=5.0, patience=None):
+    def __init__(self, port, raw, enough, methods=(), seconds=60.0, patience=None):
         self.answers, self.rest, self.closed, self.interim, self.was_reset = [], b"", False, 0, False
         self.methods = list(methods)
         with socket.create_connection(("127.0.0.1", port), seconds) as s:
@@ -230,7 +230,7 @@ class Talk:
         try:
             piece = s.recv(65536)
         except TimeoutError:
-            assert patience, "neither an answer nor an end"
+            assert patience and s.gettimeout() == patience, "neither an answer nor an end"
             s.settimeout(seconds)
             s.shutdown(socket.SHUT_WR)
             return

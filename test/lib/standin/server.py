@@ -129,6 +129,7 @@ class Connection:
                           .encode())
 
     async def serve(self, head):
+        self.came = time.monotonic()
         await self.faults.running.wait()
         faulty = self.faults.hits(head.method, head.path)
         if faulty and self.faults.linger:
@@ -167,7 +168,7 @@ class Connection:
         reply = self.made_up(*told) if told else None
         body = await self.read_body(head)
         self.server.note(head, body, self.peer)
-        self.server.carry_out_later(seconds, head, body, bool(reply))
+        self.server.carry_out_later(seconds, head, body, bool(reply), self.came)
         if reply:
             await self.send(head, reply, False)
             return head.keep_alive
@@ -231,6 +232,7 @@ class Connection:
                 raise BadRequest
 
     def answer(self, head, body):
+        self.server.longest = max(self.server.longest, time.monotonic() - self.came)
         return self.server.handle(head, body)
 
     def made_up(self, status, text):
@@ -349,6 +351,7 @@ class Server:
         self.api = Api(state_dir, keys, has_tokens, is_distributed)
         self.api.faults = self.faults
         self.log, self.long_bodies, self.n_requests = [], 0, 0
+        self.longest = 0.0  # from a request's head until it was carried out
         self.later, self.connections, self.memory = set(), set(), None
         self.listener = self.tls = self.tls_files = None
         self.port = 0
@@ -396,16 +399,17 @@ class Server:
             return result
         return Reply(body=dump({"result": result, "status": "ok", "time": time.perf_counter() - started}))
 
-    def carry_out_later(self, seconds, head, body, is_queued):
-        task = asyncio.ensure_future(self.carry_out(seconds, head, body, is_queued))
+    def carry_out_later(self, seconds, head, body, is_queued, came):
+        task = asyncio.ensure_future(self.carry_out(seconds, head, body, is_queued, came))
         self.later.add(task)
         task.add_done_callback(self.later.discard)
 
-    async def carry_out(self, seconds, head, body, is_queued):
+    async def carry_out(self, seconds, head, body, is_queued, came):
         self.api.lingering += is_queued
         try:
             await (asyncio.sleep(seconds) if seconds >= 0 else self.faults.wait_for_release())
             await self.faults.running.wait()
+            self.longest = max(self.longest, time.monotonic() - came)
             self.handle(head, body)
         finally:
             self.api.lingering -= is_queued
@@ -440,6 +444,7 @@ class Server:
 
     async def connected(self, reader, writer):
         connection = Connection(self, reader, writer)
+        connection.task = asyncio.current_task()  # whoever waits for what never comes would else be nobody's, and be destroyed
         self.connections.add(connection)
         await connection.run()
         self.connections.discard(connection)
@@ -495,7 +500,8 @@ class Server:
             self.tls.load_cert_chain(*self.tls_files)  # what the files say now, for new connections
         if "generate" in c:
             self.api.snapshots.generated.update(c["generate"])
-        answer = {"port": self.port, "requests": self.n_requests, "long_bodies": self.long_bodies, "held": len(self.faults.held)}
+        answer = {"port": self.port, "requests": self.n_requests, "long_bodies": self.long_bodies, "held": len(self.faults.held),
+                  "longest": self.longest}
         if c.get("log"):
             answer["log"] = self.log
         if c.get("points"):
