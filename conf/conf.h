@@ -103,6 +103,7 @@ void conf_print_env(const struct conf *conf, struct buf *out);
 /* An object, name → {value, default, source, reload}, for the admin /config. */
 void conf_print_json(const struct conf *conf, struct buf *out);
 /* Names of START options that differ between two, comma-separated; empty when none. */
-void conf_print_restart_needed(const struct conf *old, const struct conf *fresh, struct buf *out);
+/* Options that are read at the start only; those of a journal only if one is open. */
+void conf_print_restart_needed(const struct conf *old, const struct conf *fresh, bool has_journal, struct buf *out);
 
 #endif

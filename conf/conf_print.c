@@ -235,14 +235,15 @@ conf_print_json(const struct conf *conf, struct buf *out)
 }
 
 void
-conf_print_restart_needed(const struct conf *old, const struct conf *fresh, struct buf *out)
+conf_print_restart_needed(const struct conf *old, const struct conf *fresh, bool has_journal, struct buf *out)
 {
     struct arena a = { 0 };
 
     for (unsigned i = 0; i < conf_n_options; i++) {
         struct buf before = { 0 }, after = { 0 };
 
-        if (!conf_options[i].name || !(conf_options[i].flags & OPTION_START))
+        if (!conf_options[i].name || !(conf_options[i].flags & OPTION_START) ||
+            (conf_options[i].flags & OPTION_JOURNAL && !has_journal))
             continue;
         print_value(old, &conf_options[i], &before);
         print_value(fresh, &conf_options[i], &after);

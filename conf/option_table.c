@@ -4,7 +4,13 @@
 #include <assert.h>
 #include <stddef.h>
 
-enum { RELOAD = OPTION_RELOAD, START = OPTION_START, SECRET = OPTION_SECRET, DOC = OPTION_DOC };
+enum {
+    RELOAD = OPTION_RELOAD,
+    START = OPTION_START,
+    SECRET = OPTION_SECRET,
+    DOC = OPTION_DOC,
+    JOURNAL = OPTION_JOURNAL
+};
 
 const struct option conf_options[] = {
 #define GROUP(title) { .group = title },

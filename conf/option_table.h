@@ -6,7 +6,7 @@
 
 #include "conf/value.h"
 
-enum option_flags { OPTION_RELOAD = 1, OPTION_START = 2, OPTION_SECRET = 4, OPTION_DOC = 8 };
+enum option_flags { OPTION_RELOAD = 1, OPTION_START = 2, OPTION_SECRET = 4, OPTION_DOC = 8, OPTION_JOURNAL = 16 };
 
 struct option {
     const char *name; /* "listen"; NULL for a group */

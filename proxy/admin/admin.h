@@ -62,10 +62,11 @@ struct admin_ops {
 
 /* What the pages show; owned by the server, read on the control thread. */
 struct admin_view {
-    struct fleet **fleet;         /* the current one */
-    struct metrics **metrics;     /* all sets */
-    struct residency **residency; /* all tables */
-    unsigned n_metrics, n_residency, n_workers;
+    struct fleet **fleet;                    /* the current one */
+    struct metrics **metrics;                /* all sets */
+    struct residency **residency;            /* all tables */
+    const unsigned *n_metrics, *n_residency; /* the owner's are among them once there is one */
+    unsigned n_workers;
     const struct names *names;
     struct edge_shared *shared;
     uint64_t *reloads_failed;

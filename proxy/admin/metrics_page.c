@@ -276,7 +276,7 @@ admin_page_metrics(const struct admin_view *view, struct str query, struct buf *
     const struct fleet *f = *view->fleet;
     struct metrics_labels labels = admin_metrics_labels(f);
 
-    metrics_print(view->metrics, view->n_metrics, &labels, out);
+    metrics_print(view->metrics, *view->n_metrics, &labels, out);
     print_endpoints(f, METRIC_UP, value_usable, out);
     print_endpoints(f, METRIC_FALLS, value_falls, out);
     print_endpoints(f, METRIC_OVERRIDE, value_override, out);
@@ -292,7 +292,7 @@ admin_page_metrics(const struct admin_view *view, struct str query, struct buf *
     print_config(view, out);
     metrics_print_fanout(view, out);
     metrics_print_head(METRIC_RESIDENCY, out);
-    residency_each(view->residency, view->n_residency, print_row, out);
+    residency_each(view->residency, *view->n_residency, print_row, out);
     print_process(view, out);
     return true;
 }

@@ -124,7 +124,7 @@ admin_page_residency(const struct admin_view *view, struct str query, struct buf
     json_begin_object(&w);
     json_key(&w, "rows");
     json_begin_array(&w);
-    residency_each(view->residency, view->n_residency, put_row, &w);
+    residency_each(view->residency, *view->n_residency, put_row, &w);
     json_end_array(&w);
     json_end_object(&w);
     buf_putc(out, '\n');

@@ -52,7 +52,7 @@ status_put_callers(const struct admin_view *view, struct json_writer *w)
     unsigned n = 0;
 
     for (unsigned i = 0; i < METRICS_COUNTRIES; i++) {
-        uint64_t total = metrics_total(view->metrics, view->n_metrics, METRIC_CALLERS, i);
+        uint64_t total = metrics_total(view->metrics, *view->n_metrics, METRIC_CALLERS, i);
 
         if (total)
             rows[n++] = (struct caller_row){ i, total };
@@ -69,7 +69,7 @@ status_put_callers(const struct admin_view *view, struct json_writer *w)
     json_begin_object(w);
     for (unsigned i = 0; i < METRICS_SOURCES; i++)
         json_member_u64(w, place_source_name((enum place_source)i),
-            metrics_total(view->metrics, view->n_metrics, METRIC_PLACES, i));
+            metrics_total(view->metrics, *view->n_metrics, METRIC_PLACES, i));
     json_end_object(w);
 }
 
@@ -184,7 +184,7 @@ status_put_map(const struct admin_view *view, struct json_writer *w)
         n += map->rules[i].n_partitions + 1;
     }
     t.counts = mem_array(n, sizeof(*t.counts));
-    residency_each(view->residency, view->n_residency, count_row, &t);
+    residency_each(view->residency, *view->n_residency, count_row, &t);
     json_key(w, "map");
     json_begin_object(w);
     json_member_bool(w, "implied", map->is_implied);

@@ -28,12 +28,12 @@ struct edge_shared {
     atomic_bool has_successor; /* draining as another process serves: readyz goes on to say 200 */
     atomic_bool is_ready;      /* configured and listening */
     struct tls_count tls;
-    atomic_uint resting;      /* listeners that wait for descriptors */
-    struct hash_key hash_key; /* for numbers made of what strangers send */
-    struct quota *quota;      /* requests by address and by key */
-    struct census *census;    /* connections by address; NULL: not counted */
-    struct recall *recall;    /* what credentials have written: SEXTANT_SESSION */
-    struct owner *owner;      /* of homes whose writes fan out; NULL: none is owned here */
+    atomic_uint resting;           /* listeners that wait for descriptors */
+    struct hash_key hash_key;      /* for numbers made of what strangers send */
+    struct quota *quota;           /* requests by address and by key */
+    struct census *census;         /* connections by address; NULL: not counted */
+    struct recall *recall;         /* what credentials have written: SEXTANT_SESSION */
+    _Atomic(struct owner *) owner; /* of homes whose writes fan out; NULL: none was ever owned here. Set once */
 };
 void edge_shared_init(struct edge_shared *shared);
 void edge_shared_fini(struct edge_shared *shared);

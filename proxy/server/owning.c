@@ -12,16 +12,62 @@ enum { RETIRE_AFTER_US = 1000 * 1000, LANES_SEEN = 64 };
 int
 server_make_owner(struct server *s)
 {
+    struct owner *owner = NULL;
     struct buf error = { 0 };
     int code = 0;
 
     if (s->world->fanout->owns == 0)
         return 0;
-    code = owner_new(s->fleet, (uint64_t)clock_wall_us(), s->predecessor_fd >= 0, &s->shared.owner, &error);
+    code = owner_new(s->fleet, (uint64_t)clock_wall_us(), s->predecessor_fd >= 0, &owner, &error);
     if (code)
         log_error("journal: " STR_FMT, STR_ARG(buf_str(&error)));
+    s->shared.owner = owner;
     buf_fini(&error);
     return code ? 1 : 0;
+}
+
+void
+server_show_owner(struct server *s)
+{
+    s->metric_sets[s->n_metric_sets++] = owner_metrics(s->shared.owner);
+    s->residencies[s->n_residencies++] = owner_residency(s->shared.owner);
+}
+
+/* --- by a reload ------------------------------------------------------------------------------------------------- */
+
+bool
+server_needs_owner(const struct server *s, const struct world *fresh)
+{
+    return !s->shared.owner && fresh->fanout->owns;
+}
+
+struct owner *
+server_open_owner(struct fleet *fleet, struct conf_issues *issues)
+{
+    struct owner *owner = NULL;
+    struct buf error = { 0 };
+
+    if (owner_new(fleet, (uint64_t)clock_wall_us(), false, &owner, &error))
+        conf_option_issue(issues, true, fleet->world->conf, "journal_dir",
+            "this edge is to take its first home, and its journal cannot be opened: " STR_FMT,
+            STR_ARG(buf_str(&error)));
+    buf_fini(&error);
+    return owner;
+}
+
+bool
+server_take_owner(struct server *s, struct owner *owner, struct conf_issues *issues)
+{
+    int error = s->n_started ? owner_start(owner) : 0; /* else it is started with the workers */
+
+    if (error) {
+        conf_issue(issues, true, STR("SEXTANT_OWNS"), 0, 0, "no thread can be started: %s", strerrordesc_np(-error));
+        owner_free(owner);
+        return false;
+    }
+    s->shared.owner = owner;
+    server_show_owner(s);
+    return true;
 }
 
 bool

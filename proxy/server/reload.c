@@ -3,6 +3,9 @@
  * A reload builds a whole new world aside, in a thread of its own, as reading a geo database takes a while. When it is
  * without error the control thread publishes it; otherwise the old one stays and the reasons are logged. One at a time; a
  * wish that comes meanwhile is fulfilled afterwards.
+ *
+ *   load (its thread) ─▶ may it follow? ─▶ in use, or refused
+ *                               └─▶ first homes of this edge: their journal is opened (its thread) ─▶ in use, or refused
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +15,7 @@
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
+#include "proxy/sync/owner.h"
 
 struct load {
     struct server *server;
@@ -20,7 +24,9 @@ struct load {
     struct conf_issues issues;
     struct world *old;   /* stays in use while this is loaded */
     struct world *world; /* NULL: refused */
-    char why[128];       /* cut when longer */
+    struct fleet *fleet; /* of that, for an owner that it needs first; NULL: none is needed */
+    struct owner *owner;
+    char why[128]; /* cut when longer */
 };
 
 static void
@@ -37,12 +43,13 @@ log_issues(const struct conf_issues *issues, struct buf *out)
     }
 }
 
+/* Options of the journal are in use from the first home on. */
 static void
-warn_restart(const struct server *s, const struct world *fresh)
+warn_restart(const struct server *s, const struct world *fresh, bool has_journal)
 {
     struct buf names = { 0 };
 
-    conf_print_restart_needed(s->world->conf, fresh->conf, &names);
+    conf_print_restart_needed(s->world->conf, fresh->conf, has_journal, &names);
     if (buf_len(&names))
         log_warning("reload: a restart is needed for " STR_FMT, STR_ARG(buf_str(&names)));
     buf_fini(&names);
@@ -85,11 +92,11 @@ tell_certificates(const struct tls_server *old, const struct tls_server *fresh)
 }
 
 static void
-adopt(struct server *s, struct world *fresh, const char *why)
+adopt(struct server *s, struct world *fresh, bool had_journal, const char *why)
 {
     struct world *old = s->world;
 
-    warn_restart(s, fresh);
+    warn_restart(s, fresh, had_journal);
     server_fit(s, fresh);
     world_inherit(fresh, old);
     s->world = fresh;
@@ -165,32 +172,31 @@ promote_waits(struct server *s)
 static void
 free_load(struct load *l)
 {
+    fleet_unref(l->fleet);
     arena_fini(&l->arena);
     mem_free(l);
 }
 
 static void
-on_loaded(void *arg)
+refuse(struct load *l)
 {
-    struct load *l = arg;
+    world_unref(l->world);
+    l->world = NULL;
+}
+
+static void
+finish(struct load *l)
+{
     struct server *s = l->server;
 
-    if (s->is_ending) { /* joined already, and nobody is left to publish to */
-        world_unref(l->world);
-        free_load(l);
-        return;
-    }
-    pthread_join(s->loader, NULL);
     s->is_loading = false;
-    if (l->world && !server_may_follow(s, l->old, l->world, &l->issues)) { /* it may have been unfrozen meanwhile */
-        world_unref(l->world);
-        l->world = NULL;
-    }
     buf_clear(&s->reload_error_text);
     log_issues(&l->issues, &s->reload_error_text);
     if (l->world) {
-        adopt(s, l->world, l->why);
+        adopt(s, l->world, s->shared.owner && !l->owner, l->why);
     } else {
+        if (l->fleet)
+            server_publish(s); /* backends are configured as they were */
         s->reloads_failed++;
         s->last_reload_error = buf_str(&s->reload_error_text);
         log_error("reload: refused, the old configuration stays in use");
@@ -205,16 +211,77 @@ on_loaded(void *arg)
     }
 }
 
+static void
+on_opened(void *arg)
+{
+    struct load *l = arg;
+    struct server *s = l->server;
+
+    if (s->is_ending) {
+        owner_free(l->owner);
+        world_unref(l->world);
+        free_load(l);
+        return;
+    }
+    pthread_join(s->loader, NULL);
+    if (!l->owner || !server_take_owner(s, l->owner, &l->issues))
+        refuse(l);
+    finish(l);
+}
+
+static void *
+open_journal(void *arg)
+{
+    struct load *l = arg;
+
+    l->owner = server_open_owner(l->fleet, &l->issues);
+    loop_post(l->server->loop, on_opened, l);
+    return NULL;
+}
+
+/* False after refusing: no thread can be had. */
+static bool
+begin_opening(struct load *l)
+{
+    struct server *s = l->server;
+    int error;
+
+    l->fleet = fleet_build(s->registry, l->world, names_get, s->names);
+    fleet_set_holds(l->fleet, s->holds);
+    error = thread_start(&s->loader, "loader", open_journal, l);
+    if (error == 0)
+        return true;
+    conf_issue(&l->issues, true, STR("SEXTANT_OWNS"), 0, 0, "no thread can be started: %s", strerrordesc_np(-error));
+    refuse(l);
+    return false;
+}
+
+static void
+on_loaded(void *arg)
+{
+    struct load *l = arg;
+    struct server *s = l->server;
+
+    if (s->is_ending) { /* joined already, and nobody is left to publish to */
+        world_unref(l->world);
+        free_load(l);
+        return;
+    }
+    pthread_join(s->loader, NULL);
+    if (l->world && !server_may_follow(s, l->old, l->world, &l->issues)) /* it may have been unfrozen meanwhile */
+        refuse(l);
+    if (!l->world || !server_needs_owner(s, l->world) || !begin_opening(l))
+        finish(l);
+}
+
 static void *
 load(void *arg)
 {
     struct load *l = arg;
 
     l->world = world_load(l->server->environ, l->generation, &l->issues);
-    if (l->world && !server_may_follow(l->server, l->old, l->world, &l->issues)) {
-        world_unref(l->world);
-        l->world = NULL;
-    }
+    if (l->world && !server_may_follow(l->server, l->old, l->world, &l->issues))
+        refuse(l);
     loop_post(l->server->loop, on_loaded, l);
     return NULL;
 }

@@ -173,10 +173,10 @@ make_workers(struct server *s)
         worker_know_all(s->workers[i], s->workers, s->n_workers);
     }
     s->metric_sets[s->n_workers] = s->metrics;
-    if (s->shared.owner) {
-        s->metric_sets[s->n_workers + 1] = owner_metrics(s->shared.owner);
-        s->residencies[s->n_workers] = owner_residency(s->shared.owner);
-    }
+    s->n_metric_sets = s->n_workers + 1;
+    s->n_residencies = s->n_workers;
+    if (s->shared.owner)
+        server_show_owner(s);
 }
 
 static int

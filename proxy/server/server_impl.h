@@ -48,6 +48,7 @@ struct server {
     struct admin *admin;
     struct metrics *metric_sets[WORKERS_MAX + 2];   /* of the workers, of this thread, of the owner */
     struct residency *residencies[WORKERS_MAX + 1]; /* of the workers, of the owner */
+    unsigned n_metric_sets, n_residencies;
     uint64_t generation, reloads_failed;
     int64_t reloaded_wall_us;
     struct str last_reload_error;
@@ -114,6 +115,11 @@ void server_warn_holds(const struct server *s);
 int server_order_hold(void *server, const struct hold *wish, struct admin_hold_answer *ret_answer);
 /* owning.c: the owner of homes, if there are any here; 0 or an exit code after saying what is in the way. */
 int server_make_owner(struct server *s);
+/* A reload brings the first homes: must a journal be opened? Then it is done aside, by any thread, and taken into use. */
+bool server_needs_owner(const struct server *s, const struct world *fresh);
+struct owner *server_open_owner(struct fleet *fleet, struct conf_issues *issues); /* NULL after saying why not */
+bool server_take_owner(struct server *s, struct owner *owner, struct conf_issues *issues);
+void server_show_owner(struct server *s); /* its metrics */
 /* May `fresh` take the place of `old` as things are now? Any thread. */
 bool server_may_follow(
     const struct server *s, const struct world *old, const struct world *fresh, struct conf_issues *issues);

@@ -225,9 +225,13 @@ def test_another_edge_takes_over(site):
         assert ctl(one, "release", "eu")[0] == 1
         drained(one, "*")
         assert ctl(one, "release", "eu")[0] == 0
-        two.stop()
+        os.rmdir(site.directory / "journal-two")  # it owned nothing so far, and opens its journal now
         site.say("two", text, "eu")
-        two.start(settle=False)
+        ok, said = reload(two)
+        assert not ok and "SEXTANT_JOURNAL_DIR" in said and "cannot be opened" in said and "No such file" in said, said
+        os.mkdir(site.directory / "journal-two")
+        ok, said = reload(two)
+        assert ok and "a restart is needed" not in two.output(), said
         counts = [len(w.done) for w in writers]
         for writer in writers:
             writer.one = two
@@ -244,7 +248,8 @@ def test_another_edge_takes_over(site):
             writer.end.set()
             writer.join(60)
     assert set(site.same(two)) >= {n for w in writers for n in w.done}
-    assert two.metric("sextant_writes_taken_total") > 0
+    assert two.metric("sextant_writes_taken_total") > 0 and two.metric("sextant_journal_commits_total") > 0
+    assert 'rule="fan-out"' in two.admin("/metrics")
     one.stop()
     one.start(settle=False)  # nothing of it is left that would say no
     wait_for(lambda: upsert(one, 1)[0] == 200, 30, "a forwarded write")

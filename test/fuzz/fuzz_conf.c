@@ -55,7 +55,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(issues.n_errors != 0 || str_eq(buf_str(&first), buf_str(&second)));
     buf_clear(&second);
     conf_print_json(conf, &second);
-    conf_print_restart_needed(conf, again, &second);
+    conf_print_restart_needed(conf, again, true, &second);
     buf_fini(&first);
     buf_fini(&second);
     conf_free(conf);

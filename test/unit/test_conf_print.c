@@ -88,16 +88,20 @@ static void
 test_what_needs_a_restart(void **state)
 {
     const char *before[] = { "SEXTANT_WORKERS=1", "SEXTANT_LISTEN=:1", "SEXTANT_RETRY_MIN=1", NULL };
-    const char *after[] = { "SEXTANT_WORKERS=2", "SEXTANT_LISTEN=:2", "SEXTANT_RETRY_MIN=2", NULL };
+    const char *after[] = { "SEXTANT_WORKERS=2", "SEXTANT_LISTEN=:2", "SEXTANT_RETRY_MIN=2", "SEXTANT_JOURNAL_DIR=/j",
+        NULL };
     struct buf out = { 0 };
     struct fixture a, b;
 
     fixture_conf(&a, before);
     fixture_conf(&b, after);
-    conf_print_restart_needed(a.conf, a.conf, &out);
+    conf_print_restart_needed(a.conf, a.conf, true, &out);
     assert_int_equal(buf_len(&out), 0);
-    conf_print_restart_needed(a.conf, b.conf, &out);
+    conf_print_restart_needed(a.conf, b.conf, false, &out);
     assert_str_equal(buf_str(&out), "SEXTANT_LISTEN, SEXTANT_WORKERS");
+    buf_clear(&out);
+    conf_print_restart_needed(a.conf, b.conf, true, &out);
+    assert_str_equal(buf_str(&out), "SEXTANT_LISTEN, SEXTANT_WORKERS, SEXTANT_JOURNAL_DIR");
     buf_fini(&out);
     fixture_fini(&a);
     fixture_fini(&b);

@@ -127,6 +127,7 @@ test_status_is_as_in_the_golden_file(void **state)
     struct fleet *f = fleet_build(registry, w, resolve_nothing, NULL);
     struct metrics *metrics = metrics_new();
     struct residency *residency = residency_new();
+    const unsigned one = 1;
     struct edge_shared shared = { .connections = 3, .is_ready = true };
     uint64_t reloads_failed = 1;
     struct str error = STR("SEXTANT_CLUSTERS:1:1: error: \"<b>\"");
@@ -135,8 +136,8 @@ test_status_is_as_in_the_golden_file(void **state)
     struct admin_view view = { .fleet = &f,
         .metrics = &metrics,
         .residency = &residency,
-        .n_metrics = 1,
-        .n_residency = 1,
+        .n_metrics = &one,
+        .n_residency = &one,
         .n_workers = 1,
         .shared = &shared,
         .reloads_failed = &reloads_failed,
