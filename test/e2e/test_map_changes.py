@@ -357,3 +357,29 @@ def test_writes_past_another_edge_are_refused(site):
     assert ctl(one, "release", "eu")[0] == 0
     assert reload(two)[0]  # which asks again at once
     wait_for(lambda: upsert(two, 3)[0] == 200, 30, "a write to a cluster that is nobody's")
+
+
+def test_no_more_copies_than_can_be_kept_in_mind(site):
+    """A home has had 64 since its journal was begun; the 65th is refused, at a reload with its writes, and at a start."""
+    def say(copies):
+        names = [*(f"c{i}" for i in range(63)), "d0", "d1"]
+        clusters = "; ".join([f"eu {site.regions['eu'].url} at=DE", *(f"{n} http://127.0.1.{i}:9 at=US" for i, n in enumerate(names) if n in copies)])
+        site.say("one", f"* *=eu,{','.join(copies)} fanout=async", "eu\nSEXTANT_CLUSTERS=\"" + clusters + "\"")
+    first = [f"c{i}" for i in range(63)]
+    say(first)
+    one = site.edge(regions=("eu",), clusters=None, settle=False)
+    wait_for(lambda: ask(one, "PUT", "/collections/notes", VECTORS)[0] == 200, 30, "the claim and the collection")
+    assert upsert(one, 1)[0] == 200
+    drained(one, "*", "--without", ",".join(first))
+    for last, ok in ((["d0"], True), (["d0", "d1"], False)):
+        say(last)
+        assert reload(one)[0]
+        wait_for(lambda n=last: lane_names(one) == {"eu/d0"}, 20, "the lanes")
+        assert ctl(one, "unfreeze", "*")[0] == 0
+        status, headers, _ = upsert(one, 2)
+        assert (status, headers.get("x-sextant-error")) == ((200, None) if ok else (503, "LANE_FULL"))
+    assert "it would have had more than 64 copies" in one.output()
+    one.stop()
+    with pytest.raises(AssertionError, match="too many copies"):
+        one.start()
+    one.process = None
