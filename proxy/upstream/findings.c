@@ -2,7 +2,7 @@
  *
  * One round asks every cluster for GET / and GET /aliases, each as a leg of its own, and then looks at all answers together. Each
  * sixth round, and each while one is found, it is asked for the claim of an edge that journals for it, too (proxy/sync/notes.h).
- * A cluster that does not answer keeps what it said last.
+ * A cluster that does not answer keeps what it said last. No round is waited for by the first look at a claim (claim_look.h).
  */
 #include "proxy/upstream/findings.h"
 
@@ -12,11 +12,13 @@
 #include "proxy/base/mem.h"
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
+#include "proxy/upstream/claim_look.h"
 #include "proxy/upstream/group.h"
 
 enum {
     ROUND_US = 10 * 1000 * 1000,
     FIRST_US = 200 * 1000,
+    AGAIN_US = 250 * 1000,
     ANSWER_US = 5 * 1000 * 1000,
     ANSWER_BYTES = 8 << 20,
     CLAIM_ROUNDS = 6
@@ -24,13 +26,13 @@ enum {
 
 enum ask { ASK_VERSION, ASK_ALIASES, ASK_CLAIM, ASKS };
 
-#define CLAIM_TARGET "/collections/" OWN_COLLECTION "/points/2"
-
 struct known { /* of one cluster, by slot */
     char *version;
     char **crossing;
     unsigned n_crossing;
     bool is_claimed; /* an edge journals for it, as a home */
+    bool is_seen;    /* it said whether */
+    struct claim_look *look;
 };
 
 struct findings {
@@ -46,7 +48,8 @@ struct findings {
     struct operation ops[ASKS];
     struct body no_body;
     struct known known[CLUSTERS_MAX];
-    struct timer timer;
+    struct timer timer, again; /* the latter: for clusters that were not seen yet */
+    int64_t again_us;
     struct task release;
     void (*on_change)(void *arg);
     void *arg;
@@ -157,6 +160,60 @@ take_claim(struct known *k, const struct fleet *fleet, unsigned cluster, int sta
         log_info("cluster " STR_FMT " is claimed by no edge any more", STR_ARG(name));
     return true;
 }
+
+/* --- the first look ---------------------------------------------------------------------------------------------- */
+
+static void
+on_look(void *arg, const struct fleet *fleet, unsigned cluster, int status, struct str body)
+{
+    struct findings *f = arg;
+    struct known *k = &f->known[fleet->clusters[cluster].cluster->slot];
+    struct json_doc *doc = status ? json_parse(body, NULL, NULL) : NULL;
+
+    k->look = NULL;
+    k->is_seen = status != 0;
+    if (!k->is_seen)
+        timer_set(&f->again, f->again_us);
+    if (doc && take_claim(k, fleet, cluster, status, json_root(doc)))
+        f->on_change(f->arg);
+    json_free(doc);
+}
+
+/* One without an address yet is looked at when it has one. */
+static void
+look(struct findings *f)
+{
+    struct fleet *fleet = f->next;
+
+    for (unsigned i = 0; i < fleet->n_clusters; i++) {
+        struct known *k = &f->known[fleet->clusters[i].cluster->slot];
+
+        if (!k->is_seen && !k->look && fleet->clusters[i].n_backends)
+            k->look = claim_look_start(f->up, fleet, i, ANSWER_US, on_look, f);
+    }
+}
+
+static void
+look_again(void *arg)
+{
+    struct findings *f = arg;
+
+    if (f->again_us < ROUND_US)
+        f->again_us *= 2;
+    if (f->next)
+        look(f);
+}
+
+void
+findings_cluster_is_up(struct findings *f, const struct cluster *cluster)
+{
+    const struct known *k = &f->known[cluster->slot];
+
+    if (!k->is_seen && !k->look)
+        timer_set(&f->again, 0);
+}
+
+/* --- rounds ------------------------------------------------------------------------------------------------------ */
 
 static bool
 take_answer(struct findings *f, unsigned part)
@@ -289,6 +346,8 @@ findings_new(struct upstream *up, void (*on_change)(void *arg), void *arg)
         f->order[i] = (uint8_t)i;
     timer_init(&f->timer, up->loop, begin_round, f);
     timer_set(&f->timer, FIRST_US);
+    timer_init(&f->again, up->loop, look_again, f);
+    f->again_us = AGAIN_US;
     return f;
 }
 
@@ -300,7 +359,9 @@ findings_free(struct findings *f)
     task_cancel(&f->release);
     group_fini(&f->group);
     timer_fini(&f->timer);
+    timer_fini(&f->again);
     for (unsigned i = 0; i < CLUSTERS_MAX; i++) {
+        claim_look_cancel(&f->known[i].look);
         forget_crossing(&f->known[i]);
         mem_free(f->known[i].version);
     }
@@ -321,7 +382,9 @@ findings_follow(struct findings *f, struct fleet *fleet)
     if (is_new_world) {
         f->n_rounds = 0;
         timer_set(&f->timer, FIRST_US);
+        f->again_us = AGAIN_US;
     }
+    look(f);
 }
 
 /* By number, part for part: 1.9.0 is lower than 1.19.0. */

@@ -13,6 +13,7 @@ struct findings;
 struct findings *findings_new(struct upstream *up, void (*on_change)(void *arg), void *arg);
 void findings_free(struct findings *f);
 void findings_follow(struct findings *f, struct fleet *fleet);
+void findings_cluster_is_up(struct findings *f, const struct cluster *cluster); /* it has answered a probe */
 void findings_apply(const struct findings *f, struct fleet *fresh);
 
 #endif

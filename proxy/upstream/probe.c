@@ -107,6 +107,8 @@ on_done(void *arg, enum fail fail)
 
     if (is_ok)
         sample_rtt(t, exchange_timing(shot->exchange));
+    if (is_ok && !t->edge)
+        findings_cluster_is_up(t->prober->findings, t->cluster);
     metrics_add(t->prober->up->metrics, METRIC_PROBES, t->cluster->slot, 1);
     metrics_add(t->prober->up->metrics, METRIC_PROBE_FAILURES, t->cluster->slot, is_ok ? 0 : 1);
     if (is_ok && shot->status == 200 && t->edge)

@@ -345,10 +345,13 @@ def test_writes_past_another_edge_are_refused(site):
     site.say("one", "* *=eu,us fanout=async", "eu")
     one = site.edge(regions=("eu", "us"))
     site.collection(one, ("eu", "us"))
-    site.say("two", "* *=eu")
-    two = site.edge("two", regions=("eu",))
+    site.say("two", "other *=ap; * *=eu")
+    site.regions["ap"].pause()  # nothing waits for it
+    two = site.edge("two", regions=("eu", "ap"), settle=False)
     status, headers, _ = wait_for(lambda: (lambda got: got if got[0] == 503 else None)(upsert(two, 1)), 20, "the refusal")
     assert (status, headers["x-sextant-error"]) == (503, "CLUSTER_CLAIMED")
+    assert not two.status().get("qdrant_version"), "it was refused only when all clusters had been asked for all"
+    site.regions["ap"].resume()
     assert ask(two, "PUT", "/collections/more", VECTORS)[1]["x-sextant-error"] == "CLUSTER_CLAIMED"
     assert ask(two, "GET", "/collections/notes")[0] == 200
     assert "writes to it are refused here" in two.output()
