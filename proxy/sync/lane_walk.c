@@ -13,7 +13,8 @@
 enum {
     BACKLOG_MAX = 1024, /* marks that wait to be shipped: more are not added */
     SETTLE_US = MARKS_SETTLE_SECONDS * 1000 * 1000,
-    VERSION = 1
+    VERSION = 1,
+    COUNTED_BEFORE = 2 /* in the place of is_counted: what follows is n_before */
 };
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
@@ -109,12 +110,31 @@ lane_is_mending(const struct lane *l)
     return l->walk && !l->walk->is_report && !l->walk->is_over;
 }
 
+/* From the start. What came to the target since it was counted was brought there by the lane, and is no part of what a fifth is of. */
+static void
+renew(struct walk_task *task)
+{
+    struct walk_task old = *task;
+
+    *task = (struct walk_task){ .entry = old.entry, .collection = old.collection };
+    task->was_counted = old.is_counted || old.was_counted;
+    task->n_before = old.is_counted ? old.n_target : old.n_before;
+}
+
 /* All of it, from the start. What was dropped for it before is still dropped. */
 static void
 begin_again(struct walk *w)
 {
+    struct walk_task *task, *next;
+
     walk_reset_step(w);
-    drop_tasks(&w->tasks);
+    for (task = TAILQ_FIRST(&w->tasks); task; task = next) {
+        next = TAILQ_NEXT(task, entry);
+        if (lane_takes(w->lane, lexicon_name(w->lane->home->owner->collections, task->collection)))
+            renew(task);
+        else
+            remove_task(w, task->collection);
+    }
     drop_tasks(&w->done);
     mem_free(w->only);
     w->only = NULL;
@@ -152,16 +172,18 @@ mend(struct lane *l, const char *why)
 static void
 renew_task(struct walk *w, uint32_t collection)
 {
-    struct walk_task *task, old = { .is_counted = false };
+    struct walk_task *task;
 
     TAILQ_FOREACH (task, &w->tasks, entry) {
-        if (task->collection == collection)
-            old = *task;
+        if (task->collection != collection)
+            continue;
+        if (task == TAILQ_FIRST(&w->tasks))
+            walk_reset_step(w);
+        renew(task);
+        return;
     }
     remove_task(w, collection);
-    task = walk_add_task(w, collection);
-    task->was_counted = old.is_counted || old.was_counted;
-    task->n_before = old.is_counted ? old.n_target : old.n_before;
+    walk_add_task(w, collection);
 }
 
 void
@@ -274,9 +296,9 @@ may_step(const struct walk *w)
     const struct home *h = l->home;
     uint32_t backlog = marks_count(l->marks, MARK_READY) + marks_count(l->marks, MARK_FLYING);
 
-    return !w->is_over && !w->is_stopped && !w->ask && !timer_is_set(&w->rest) && !h->owner->is_ending &&
-           !home_is_gated(h) && home_may_send(h) && l->check == LANE_SHIPS && l->n_taints == 0 &&
-           (w->is_report || backlog < BACKLOG_MAX);
+    return !w->is_over && !w->is_stopped && !w->ask && !w->known.item && !timer_is_set(&w->rest) &&
+           !h->owner->is_ending && !home_is_gated(h) && home_may_send(h) && l->check == LANE_SHIPS &&
+           l->n_taints == 0 && (w->is_report || backlog < BACKLOG_MAX);
 }
 
 static void
@@ -316,7 +338,7 @@ lane_walk_run(struct lane *l)
         remove_task(w, task->collection);
     if (w->is_listed && !task)
         end(w);
-    else
+    else if (walk_may_compare(w))
         walk_step(w);
 }
 
@@ -389,9 +411,10 @@ lane_walk_oldest_us(const struct lane *l, int64_t wall_us)
 static void
 save_task(const struct walk_task *t, struct buf *out)
 {
-    const uint64_t numbers[] = { t->collection, t->is_counted, t->has_from, t->shard_key, t->from.is_uuid, t->from.hi,
-        t->from.lo, t->n_source, t->n_target, t->tally.passed, t->tally.missing, t->tally.unlike, t->tally.extra,
-        t->tally.unsaved };
+    bool is_before = !t->is_counted && t->was_counted;
+    const uint64_t numbers[] = { t->collection, is_before ? COUNTED_BEFORE : t->is_counted, t->has_from, t->shard_key,
+        t->from.is_uuid, t->from.hi, t->from.lo, t->n_source, is_before ? t->n_before : t->n_target, t->tally.passed,
+        t->tally.missing, t->tally.unlike, t->tally.extra, t->tally.unsaved };
 
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
         varint_put(out, numbers[i]);
@@ -408,7 +431,9 @@ load_task(struct walk *w, struct str *in)
             return false;
     }
     t = walk_add_task(w, (uint32_t)n[0]);
-    t->is_counted = n[1];
+    t->is_counted = n[1] == 1;
+    t->was_counted = n[1] == COUNTED_BEFORE;
+    t->n_before = n[8];
     t->has_from = n[2];
     t->shard_key = (uint32_t)n[3];
     t->from = (struct point_id){ .is_uuid = n[4], .hi = n[5], .lo = n[6] };

@@ -64,6 +64,7 @@ void
 walk_reset_step(struct walk *w)
 {
     ask_cancel(&w->ask);
+    catalog_cancel(&w->known);
     w->has_keys = false;
     w->n_suspects = w->tries = 0;
 }

@@ -48,6 +48,7 @@ struct walk {
 
     /* Of the step under way. */
     struct ask *ask;
+    struct catalog_wait known;
     struct timer rest;
     unsigned n_failures, limit, tries;
     bool has_keys;
@@ -71,6 +72,9 @@ struct walk *walk_new(struct lane *l, const char *why);
 struct walk_task *walk_add_task(struct walk *w, uint32_t collection);
 void walk_stop(struct walk *w, struct walk_task *task, uint64_t to_delete);
 void walk_end_task(struct walk *w, struct walk_task *task);
+
+/* lane_walk_turn.c: may the first of its collections be compared, or else another, which is the first then? False: not now */
+bool walk_may_compare(struct walk *w);
 
 /* lane_walk_step.c */
 void walk_step(struct walk *w); /* the next request; nothing is under way */

@@ -97,19 +97,26 @@ def test_what_was_there_before_is_brought_to_copies(region, edge, tmp_path):
     (tmp_path / "journal").mkdir()
     regions = {name: region(name, keys={"rw": "key-" + name}) for name in ("eu", "us", "ap")}
     for one_region in regions.values():
-        for name in ("notes", "others"):
+        for name in ("notes", "others"):  # the second is not for copies
             assert direct(one_region, "PUT", "/collections/" + name, VECTORS)[0] == 200
     put(regions["eu"], range(1, 700))
     put(regions["eu"], ["550e8400-e29b-41d4-a716-446655440000", "00000000-0000-4000-8000-000000000001"])
     put(regions["us"], range(600, 800), "old")  # some of it, and a little that is not at home
-    one = edge(list(regions.values()), "notes *=eu,us,ap fanout=async; * *=eu", owns="eu", journal_dir=tmp_path / "journal",
-               journal_quota="64MiB", api_key=KEY, quarantine="500ms", walk_rate="400",
-               **{f"cluster_{n}_api_key": "key-" + n for n in regions})
+    one = edge(list(regions.values()), "notes,more *=eu,us,ap fanout=async; * *=eu", owns="eu", journal_dir=tmp_path / "journal",
+               journal_quota="64MiB", api_key=KEY, quarantine="500ms", **{f"cluster_{n}_api_key": "key-" + n for n in regions})
     one.regions = regions
     assert len(points(one, "eu")) == 701
-    wait_for(lambda: any("ctl adopt eu/notes" in each["trouble"] for each in lanes(one)), 20, "the advice")
-    # What a walk has found by then comes to us at once when it is adopted, and is not what the fifth is of.
-    wait_for(lambda: walk(one, "us")["points_passed"] >= 512 or walk(one, "us")["state"] == "stopped", 20, "a part")
+    wait_for(lambda: sum("ctl adopt eu/notes" in each["trouble"] for each in lanes(one)) == 2, 20, "the advice")
+    assert ask(one, "PUT", "/collections/more", VECTORS)[0] == 200
+    assert ask(one, "PUT", "/collections/more/points?wait=true", {"points": [{"id": 1, "vector": [1, 1]}]})[0] == 200
+    wait_for(lambda: points(one, "us", "more"), 20, "another collection")
+    assert direct(regions["us"], "POST", "/collections/more/points/delete?wait=true", {"points": [1]})[0] == 200
+    assert ctl(one, "resync", "eu/us")[0] == 0
+    wait_for(lambda: points(one, "us", "more"), 20, "its walk, while the first is not adopted")
+    assert walk(one, "us")["state"] == "mends"
+    asked = [r["target"] for each in regions.values() for r in each.control(log=True)["log"]]
+    asked = [target for target in asked if target.startswith(("/collections/notes/points/scroll", "/collections/notes/points/count"))]
+    assert asked == ["/collections/notes/points/scroll"], "by this test, and by no walk"
     assert ctl(one, "adopt", "eu/notes")[0] == 0
     wait_for(lambda: walk(one, "us")["state"] == "stopped", 20, "the question")  # 100 of 200 at us would be deleted
     wait_for(lambda: points(one, "ap") == points(one, "eu"), 20, "the other copy")
@@ -169,6 +176,24 @@ def test_an_empty_home_empties_nothing(fan):  # noqa: F811
     assert set(range(1000, 1030)) <= set(points(one, "us"))
     assert ctl(one, "resync", "eu/us", "notes", "--delete")[0] == 0
     wait_for(lambda: points(one, "us") == points(one, "eu"), 20, "the deletion")
+
+
+def test_a_walk_that_begins_anew_asks_again(fan):  # noqa: F811
+    """What it has brought to the copy so far makes that larger, but not a fifth of it."""
+    one = fan()
+    assert upsert(one, *range(700))[0] == 200
+    converged(one)
+    idle(one)
+    us = one.regions["us"]
+    delete(us, {"points": list(range(512))})
+    put(us, range(800, 900), "only here")
+    for _ in range(2):
+        assert ctl(one, "resync", "eu/us")[0] == 0
+        wait_for(lambda: walk(one, "us")["state"] in ("stopped", "over"), 20, "the question")
+        wait_for(lambda: set(range(512)) <= set(points(one, "us")), 20, "what was found before")
+        assert walk(one, "us")["state"] == "stopped" and set(range(800, 900)) <= set(points(one, "us"))
+    assert ctl(one, "resync", "eu/us", "--delete")[0] == 0
+    assert len(converged(one)) == 700
 
 
 def test_what_is_on_its_way_is_no_difference(fan):  # noqa: F811
