@@ -25,7 +25,7 @@ bool
 rule_off_from(char *const *environ)
 {
     static const char *const names[RULES] = { "NONE", "FIRST", "GATE", "FRESH", "HOLD", "AGAIN", "TAINT", "SETTLE",
-        "CLAIM", "SCHEMA", "KNOWN" };
+        "CLAIM", "SCHEMA", "KNOWN", "DONE" };
     const char *name = asked_for(environ);
 
     fprintf(stderr, "sextant: THIS IS A BUILD FOR TESTS, which can lose data; rule that is off: %s\n",

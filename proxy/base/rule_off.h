@@ -20,6 +20,7 @@ enum fanout_rule {
     RULE_CLAIM,  /* nothing is sent without the claim */
     RULE_SCHEMA, /* a change of a collection waits until no write is under way there */
     RULE_KNOWN,  /* the text of a write is what home has only until the next one is recorded on the point */
+    RULE_DONE,   /* … and only if home has said that all of the write is done */
     RULES
 };
 

@@ -2,7 +2,7 @@
 #ifndef SEXTANT_SYNC_KNOWN_H
 #define SEXTANT_SYNC_KNOWN_H
 
-/* What points are at home by the text of the write that set them whole, so that a ship need not ask (fanout.md §6). The ledger
+/* What points are at home by the text of the write that set them whole, or deleted them, so that a ship need not ask (fanout.md §6). The ledger
  * keeps it as long as nothing else was recorded on the point: see ledger_leave_known(). */
 
 #include <sys/queue.h>
@@ -13,7 +13,7 @@ struct spot;
 
 struct known_row {
     struct known *of;
-    struct str vector, payload; /* JSON, in of->text */
+    struct str vector, payload; /* JSON, in of->text; no vector: it is not there */
     unsigned n_wanted;          /* lanes that have yet to take it */
     struct spot *spot;          /* the ledger's; NULL: it is not known any more */
 };

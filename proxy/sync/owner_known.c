@@ -4,11 +4,13 @@
 enum { KNOWN_BODY_BYTES = 8 << 20 /* of more, the points are read */ };
 
 /* Rows of other nodes lose something on the way through Qdrant, and the last digit of a vector that is made of length 1 is the
- * processor's: what is at home then is not the text. */
+ * processor's: what is at home then is not the text. What was deleted is gone either way. */
 bool
 job_tells_state(const struct job *job)
 {
-    return job->op == OP_UPSERT_POINTS && job->touch->texts && job->is_plain && !job->is_spread && job->n_lanes > 0;
+    const struct touch *touch = job->touch;
+
+    return touch->texts && (job->is_plain || touch->leaves_none) && !job->is_spread && job->n_lanes > 0;
 }
 
 void

@@ -99,6 +99,10 @@ state_know(struct state *s, unsigned row, struct str vector, struct str payload,
     struct state_row *r = &s->rows[row];
 
     assert(r->kind == STATE_UNREAD);
+    if (vector.len == 0) {
+        r->kind = STATE_ABSENT;
+        return;
+    }
     *r = (struct state_row){ .point = r->point, .kind = STATE_PRESENT, .vector = vector, .payload = payload };
     if (s->n_texts && s->texts[s->n_texts - 1] == text)
         return;

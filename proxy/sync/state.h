@@ -58,7 +58,7 @@ void state_unref(struct state *s);
 
 struct state_text *state_text_new(struct buf *bytes); /* taken over */
 void state_text_unref(struct state_text *text);
-/* The row is known without asking: the point is there, and is this, which lies in `text` (a reference is taken). */
+/* The row is known without asking: the point is this, which lies in `text` (a reference is taken); without a vector it is not there. */
 void state_know(struct state *s, unsigned row, struct str vector, struct str payload, struct state_text *text);
 
 /* The request for n rows, by index, that have one shard key. */

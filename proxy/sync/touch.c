@@ -119,6 +119,23 @@ read_parts(struct touch_read *r, struct buf *parts)
     return true;
 }
 
+/* One that a model makes, or that is named twice, is not what its text says. */
+static void
+take_texts(struct touch_read *r, struct touch *touch)
+{
+    struct str bytes = buf_str(&r->texts);
+    const struct touch_text *texts = (const struct touch_text *)(const void *)bytes.p;
+    unsigned n = (unsigned)(bytes.len / sizeof(*texts));
+
+    if (n == 0 || n != touch->n_points || r->is_vague || touch->flags & TOUCH_STATE)
+        return;
+    touch->texts = ARENA_ARRAY(r->arena, n, struct touch_text);
+    memcpy(touch->texts, texts, bytes.len);
+    touch->leaves_none = true;
+    for (unsigned i = 0; i < n; i++)
+        touch->leaves_none = touch->leaves_none && texts[i].vector.len == 0;
+}
+
 /* Without a filter in any part, a batch is the union of them. */
 static void
 join_parts(struct touch_read *r, struct touch *touch, struct buf *parts)
@@ -139,6 +156,7 @@ join_parts(struct touch_read *r, struct touch *touch, struct buf *parts)
         for (unsigned i = 0; i < n; i++)
             buf_append(&r->points, part[i].touch.points, part[i].touch.n_points * sizeof(struct touch_point));
         take_points(r, touch);
+        take_texts(r, touch);
         return;
     }
     touch->parts = (struct touch_part *)(uintptr_t)arena_str(r->arena, buf_str(parts)).p;
@@ -167,24 +185,6 @@ read_batch(struct touch_read *r, struct touch *touch)
         join_parts(r, touch, &parts);
     buf_fini(&parts);
     return is_read;
-}
-
-/* One that a model makes, that is named twice, or for several shard keys, is not what its text says. */
-static void
-take_texts(struct touch_read *r, struct touch *touch)
-{
-    struct str bytes = buf_str(&r->texts);
-    const struct touch_text *texts = (const struct touch_text *)(const void *)bytes.p;
-    unsigned n = (unsigned)(bytes.len / sizeof(*texts));
-
-    if (n == 0 || n != touch->n_points || touch->flags & TOUCH_STATE)
-        return;
-    for (unsigned i = 0; i < n; i++) {
-        if (texts[i].vector.len == 0)
-            return;
-    }
-    touch->texts = ARENA_ARRAY(r->arena, n, struct touch_text);
-    memcpy(touch->texts, texts, bytes.len);
 }
 
 static bool

@@ -27,7 +27,7 @@ struct touch_point {
 };
 
 struct touch_text {
-    struct str vector, payload; /* JSON */
+    struct str vector, payload; /* JSON; no vector: the point is not there */
 };
 
 /* Slices of the body or copies in the arena. */
@@ -43,8 +43,10 @@ struct touch {
     struct touch_part *parts; /* PARTS */
     unsigned n_parts;
     unsigned n_operations; /* of a batch, whatever its kind */
-    /* What each point is afterwards, if the write is done: of an upsert of whole points, each once. NULL: that cannot be told. */
+    /* What each point is afterwards, if all of the write is done: of upserts of whole points and deletions, each point once. NULL:
+     * that cannot be told. */
     struct touch_text *texts;
+    bool leaves_none; /* texts: none of them is there */
 };
 
 struct touch_part {

@@ -14,7 +14,8 @@ struct touch_read {
     enum fail fail; /* NONE while all is well */
     struct str error;
     struct buf points, keys; /* of struct touch_point and struct str; a key's first is empty */
-    struct buf texts;        /* of struct touch_text, one for each point of an upsert */
+    struct buf texts;        /* of struct touch_text, one for each point that was read */
+    bool is_vague;           /* of some it cannot be told */
 };
 
 /* All give false, for the caller to pass on; the first reason stands. */

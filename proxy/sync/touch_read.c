@@ -80,14 +80,21 @@ add_point(struct body *b, struct str value)
     return true;
 }
 
+/* Of those that are deleted nothing is left; what others are is not said here. */
 static bool
 read_ids(struct body *b)
 {
+    const struct touch_text gone = { STR_NONE, STR_NONE };
+
+    if (!(b->rule->flags & WRITE_DELETES))
+        b->r->is_vague = true;
     if (!json_text_enter(&b->r->text, '['))
         return touch_refuse(b->r, "the ids of points must be an array");
     while (json_text_element(&b->r->text)) {
         if (!add_point(b, json_text_value(&b->r->text)))
             return false;
+        if (!b->r->is_vague)
+            buf_append(&b->r->texts, &gone, sizeof(gone));
     }
     return true;
 }
@@ -120,16 +127,16 @@ read_vectors(struct body *b)
     return value;
 }
 
-/* As home would tell it; without a vector: nobody knows. */
+/* As home would tell it. */
 static void
 add_text(struct body *b, struct touch_text text)
 {
-    bool is_known = str_starts(text.vector, STR("{")) || str_starts(text.vector, STR("["));
+    bool has_vector = str_starts(text.vector, STR("{")) || str_starts(text.vector, STR("["));
 
     if (text.payload.len == 0 || is_null(text.payload))
         text.payload = STR("{}");
-    if (!is_known || !str_starts(text.payload, STR("{")))
-        text.vector = STR_NONE;
+    if (!has_vector || !str_starts(text.payload, STR("{")))
+        b->r->is_vague = true;
     buf_append(&b->r->texts, &text, sizeof(text));
 }
 
@@ -155,8 +162,9 @@ read_point(struct body *b)
         if (member == PAYLOAD)
             text.payload = json_text_value(&b->r->text);
     }
-    if (b->rule->id == OP_UPSERT_POINTS)
-        add_text(b, text);
+    add_text(b, text);
+    if (b->rule->id != OP_UPSERT_POINTS)
+        b->r->is_vague = true;
     if (!(seen.bits & 1 << ID))
         return touch_refuse(b->r, "a point without `id`");
     if ((seen.bits & (1 << VECTOR | 1 << VECTORS)) == (1 << VECTOR | 1 << VECTORS))
@@ -389,6 +397,8 @@ spread_over_keys(struct body *b)
 
     if (n * b->n_keys > TOUCH_POINTS_MAX)
         return touch_too_large(b->r, "points", TOUCH_POINTS_MAX);
+    if (b->n_keys > 1)
+        b->r->is_vague = true;
     for (size_t i = 0; i < n; i++)
         points[i].shard_key = b->n_keys ? b->keys[0] : 0;
     for (size_t i = n; i < n * b->n_keys; i++) {

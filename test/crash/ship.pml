@@ -12,6 +12,7 @@
  *  TAINT   a restart treats everything in flight as unknown, and keeps holds and pending marks
  *  SETTLE  a shipped mark comes back when the copy is seen with a new identity before it settled
  *  KNOWN   the text of a write is taken for what home has only while nothing else was recorded on the point
+ *  DONE    … and only when home has said that all of the write is done
  *  SYNC    with ALL, a ship that lands while the outcome of an earlier one is unknown answers nobody
  *
  * WRITERS 2: a second write is recorded while the first one is in flight, and waits for its turn. ALL: an answer waits for ships
@@ -40,6 +41,9 @@
 #endif
 #ifndef KNOWN
 #define KNOWN 1
+#endif
+#ifndef DONE
+#define DONE 1
 #endif
 #ifndef SYNC
 #define SYNC 1
@@ -102,6 +106,7 @@ inline outcome() {
     sent = 0;
     if :: FIRST -> skip :: else -> mark(true) fi
 }
+inline refused() { known = (DONE || queued != 0 -> known : sent); sent = 0; if :: FIRST -> skip :: else -> mark(true) fi }
 inline unknown_outcome() { unknowns++; sent = 0; held = true }
 inline kill() {
     crashes++;
@@ -123,7 +128,8 @@ active proctype client() {
     :: atomic { WRITERS > 1 && issued < WRITES && sent != 0 && queued == 0 -> issued++; queued = issued; record() }
     :: atomic { sent == 0 && queued != 0 && (!held || !HOLD) -> sent = queued; queued = 0 }
     :: atomic { sent != 0 -> home = sent; outcome() }                                                     /* applied, answered */
-    :: atomic { sent != 0 -> sent = 0; if :: FIRST -> skip :: else -> mark(true) fi }                     /* refused */
+    :: atomic { sent != 0 -> refused() }
+    :: atomic { sent != 0 -> home = sent; refused() }                              /* after this point: a part of several was done */
     :: atomic { sent != 0 && unknowns < UNKNOWNS -> home = sent; unknown_outcome() }                      /* applied, answer lost */
     :: atomic { sent != 0 && unknowns < UNKNOWNS && late_home == 0 -> late_home = sent; unknown_outcome() } /* lingers */
     :: atomic { !FIRST && sent != 0 && crashes < CRASHES && late_home == 0 ->                             /* killed between home's */

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fanout_run import KEY, VECTORS, Run
-from histories import COMMITTED, UNKNOWN
+from histories import COMMITTED, REJECTED, UNKNOWN
 from sextant import SEXTANT, wait_for
 
 BUILD = os.path.dirname(SEXTANT)
@@ -220,8 +220,17 @@ def known(c):
     c.release(c.copy)
 
 
+def done(c):
+    """Home refuses a batch, and does nothing of it. A walk would find what came of it."""
+    wait_for(lambda: c.run.is_idle(c.edge), 30, "the walk of a new collection", 0.05)
+    c.home.faults(match="/points/batch", method="POST", status=400, times=1)
+    c.value += 1
+    assert c.run.batch(("upsert", (1,), c.value)).outcome == REJECTED
+    c.shipped()
+
+
 COURSES = {"FIRST": (first,), "GATE": (gate,), "FRESH": (fresh,), "HOLD": (hold,), "AGAIN": (again_home, again_copy),
-           "TAINT": (taint,), "SETTLE": (settle,), "CLAIM": (claim,), "SCHEMA": (schema,), "KNOWN": (known,)}
+           "TAINT": (taint,), "SETTLE": (settle,), "CLAIM": (claim,), "SCHEMA": (schema,), "KNOWN": (known,), "DONE": (done,)}
 
 
 def follow(course, directory, rule, tries=6):

@@ -32,6 +32,7 @@ SHIP_RULES = [
     ("TAINT", "", "home>=acked"),
     ("SETTLE", "", "copy==home"),
     ("KNOWN", "", "copy==home"),
+    ("DONE", "", "copy==home"),
     ("SYNC", "-DALL=1 -DLOSSES=0", "copy>=everywhere"),
 ]
 CLAIM_RULES = [

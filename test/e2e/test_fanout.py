@@ -145,7 +145,7 @@ def test_what_both_copies_want_is_read_once(fan):
     assert min(found) == 1, found
 
 
-def test_what_an_upsert_made_is_not_read(fan):
+def test_what_a_write_tells_is_not_read(fan):
     """Its own text goes to the copies, if it is what home has: not of a point that is named twice, nor of vectors that home makes
     of length 1. What is known is forgotten after seconds, so the best of some counts."""
     one, found = fan(), []
@@ -156,7 +156,14 @@ def test_what_an_upsert_made_is_not_read(fan):
         bare = {"points": [{"id": 1, "vector": [1.50, 2e0], "payload": None}, {"id": 2, "vector": [3, turn]}]}
         assert ask(one, "PUT", "/collections/notes/points?wait=true", bare)[0] == 200
         assert settled(one)[1][1] == {}
-        found.append(len(reads_of(one.regions["eu"])))
+        batch = {"operations": [{"upsert": {"points": [{"id": 400 + turn, "vector": [1, turn]}]}}, {"delete": {"points": [1, 2, 999]}},
+                                {"upsert": {"points": [{"id": 3, "vector": [turn, 3], "payload": {"batch": turn}}]}}]}
+        assert ask(one, "POST", "/collections/notes/points/batch?wait=true", batch)[0] == 200
+        for collection in ("notes", "cosine"):
+            assert ask(one, "POST", f"/collections/{collection}/points/delete?wait=true", {"points": [5, 6]})[0] == 200
+        home = settled(one)
+        assert home[3][1] == {"batch": turn} and 400 + turn in home and not {1, 2, 5, 6} & set(home)
+        found.append(len(reads_of(one.regions["eu"]) + reads_of(one.regions["eu"], "cosine")))
     assert min(found) == 0, found
     for collection, body in (("notes", {"points": [{"id": 5, "vector": [1, 2]}, {"id": 5, "vector": [2, 1]}]}),
                              ("cosine", {"points": [{"id": 5, "vector": [3, 4]}]})):
@@ -164,6 +171,11 @@ def test_what_an_upsert_made_is_not_read(fan):
         assert ask(one, "PUT", f"/collections/{collection}/points?wait=true", body)[0] == 200
         wait_for(lambda c=collection: all((points(one, r, c) or {}).get(5) == points(one, "eu", c)[5] for r in COPIES), 20, "the point")
         assert reads_of(one.regions["eu"], collection)
+    half = {"operations": [{"upsert": {"points": [{"id": 7, "vector": [7, 7], "payload": {"half": True}}]}}, {"delete": {"points": [8]}},
+                           {"upsert": {"points": [{"id": 9, "vector": [1, 2, 3]}]}}]}
+    assert ask(one, "POST", "/collections/notes/points/batch?wait=true", half)[0] == 400
+    home = converged(one)
+    assert home[7][1] == {"half": True} and 8 not in home and len(home[9][0]) == 2
 
 
 def test_by_filter(fan):

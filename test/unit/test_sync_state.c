@@ -116,10 +116,12 @@ test_known_rows(void **state)
     text = state_text_new(&body);
     state_know(s, 0, str_make(buf_str(&text->bytes).p, 5), str_make(buf_str(&text->bytes).p + 5, 7), text);
     state_know(s, 2, str_make(buf_str(&text->bytes).p, 5), str_make(buf_str(&text->bytes).p + 12, 2), text);
+    state_know(s, 1, STR_NONE, STR_NONE, text);
     state_text_unref(text);
     buf_add(&answer, STR("{\"result\":[{\"id\":0,\"payload\":{},\"vector\":[2]}],\"status\":\"ok\"}"));
-    assert_true(state_take_answer(s, (const unsigned[]){ 1, 3 }, 2, &answer, &error));
+    assert_true(state_take_answer(s, (const unsigned[]){ 3 }, 1, &answer, &error));
     assert_int_equal(s->rows[1].kind, STATE_ABSENT);
+    expect_write(s, STATE_DELETE, (const unsigned[]){ 1 }, 1, "{\"points\":[\"" UUID "\"]}");
     expect_write(s, STATE_UPSERT, (const unsigned[]){ 0, 2, 3 }, 3,
         "{\"points\":[{\"id\":42,\"vector\":[1,0],\"payload\":{\"a\":1}},{\"id\":18446744073709551615,\"vector\":[1,0],"
         "\"payload\":{}},{\"id\":0,\"vector\":[2],\"payload\":{}}]}");

@@ -247,51 +247,93 @@ static const struct {
     { OP_BATCH_UPDATE, "{\"operations\":[{\"drop\":{}}]}", "unknown operation `drop`" },
 };
 
+static void
+put_texts(const struct touch *t, struct buf *out)
+{
+    for (unsigned k = 0; t->texts && k < t->n_points; k++) {
+        const struct touch_text *text = &t->texts[t->points[k].text];
+
+        point_put_json(&t->points[k].id, out);
+        if (text->vector.len)
+            buf_printf(out, " " STR_FMT " " STR_FMT "; ", STR_ARG(text->vector), STR_ARG(text->payload));
+        else
+            buf_add(out, STR(" gone; "));
+    }
+    buf_add(out, t->leaves_none ? STR("all gone") : STR(""));
+    buf_add(out, t->texts ? STR("") : STR("-"));
+}
+
 /* "id vector payload" of each point, in order; "-": it cannot be told. */
+static const struct {
+    enum op_id op;
+    const char *body, *texts;
+} afterwards[] = {
+    { OP_UPSERT_POINTS,
+        "{\"points\":[{\"payload\":{\"a\":1.0},\"id\":2,\"vector\":[1.0, "
+        "2]},{\"id\":1,\"vectors\":{\"v\":[[1,0],[0,1]]}}]}",
+        "1 {\"v\":[[1,0],[0,1]]} {}; 2 [1.0, 2] {\"a\":1.0}; " },
+    { OP_UPSERT_POINTS, "{\"shard_key\":\"k\",\"points\":[{\"id\":1,\"vector\":{},\"payload\":null}]}", "1 {} {}; " },
+    { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]},{\"id\":2,\"vector\":[2]},{\"id\":1,\"vector\":[3]}]}",
+        "-" },
+    { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]},{\"id\":2}]}", "-" },
+    { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":null}]}", "-" },
+    { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1],\"payload\":[]}]}", "-" },
+    { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":{\"text\":\"t\",\"model\":\"m\"}}]}", "-" },
+    { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]}],\"update_mode\":\"insert_only\"}", "-" },
+    { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]}],\"update_filter\":{\"must\":[]}}", "-" },
+    { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]}],\"shard_key\":[\"a\",\"b\"]}", "-" },
+    { OP_UPSERT_POINTS, "{\"points\":[]}", "-" },
+    { OP_UPSERT_POINTS, "{\"batch\":{\"ids\":[1],\"vectors\":[[1]]}}", "-" },
+    { OP_UPDATE_VECTORS, "{\"points\":[{\"id\":1,\"vector\":[1]}]}", "-" },
+    { OP_DELETE_POINTS, "{\"points\":[2,\"00000000-0000-0000-0000-000000000001\",1]}",
+        "1 gone; 2 gone; \"00000000-0000-0000-0000-000000000001\" gone; all gone" },
+    { OP_DELETE_POINTS, "{\"points\":[1,1]}", "-" },
+    { OP_DELETE_POINTS, "{\"points\":[1],\"shard_key\":\"k\"}", "1 gone; all gone" },
+    { OP_DELETE_POINTS, "{\"points\":[1,1],\"shard_key\":[\"a\",\"b\"]}", "-" },
+    { OP_DELETE_POINTS, "{\"filter\":{\"must\":[{\"has_id\":[3]}]}}", "3 gone; all gone" },
+    { OP_DELETE_POINTS, "{\"filter\":{\"must\":[{\"has_id\":[3]},{\"key\":\"a\",\"match\":{\"value\":1}}]}}", "-" },
+    { OP_DELETE_POINTS, "{\"filter\":{}}", "-" },
+    { OP_CLEAR_PAYLOAD, "{\"points\":[1]}", "-" },
+    { OP_DELETE_VECTORS, "{\"points\":[1],\"vector\":[\"a\"]}", "-" },
+    { OP_BATCH_UPDATE,
+        "{\"operations\":[{\"upsert\":{\"points\":[{\"id\":7,\"vector\":[1]},{\"id\":3,\"vector\":{}}]}},"
+        "{\"delete\":{\"points\":[5,1]}},{\"upsert\":{\"points\":[{\"id\":6,\"payload\":{\"b\":2},\"vector\":[2]}]}"
+        "}]}",
+        "1 gone; 3 {} {}; 5 gone; 6 [2] {\"b\":2}; 7 [1] {}; " },
+    { OP_BATCH_UPDATE, "{\"operations\":[{\"delete\":{\"points\":[2]}},{\"delete\":{\"points\":[1]}}]}",
+        "1 gone; 2 gone; all gone" },
+    { OP_BATCH_UPDATE,
+        "{\"operations\":[{\"upsert\":{\"points\":[{\"id\":1,\"vector\":[1]}]}},{\"delete\":{\"points\":[1]}}]}", "-" },
+    { OP_BATCH_UPDATE,
+        "{\"operations\":[{\"upsert\":{\"points\":[{\"id\":1,\"vector\":[1]}]}},{\"clear_payload\":{\"points\":[2]}"
+        "}]}",
+        "-" },
+    { OP_BATCH_UPDATE,
+        "{\"operations\":[{\"upsert\":{\"points\":[{\"id\":1,\"vector\":[1]}]}},{\"upsert\":{\"points\":[{\"id\":2,"
+        "\"vector\":[1]}],\"update_mode\":\"update_only\"}}]}",
+        "-" },
+    { OP_BATCH_UPDATE,
+        "{\"operations\":[{\"upsert\":{\"points\":[{\"id\":1,\"vector\":[1]}]}},{\"delete\":{\"filter\":{}}}]}", "-" },
+    { OP_BATCH_UPDATE, /* as many texts as points */
+        "{\"operations\":[{\"upsert\":{\"points\":[{\"id\":1,\"vector\":[1]},{\"id\":1,\"vector\":[2]}]}},"
+        "{\"delete\":{\"points\":[2],\"shard_key\":[\"a\",\"b\"]}}]}",
+        "-" },
+    { OP_BATCH_UPDATE, "{\"operations\":[]}", "-" },
+};
+
 static void
 test_what_points_are_afterwards(void **state)
 {
-    static const struct {
-        enum op_id op;
-        const char *body, *texts;
-    } rows[] = {
-        { OP_UPSERT_POINTS,
-            "{\"points\":[{\"payload\":{\"a\":1.0},\"id\":2,\"vector\":[1.0, "
-            "2]},{\"id\":1,\"vectors\":{\"v\":[[1,0],[0,1]]}}]}",
-            "1 {\"v\":[[1,0],[0,1]]} {}; 2 [1.0, 2] {\"a\":1.0}; " },
-        { OP_UPSERT_POINTS, "{\"shard_key\":\"k\",\"points\":[{\"id\":1,\"vector\":{},\"payload\":null}]}",
-            "1 {} {}; " },
-        { OP_UPSERT_POINTS,
-            "{\"points\":[{\"id\":1,\"vector\":[1]},{\"id\":2,\"vector\":[2]},{\"id\":1,\"vector\":[3]}]}", "-" },
-        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]},{\"id\":2}]}", "-" },
-        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":null}]}", "-" },
-        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1],\"payload\":[]}]}", "-" },
-        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":{\"text\":\"t\",\"model\":\"m\"}}]}", "-" },
-        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]}],\"update_mode\":\"insert_only\"}", "-" },
-        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]}],\"update_filter\":{\"must\":[]}}", "-" },
-        { OP_UPSERT_POINTS, "{\"points\":[{\"id\":1,\"vector\":[1]}],\"shard_key\":[\"a\",\"b\"]}", "-" },
-        { OP_UPSERT_POINTS, "{\"points\":[]}", "-" },
-        { OP_UPSERT_POINTS, "{\"batch\":{\"ids\":[1],\"vectors\":[[1]]}}", "-" },
-        { OP_UPDATE_VECTORS, "{\"points\":[{\"id\":1,\"vector\":[1]}]}", "-" },
-        { OP_DELETE_POINTS, "{\"points\":[1]}", "-" },
-        { OP_BATCH_UPDATE, "{\"operations\":[{\"upsert\":{\"points\":[{\"id\":1,\"vector\":[1]}]}}]}", "-" },
-    };
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < sizeof(afterwards) / sizeof(*afterwards); i++) {
         struct arena arena = { 0 };
         struct buf out = { 0 };
         struct str error;
         struct touch t;
 
-        assert_int_equal(touch_of(rows[i].op, str_from(rows[i].body), &arena, &t, &error), FAIL_NONE);
-        for (unsigned k = 0; t.texts && k < t.n_points; k++) {
-            const struct touch_text *text = &t.texts[t.points[k].text];
-
-            point_put_json(&t.points[k].id, &out);
-            buf_printf(&out, " " STR_FMT " " STR_FMT "; ", STR_ARG(text->vector), STR_ARG(text->payload));
-        }
-        if (!str_eq(t.texts ? buf_str(&out) : STR("-"), str_from(rows[i].texts)))
-            fail_msg("%s: " STR_FMT, rows[i].body, STR_ARG(buf_str(&out)));
+        assert_int_equal(touch_of(afterwards[i].op, str_from(afterwards[i].body), &arena, &t, &error), FAIL_NONE);
+        put_texts(&t, &out);
+        if (!str_eq(buf_str(&out), str_from(afterwards[i].texts)))
+            fail_msg("%s: " STR_FMT, afterwards[i].body, STR_ARG(buf_str(&out)));
         buf_fini(&out);
         arena_fini(&arena);
     }
