@@ -13,7 +13,8 @@
  *
  * 1. Frozen is durable before it is told, thawed only when that is durable.
  * 2. A reload may take away what is drained, and nothing else; a start what no mark and no open write speaks of.
- * 3. A home is given up at its cluster first, then in the journal: a crash in between leaves it frozen and claimed again. */
+ * 3. A home is given up at its cluster first, then in the journal: a crash in between leaves it frozen and claimed again. It is taken
+ *    back in the journal first, and thawed then. */
 
 #include <sys/queue.h>
 
@@ -77,6 +78,7 @@ bool owner_check_map(struct owner *o, struct buf *ret_error);
 void home_record(
     struct home *h, enum home_claims claims, errand_fn *then); /* `then` answers errands that wait for it */
 void home_claim_changed(struct home *h);
+struct home *home_take_back(struct home *h); /* one that was given up; what it is from now on */
 bool owner_replay_home(struct owner *o, struct str payload);
 void owner_drop_homes(struct owner *o); /* those that were given up and are no home of the map any more */
 

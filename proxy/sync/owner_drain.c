@@ -343,6 +343,8 @@ check_home(const struct home *h, struct buf *ret_error)
 {
     const struct lane *l;
 
+    if (h->claims == HOME_GIVEN_UP)
+        return true;
     LIST_FOREACH (l, &h->lanes, entry) {
         struct leftover left = find_leftover(l);
 

@@ -105,6 +105,8 @@ unfreeze(struct home *h, const struct target *t, struct errand *e)
     bool is_said;
 
     rule_put_patterns(t->rule, &line);
+    if (h->claims == HOME_GIVEN_UP)
+        h = home_take_back(h);
     f = home_frozen(h, buf_str(&line));
     buf_fini(&line);
     if (!f)
@@ -118,8 +120,6 @@ unfreeze(struct home *h, const struct target *t, struct errand *e)
     is_said = frozen_say(h->owner, &r, e);
     frozen_free(f);
     owner_show_frozen(h->owner); /* a reload may rely on it no more */
-    if (h->claims == HOME_GIVEN_UP)
-        home_record(h, HOME_CLAIMED, NULL);
     return is_said;
 }
 
@@ -144,17 +144,24 @@ static void
 each(struct owner *o, struct errand *e, bool (*fn)(struct home *h, const struct target *t, struct errand *e))
 {
     struct target target;
+    struct home *h, *next;
     unsigned n = 0;
-    struct home *h;
     bool ok = true;
 
     if (!find_target(o, e, &target))
         return;
     LIST_FOREACH (h, &o->homes, entry) {
-        if (is_meant(h, &target) && !is_good_without(h, target.rule, json_string(json_get(e->body, "without")), e))
+        if (!is_meant(h, &target))
+            continue;
+        if (!is_good_without(h, target.rule, json_string(json_get(e->body, "without")), e))
             return;
+        if (h->is_giving_up) {
+            errand_refuse(e, 409, "the claim on %s is being given up: ask again", h->name);
+            return;
+        }
     }
-    LIST_FOREACH (h, &o->homes, entry) {
+    for (h = LIST_FIRST(&o->homes); h; h = next) {
+        next = LIST_NEXT(h, entry);
         if (!is_meant(h, &target))
             continue;
         ok = fn(h, &target, e) && ok;

@@ -309,10 +309,12 @@ replay_home(struct recovery *r, struct str payload)
 {
     struct record_home record = { .is_given_up = false };
     bool is_good = record_take_home(payload, &record);
+    const struct home *h = is_good ? owner_home(r->owner, record.home) : NULL;
+    bool is_over = record.is_given_up || (h && h->claims == HOME_GIVEN_UP);
     struct open *open, *next;
 
     HASH_ITER (hh, r->opens, open, next) {
-        if (record.is_given_up && str_eq(str_from(open->home->name), record.home))
+        if (is_over && str_eq(str_from(open->home->name), record.home))
             open_remove(r, open);
     }
     return is_good && owner_replay_home(r->owner, payload);

@@ -13,6 +13,7 @@
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/sync/owner_impl.h"
+#include "proxy/sync/owner_reach.h"
 #include "proxy/sync/record.h"
 
 /* --- the record -------------------------------------------------------------------------------------------------- */
@@ -23,6 +24,15 @@ struct claiming {
     errand_fn *then;
 };
 
+/* One that was given up, and is not any more, is not claimed yet: that is recorded once more when it is. */
+static enum home_claims
+next_claims(const struct home *h, bool is_given_up)
+{
+    if (is_given_up)
+        return HOME_GIVEN_UP;
+    return h->claims == HOME_GIVEN_UP ? HOME_UNCLAIMED : HOME_CLAIMED;
+}
+
 static void
 on_recorded(uint64_t lsn, int error, void *arg)
 {
@@ -31,9 +41,11 @@ on_recorded(uint64_t lsn, int error, void *arg)
 
     mem_free(arg);
     h->is_claiming = false;
+    if (c.claims == HOME_GIVEN_UP)
+        h->is_giving_up = false;
     if (!error) {
         h->owner->marked_lsn = lsn;
-        h->claims = c.claims;
+        h->claims = next_claims(h, c.claims == HOME_GIVEN_UP);
         owner_show_frozen(h->owner);
     }
     if (c.then)
@@ -70,6 +82,7 @@ home_record(struct home *h, enum home_claims claims, errand_fn *then)
     buf_fini(&bytes);
     if (!h->is_claiming) {
         mem_free(c);
+        h->is_giving_up = false;
         if (then)
             owner_recorded_errands(h->owner, then, h, -EIO);
     }
@@ -79,15 +92,17 @@ home_record(struct home *h, enum home_claims claims, errand_fn *then)
 bool
 owner_replay_home(struct owner *o, struct str payload)
 {
+    enum home_claims claims;
     struct record_home r;
     struct home *h;
 
     if (!record_take_home(payload, &r))
         return false;
     h = owner_add_home(o, r.home);
-    if (r.is_given_up) /* nothing that was recorded of it before matters any more */
+    claims = next_claims(h, r.is_given_up);
+    if (claims != HOME_CLAIMED) /* nothing that was recorded of it before matters any more */
         h = owner_begin_home_anew(h);
-    h->claims = r.is_given_up ? HOME_GIVEN_UP : HOME_CLAIMED;
+    h->claims = claims;
     return true;
 }
 
@@ -105,10 +120,8 @@ is_over(const struct home *h)
 void
 home_claim_changed(struct home *h)
 {
-    if (h->is_giving_up && is_over(h)) {
-        h->is_giving_up = false;
+    if (h->is_giving_up && !h->is_claiming && is_over(h))
         home_record(h, HOME_GIVEN_UP, owner_release);
-    }
 }
 
 /* The frozen partition of a line, if it is one. */
@@ -167,6 +180,13 @@ is_drained(const struct home *h, struct errand *e)
     return true;
 }
 
+/* What this journal made of it stands at home, and its new owner compares all copies with that. */
+static bool
+is_anothers(const struct home *h)
+{
+    return h->claim && claim_state(h->claim) == TENURE_FROZEN && claim_why(h->claim) == TENURE_FOREIGN;
+}
+
 void
 owner_release(struct owner *o, struct errand *e)
 {
@@ -177,7 +197,7 @@ owner_release(struct owner *o, struct errand *e)
         errand_refuse(e, 404, "this edge journals for no home " STR_FMT, STR_ARG(target));
         return;
     }
-    if (h->claims != HOME_GIVEN_UP && !is_drained(h, e))
+    if (h->claims != HOME_GIVEN_UP && !is_anothers(h) && !is_drained(h, e))
         return;
     buf_add(&e->answer, STR("{\"released\":true}\n"));
     if (h->claims == HOME_GIVEN_UP) {
@@ -194,6 +214,27 @@ owner_release(struct owner *o, struct errand *e)
     home_claim_changed(h);
 }
 
+static bool
+is_used(const struct home *h)
+{
+    return !TAILQ_EMPTY(&h->waiting) || !TAILQ_EMPTY(&h->running) || !TAILQ_EMPTY(&h->changes) || h->is_claiming ||
+           h->is_running || h->watch.is_recording || h->restore;
+}
+
+/* Others may have written there since, and shipped: what was known of it is not true any more. */
+struct home *
+home_take_back(struct home *h)
+{
+    if (!is_used(h)) {
+        h = owner_begin_home_anew(h);
+        h->claims = HOME_GIVEN_UP;
+        home_fit_lanes(h);
+        home_begin_reach(h);
+    }
+    home_record(h, HOME_CLAIMED, NULL);
+    return h;
+}
+
 /* --- the end ----------------------------------------------------------------------------------------------------- */
 
 static bool
@@ -203,13 +244,6 @@ is_owned(const struct home *h)
     int at = topology_find(w->topology, str_from(h->name));
 
     return at >= 0 && w->fanout->owns >> at & 1;
-}
-
-static bool
-is_used(const struct home *h)
-{
-    return !TAILQ_EMPTY(&h->waiting) || !TAILQ_EMPTY(&h->running) || !TAILQ_EMPTY(&h->changes) || h->is_claiming ||
-           h->is_running || h->watch.is_recording || h->restore;
 }
 
 void

@@ -122,6 +122,17 @@ read_void(struct rewind *r, const struct journal_record *record)
     r->voids[r->n_voids++] = (struct span_void){ record->lsn, mem_dup(gone.text.p, gone.text.len) };
 }
 
+/* What was recorded before it was given up is of another time: others may have written there since. */
+static void
+read_home(struct rewind *r, const struct journal_record *record)
+{
+    struct record_home home;
+
+    if (!record_take_home(record->payload, &home) || !home.is_given_up || !str_eq(home.home, str_from(r->home->name)))
+        return;
+    r->n_writes = r->n_states = 0;
+}
+
 /* False: it cannot be read, which is told; it is tried again. */
 static bool
 read_record(struct rewind *r, uint64_t lsn)
@@ -142,6 +153,8 @@ read_record(struct rewind *r, uint64_t lsn)
         read_state(r, &record);
     else if (record.kind == RECORD_VOID)
         read_void(r, &record);
+    else if (record.kind == RECORD_HOME)
+        read_home(r, &record);
     return true;
 }
 

@@ -21,7 +21,7 @@ enum record_kind {
     RECORD_VOID,         /* this collection was deleted: no earlier write to it is sent again */
     RECORD_RESTORE,      /* the home is brought back from this copy; without a text: that is over */
     RECORD_FROZEN = 24,  /* writes of a partition are refused from now on, or no more */
-    RECORD_HOME          /* the claim on a home is held, or was given up by order */
+    RECORD_HOME          /* the claim on a home is held, or was given up by order; after that: or not any more */
 };
 
 /* A write of points at home, recorded before it is sent. */

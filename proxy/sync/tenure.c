@@ -186,7 +186,7 @@ judge_sibling(struct tenure *t, const struct claim_note *seen, int64_t now_us)
 {
     if (t->self.may_replace && !t->has_held) {
         watch(t, seen, now_us);
-    } else if (seen->starts >= t->self.starts) {
+    } else if (seen->starts > t->self.starts || (seen->starts == t->self.starts && !seen->is_free)) {
         freeze(t, TENURE_COPIED);
     } else if (seen->lsn > t->lsn) {
         freeze(t, TENURE_BEHIND);
@@ -199,7 +199,7 @@ judge_sibling(struct tenure *t, const struct claim_note *seen, int64_t now_us)
 static void
 judge_foreign(struct tenure *t, const struct claim_note *seen, int64_t now_us)
 {
-    if (t->has_held || !(t->self.may_replace || seen->is_free))
+    if (t->has_held || !(t->self.may_replace || (seen->is_free && !t->self.has_claimed)))
         freeze(t, TENURE_FOREIGN);
     else
         watch(t, seen, now_us);

@@ -49,7 +49,7 @@ struct tenure_self {
     char start[NOTES_START_LEN + 1];
     uint64_t starts;
     notes_uuid identity; /* of the home, as the journal knows it; empty: it knows none */
-    bool has_claimed;    /* the journal knows that the claim was held once */
+    bool has_claimed;    /* the journal knows that the claim was held once, and not that it was given up */
     bool may_replace;    /* whatever claim there is, if nobody renews it: an operator said so */
 };
 

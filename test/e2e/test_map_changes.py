@@ -255,6 +255,54 @@ def test_another_edge_takes_over(site):
     wait_for(lambda: upsert(one, 1)[0] == 200, 30, "a forwarded write")
 
 
+def take_back(one, n):
+    assert ctl(one, "unfreeze", "*")[0] == 0
+    wait_for(lambda: upsert(one, n)[0] == 200, 40, "the claim")
+
+
+def lose_process(one, region):
+    """It is started anew, and is sent its last minute again."""
+    before = one.output().count("were sent again in")
+    region.control(new_process=True)
+    wait_for(lambda: one.output().count("were sent again in") > before, 40, "the rewind")
+
+
+def test_a_home_that_was_given_up_is_taken_back(site):
+    """What others wrote meanwhile stays: neither a rewind nor a copy that they could not reach brings back what was before."""
+    site.say("one", "* *=eu,us,ap fanout=async", "eu")
+    one = site.edge()
+    site.collection(one)
+    assert upsert(one, 1, 2, 3, *range(10, 30), payload={"by": "one"})[0] == 200
+    drained(one, "*")
+    assert ctl(one, "release", "eu")[0] == 0
+    take_back(one, 4)  # nobody else had it
+    drained(one, "*")
+    assert ctl(one, "release", "eu")[0] == 0
+    site.say("two", "* *=eu,us,ap fanout=async", "eu")
+    two = site.edge("two")
+    wait_for(lambda: upsert(two, 5)[0] == 200, 30, "the claim")
+    ap = site.regions["ap"]
+    if not ap.is_real:
+        ap.pause()
+    assert upsert(two, 1, payload={"by": "two"})[0] == 200
+    assert ask(two, "POST", PATH + "/delete?wait=true", {"points": [2]})[0] == 200
+    drained(two, "*", "--without", "ap")
+    assert ctl(two, "release", "eu")[0] == 0
+    two.stop()
+    if not ap.is_real:
+        ap.resume()
+    take_back(one, 6)
+    if not ap.is_real:
+        lose_process(one, site.regions["eu"])
+    held = site.same(one)
+    assert set(held) == {1, 3, 4, 5, 6, *range(10, 30)} and held[1][1] == {"by": "two"}, held
+    one.kill()
+    one.start(settle=False)
+    wait_for(lambda: upsert(one, 7)[0] == 200, 40, "the claim")
+    held = site.same(one)
+    assert set(held) == {1, 3, 4, 5, 6, 7, *range(10, 30)} and held[1][1] == {"by": "two"}, held
+
+
 def test_a_start_with_another_map(site):
     site.say("one", "* *=eu,us,ap fanout=async", "eu")
     one = site.edge()

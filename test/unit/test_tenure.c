@@ -110,6 +110,15 @@ test_given_up(void **state)
     c.self.has_claimed = true;
     settle(&c, &home, 4 * S);
     expect(&c, TENURE_FROZEN, TENURE_FOREIGN);
+    tenure_give_up(&b, 5 * S); /* by it, too: who had it must have given it up as well */
+    settle(&b, &home, 5 * S);
+    c = edge(JOURNAL_A, "a2", 2, CLUSTER_X, 5 * S);
+    settle(&c, &home, 5 * S);
+    expect(&c, TENURE_FROZEN, TENURE_FOREIGN);
+    b = edge(JOURNAL_B, "b3", 2, CLUSTER_X, 5 * S); /* the same process takes it back */
+    b.self.has_claimed = false;
+    settle(&b, &home, 5 * S);
+    expect(&b, TENURE_HELD, TENURE_FINE);
     tenure_release(&b, 5 * S); /* at a stop, and nobody else may */
     settle(&b, &home, 5 * S);
     c = edge(JOURNAL_A, "a3", 3, CLUSTER_X, 6 * S);
