@@ -43,25 +43,6 @@ restore_free(struct home *h)
     mem_free(r);
 }
 
-void
-restore_show(const struct home *h, struct restore_view *ret_view)
-{
-    static const char *const stages[] = { [RESTORE_OFF] = "off",
-        [RESTORE_RECORDS] = "begins",
-        [RESTORE_CLAIMS] = "claims",
-        [RESTORE_SETTLES] = "settles",
-        [RESTORE_WALKS] = "walks",
-        [RESTORE_REWINDS] = "sends again",
-        [RESTORE_SAVES] = "ends",
-        [RESTORE_ENDS] = "ends" };
-    const struct restore *r = h->restore;
-
-    *ret_view = (struct restore_view){ .stage = stages[r->stage], .may_delete = r->may_delete };
-    snprintf(ret_view->home, sizeof(ret_view->home), "%s", h->name);
-    snprintf(ret_view->from, sizeof(ret_view->from), "%s", r->from);
-    snprintf(ret_view->trouble, sizeof(ret_view->trouble), "%s", r->trouble);
-}
-
 bool
 restore_holds_rewind(const struct home *h)
 {

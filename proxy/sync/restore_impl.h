@@ -2,7 +2,7 @@
 #ifndef SEXTANT_SYNC_RESTORE_IMPL_H
 #define SEXTANT_SYNC_RESTORE_IMPL_H
 
-/* For owner_restore.c and restore_walk.c only. */
+/* For owner_restore.c, restore_walk.c and owner_view.c only. */
 
 #include "proxy/sync/listing.h"
 #include "proxy/sync/owner_impl.h"
