@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/store/chain.h"
 #include "proxy/store/journal_impl.h"
 
@@ -106,6 +107,7 @@ put_aside(const struct folder *f, int aside)
 {
     int error = renameat(f->fd, "identity", aside, "identity") == 0 || errno == ENOENT ? folder_sync(f) : -errno;
 
+    crash_point(CRASH_AT_RENEW_IDENTITY_ASIDE);
     if (!error)
         error = each_part(f, move, aside);
     if (!error && fsync(aside) != 0)
@@ -124,10 +126,12 @@ begin(const struct folder *f, struct buf *out, struct buf *err)
 
     identity_draw(&identity);
     error = folder_write(f, TAKES_OVER, STR(""));
+    crash_point(CRASH_AT_RENEW_MAY_TAKE);
     if (error)
         buf_printf(err, "%s/" TAKES_OVER ": it cannot be written: %s", f->path, strerror(-error));
     else
         error = identity_write(f, &identity, err);
+    crash_point(CRASH_AT_RENEW_DONE);
     journal_uuid_print(&identity.uuid, uuid);
     if (!error)
         buf_printf(out, "%s: a new journal, %s\n", f->path, uuid);
@@ -138,8 +142,12 @@ static int
 replace(const struct folder *f, struct buf *out, struct buf *err)
 {
     char name[FOLDER_NAME_BYTES];
-    int aside = open_aside(f, name), error = aside < 0 ? -errno : put_aside(f, aside);
+    int aside = open_aside(f, name), error = aside < 0 ? -errno : 0;
 
+    crash_point(CRASH_AT_RENEW_BEGUN);
+    if (!error)
+        error = put_aside(f, aside);
+    crash_point(CRASH_AT_RENEW_ALL_ASIDE);
     if (aside >= 0)
         close(aside);
     if (error) {

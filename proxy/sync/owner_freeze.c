@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proxy/base/clock.h"
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/varint.h"
 #include "proxy/obs/events.h"
@@ -170,15 +171,20 @@ frozen_as_record(const struct frozen *f)
 struct saying {
     struct owner *owner;
     errand_fn *run;
+    enum record_freezing state;
 };
 
 static void
 on_said(uint64_t lsn, int error, void *arg)
 {
+    static const enum crash_point durable[] = { [RECORD_THAWED] = CRASH_AT_FREEZE_THAW_DURABLE,
+        [RECORD_IS_FROZEN] = CRASH_AT_FREEZE_DURABLE,
+        [RECORD_DRAINED] = CRASH_AT_FREEZE_DRAIN_DURABLE };
     struct saying *s = arg;
     struct owner *o = s->owner;
     struct home *h;
 
+    crash_point(durable[s->state]);
     if (!error)
         o->marked_lsn = lsn; /* what it says is in the next checkpoint */
     owner_recorded_errands(o, s->run, s, error);
@@ -190,12 +196,16 @@ on_said(uint64_t lsn, int error, void *arg)
 bool
 frozen_say(struct owner *o, const struct record_frozen *r, struct errand *e)
 {
+    static const enum crash_point said[] = { [RECORD_THAWED] = CRASH_AT_FREEZE_THAW_SAID,
+        [RECORD_IS_FROZEN] = CRASH_AT_FREEZE_SAID,
+        [RECORD_DRAINED] = CRASH_AT_FREEZE_DRAIN_SAID };
     struct saying *s = MEM_NEW(struct saying);
     struct buf bytes = { 0 };
     struct str part;
     uint64_t lsn = 0;
 
     s->owner = o;
+    s->state = r->state;
     if (e) {
         s->run = e->run;
         e->held = s;
@@ -206,6 +216,7 @@ frozen_say(struct owner *o, const struct record_frozen *r, struct errand *e)
         lsn = journal_append(o->journal, RECORD_FROZEN, 0, false, &part, 1, on_said, s);
     buf_fini(&bytes);
     o->is_save_due = true;
+    crash_point(said[r->state]);
     if (lsn == 0)
         mem_free(s);
     return lsn != 0;

@@ -41,8 +41,12 @@ on_recorded(uint64_t lsn, int error, void *arg)
 
     mem_free(arg);
     h->is_claiming = false;
-    if (c.claims == HOME_GIVEN_UP)
+    if (c.claims == HOME_GIVEN_UP) {
+        crash_point(CRASH_AT_RELEASE_DURABLE);
         h->is_giving_up = false;
+    } else if (h->claims == HOME_GIVEN_UP) {
+        crash_point(CRASH_AT_RELEASE_UNDONE);
+    }
     if (!error) {
         h->owner->marked_lsn = lsn;
         h->claims = next_claims(h, c.claims == HOME_GIVEN_UP);
@@ -80,6 +84,8 @@ home_record(struct home *h, enum home_claims claims, errand_fn *then)
     part = buf_str(&bytes);
     h->is_claiming = journal_append(h->owner->journal, RECORD_HOME, 0, false, &part, 1, on_recorded, c) != 0;
     buf_fini(&bytes);
+    if (claims == HOME_GIVEN_UP)
+        crash_point(CRASH_AT_RELEASE_SAID);
     if (!h->is_claiming) {
         mem_free(c);
         h->is_giving_up = false;
@@ -120,8 +126,10 @@ is_over(const struct home *h)
 void
 home_claim_changed(struct home *h)
 {
-    if (h->is_giving_up && !h->is_claiming && is_over(h))
-        home_record(h, HOME_GIVEN_UP, owner_release);
+    if (!h->is_giving_up || h->is_claiming || !is_over(h))
+        return;
+    crash_point(CRASH_AT_RELEASE_FREE);
+    home_record(h, HOME_GIVEN_UP, owner_release);
 }
 
 /* The frozen partition of a line, if it is one. */
@@ -209,6 +217,7 @@ owner_release(struct owner *o, struct errand *e)
         return;
     log_info("home %s: its claim is given up, ordered by " STR_FMT, h->name, STR_ARG(e->by));
     h->is_giving_up = true;
+    crash_point(CRASH_AT_RELEASE_BEGUN);
     if (!is_over(h))
         claim_give_up(h->claim);
     home_claim_changed(h);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/base/varint.h"
 #include "proxy/obs/events.h"
@@ -57,10 +58,16 @@ restore_may_send(const struct restore *r)
 
 /* --- records ----------------------------------------------------------------------------------------------------- */
 
+static bool
+is_off(const struct restore *r)
+{
+    return r && r->stage == RESTORE_OFF;
+}
+
 static unsigned
 flags_of(const struct restore *r)
 {
-    return (r->may_delete ? RECORD_RESTORE_DELETES : 0) | (r->stage == RESTORE_OFF ? RECORD_RESTORE_OFF : 0);
+    return (r->may_delete ? RECORD_RESTORE_DELETES : 0) | (is_off(r) ? RECORD_RESTORE_OFF : 0);
 }
 
 void
@@ -108,6 +115,7 @@ on_said(uint64_t lsn, int error, void *arg)
     struct saying s = *(struct saying *)arg;
     struct home *h = s.home;
 
+    crash_point(is_off(h->restore) ? CRASH_AT_RESTORE_OFF_DURABLE : CRASH_AT_RESTORE_DURABLE);
     owner_recorded_errands(h->owner, owner_restore, arg, error);
     mem_free(arg);
     if (s.then && h->restore && h->restore->lsn == lsn)
@@ -131,6 +139,7 @@ say(struct restore *r, bool is_over, struct errand *e, void (*then)(struct home 
     part = buf_str(&bytes);
     lsn = journal_append(h->owner->journal, RECORD_RESTORE, 0, false, &part, 1, on_said, s);
     buf_fini(&bytes);
+    crash_point(is_off(r) ? CRASH_AT_RESTORE_OFF_SAID : CRASH_AT_RESTORE_SAID);
     if (lsn == 0) {
         mem_free(s);
         return false;
@@ -177,6 +186,7 @@ on_over(struct home *h, int error)
 
     if (error)
         return;
+    crash_point(CRASH_AT_RESTORE_OVER);
     log_warning("home %s: it is what %s is; its copies are compared with it", h->name, r->from);
     events_add(EVENT_HOME_RESTORE, str_from(h->name), "it is what %s is, and writes go on", r->from);
     restore_free(h);
@@ -213,6 +223,7 @@ claim(struct restore *r)
     if (home_has_claim(h)) {
         tell(r, "");
         r->stage = RESTORE_SETTLES;
+        crash_point(CRASH_AT_RESTORE_CLAIMED);
         home_settle(h, false);
     } else if (is_frozen && is_lost(claim_why(h->claim))) {
         r->was_held = false;
@@ -265,6 +276,7 @@ send_again(struct restore *r)
     if (r->home->rewind)
         return;
     if (r->has_rewound || w->n_processes == 0) {
+        crash_point(CRASH_AT_RESTORE_REWOUND);
         r->stage = RESTORE_SAVES;
         return;
     }
@@ -279,6 +291,7 @@ save(struct restore *r)
     struct lane *l;
 
     if (r->saves && o->n_saves >= r->saves) {
+        crash_point(CRASH_AT_RESTORE_SAVED);
         r->stage = RESTORE_ENDS;
         if (!say(r, true, NULL, on_over))
             log_error("home %s: that it is restored cannot be recorded", r->home->name);
@@ -311,12 +324,14 @@ restore_tick(struct home *h)
     case RESTORE_SETTLES:
         if (!home_has_settled(h) || !is_at_rest(r))
             return;
+        crash_point(CRASH_AT_RESTORE_SETTLED);
         r->stage = RESTORE_WALKS;
         restore_walk_begin(r);
         return;
     case RESTORE_WALKS:
         if (!restore_walk_is_over(r))
             return;
+        crash_point(CRASH_AT_RESTORE_WALKED);
         restore_learn(r);
         restore_walk_end(r);
         r->stage = RESTORE_REWINDS;

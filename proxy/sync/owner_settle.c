@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/obs/events.h"
 #include "proxy/obs/log.h"
 #include "proxy/store/renew.h"
@@ -94,6 +95,7 @@ home_take_over(struct home *h)
     snprintf(h->trouble, sizeof(h->trouble),
         "a new journal has it; what the one before had sent is waited for, and not before SEXTANT_QUARANTINE is over");
     log_warning("home %s: %s", h->name, h->trouble);
+    crash_point(CRASH_AT_TAKEOVER_CLAIMED);
     home_settle(h, true);
 }
 
@@ -117,12 +119,14 @@ home_tick_takeover(struct home *h)
     if (!h->takes_over || !h->has_held || claim_state(h->claim) != TENURE_HELD || h->owner->is_ending ||
         !home_has_settled(h))
         return;
+    crash_point(CRASH_AT_TAKEOVER_SETTLED);
     error = journal_took_over(h->owner->journal, str_from(h->name), is_last(h));
     if (error) {
         log_error("home %s: that it was taken over cannot be noted: %s", h->name, strerrordesc_np(-error));
         home_settle(h, true);
         return;
     }
+    crash_point(CRASH_AT_TAKEOVER_NOTED);
     h->takes_over = false;
     h->trouble[0] = '\0';
     events_add(EVENT_CLAIM_TAKEN, str_from(h->name), "a new journal has it: all copies are compared with it");

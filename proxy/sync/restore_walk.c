@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "proxy/base/crash_point.h"
 #include "proxy/base/mem.h"
 #include "proxy/sync/lane_impl.h"
 #include "proxy/sync/lane_walk.h"
@@ -129,8 +130,10 @@ restore_walk_is_over(struct restore *r)
     lane_tick(r->lane);
     if (!r->is_listed || lane_has_dirty_schema(r->lane))
         return false;
-    if (!r->is_walking)
+    if (!r->is_walking) {
+        crash_point(CRASH_AT_RESTORE_MADE);
         walk_all(r);
+    }
     return is_idle(r);
 }
 

@@ -1,97 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The edge is killed at each crash point of owner, lane, claim, walk, rewind and schema. The next one must know what was acknowledged, and make all
-regions equal. Each point has regions, edges and a journal of its own; as most of the time is spent waiting, they go on side by side.
+"""The edge is killed at each crash point of owner, lane, claim, walk, rewind and schema, and of an operator's orders (order_lives.py).
+The next one must know what was acknowledged, and make all regions equal. Each point has regions, edges and a journal of its own; as
+most of the time is spent waiting, they go on side by side.
 CRASH_TIMES=N pytest -m soak kills at the first to the Nth time that a point is come by."""
 import contextlib
 import os
 import re
-import signal
-import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from fanout_run import HOT, KEY, POINTS, VECTORS, Run
-from histories import COMMITTED, REJECTED
-from sextant import ROOT, TooSlow, call, tries, wait_for
+from fanout_run import HOT, POINTS, VECTORS
+from histories import REJECTED
+from lives import Killed, Life
+from order_lives import LIVES, MANY, MOMENTS
+from sextant import ROOT, TooSlow, call, tries
 
-POINT = re.compile(r'^CRASH_POINT\(\w+, +"((?:owner|lane|claim|walk|rewind|schema)\.\w+)"\)', re.M)
+KINDS = "owner|lane|claim|walk|rewind|schema|freeze|release|restore|takeover|renew"
+POINT = re.compile(rf'^CRASH_POINT\(\w+, +"((?:{KINDS})\.\w+)"\)', re.M)
 AFTER_A_START = ("owner.journal_read", "owner.held_again", "owner.tainted", "lane.taint_over")
-QUARANTINE, AT_ONCE = 0.4, 16
-MANY, STRANGER = tuple(range(10, 20)), 77
+AT_ONCE = 20
+STRANGER = 77
 LOST = {"match": "/notes/points", "method": "PUT", "reset": "after", "times": 1, "linger": 0.1}
 
 
 def points():
-    return POINT.findall(Path(ROOT, "proxy/base/crash_point.def").read_text(encoding="utf-8"))
+    return POINT.findall(Path(ROOT, "proxy/base/crash_point.def").read_text(encoding="utf-8")) + list(MOMENTS)
 
 
-class Killed(Exception):
-    """The edge is gone, as it should."""
-
-
-class Tour:
+class Tour(Life):
     """All that owner and lanes do, in one life of an edge that ends somewhere in it."""
 
-    def __init__(self, directory):
-        self.run = Run(directory, "all", ("eu", "us"), QUARANTINE)
-        self.home, self.copy = self.run.start_regions().regions.values()
-        self.edge, self.value, self.has_drifted = self.run.add_edge(default_timeout="20s"), 0, False
-
-    def start(self, point=None):
-        self.edge.env.pop("SEXTANT_TEST_CRASH_POINT", None)
-        if point:
-            self.edge.env["SEXTANT_TEST_CRASH_POINT"] = point
-        try:
-            self.edge.start(settle=False)
-        except (AssertionError, OSError):
-            with contextlib.suppress(subprocess.TimeoutExpired):  # one that is being killed resets first, and ends then
-                self.edge.process.wait(5)
-            self.look()
-            raise
-
-    def look(self):
-        if self.edge.process.poll() is not None:
-            raise Killed
-
-    def wait_for(self, condition, what):
-        def asked():
-            self.look()
-            try:
-                return condition()
-            except OSError:  # it is gone: found so the next time
-                return None
-        return wait_for(asked, 60, what, 0.05)
-
-    def next_value(self):
-        self.value += 1
-        return self.value
-
-    def write(self, kind, ids, group=None):
-        return self.told(self.run.write(kind, ids, self.next_value(), group))
-
-    def told(self, write):
-        if not write.why[:1].isdigit():  # there was no answer, as the edge is about to be gone
-            self.edge.process.wait(60)
-        self.look()
-        return write
-
-    def change_schema(self, method, name, body=None):
-        try:
-            return self.edge.call(method, "/collections/" + name, body, headers={"api-key": KEY}, timeout=60)[0]
-        except OSError:
-            self.look()
-            return None
-
-    def is_there(self):
-        self.change_schema("PUT", "notes", {"vectors": VECTORS})
-        return self.change_schema("GET", "notes") == 200
-
-    def lane(self, name):
-        return self.edge.status()["lanes"][0][name]
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.has_drifted = False
 
     def go(self):
+        if self.point in AFTER_A_START:
+            self.start()
+            self.leave_open()
+            self.start(True)
+            self.wait_for(lambda: self.lane("points_again") == 0 and self.is_there(), "the end of all quarantines")
+            return
+        self.start(True)
+        self.do_all()
+
+    def do_all(self):
         self.wait_for(self.is_there, "the collection")
         saved_at = time.time()
         for step in (self.succeed, self.fail, self.select, self.lose_at_home, self.lose_at_copy, self.refuse_at_copy):
@@ -150,16 +105,6 @@ class Tour:
         self.order("/resync", {"target": "eu/us", "delete": True})
         self.wait_for(lambda: (self.lane("walk") or {}).get("state") == "over", "the walk")
 
-    def order(self, target, body):
-        try:
-            return call(self.edge.admin_port, "POST", target, body)[0]
-        except OSError:
-            self.look()
-            return None
-
-    def is_saved_since(self, moment):
-        return any(f.stat().st_mtime > moment for f in Path(self.edge.env["SEXTANT_JOURNAL_DIR"]).glob("checkpoint*"))
-
     def is_noted_since(self, moment):
         return any("/_sextant/points?" in r["target"] and r["time"] > moment for r in self.copy.control(log=True)["log"])
 
@@ -171,8 +116,7 @@ class Tour:
         with ThreadPoolExecutor(1) as pool:
             late = pool.submit(self.run.write, "upsert", (1, 10), self.next_value())
             self.wait_for(lambda: self.edge.status()["journal"]["writes_open"] == 1, "the write")
-            self.edge.signal(signal.SIGKILL)
-            self.edge.process.wait()
+            self.kill()
             late.result()
 
     def end(self):
@@ -181,42 +125,32 @@ class Tour:
         self.copy.control(clear=True)
         self.start()
         self.wait_for(self.is_there, "the collection")
-        self.wait_for(lambda: self.write("upsert", (1, 20)).outcome == COMMITTED, "a write")
+        self.wait_for(self.takes_writes, "a write")
         if self.has_drifted:  # what was ordered just before the kill is to be ordered again
             self.walk()
-        self.run.heal()
-        found = self.run.verdict()
-        assert not found, "\n".join(found[:2])
+        self.is_as_it_must_be()
         if self.has_drifted:
-            kept = Path(self.edge.env["SEXTANT_JOURNAL_DIR"], "walk-eu-us.jsonl").read_text(encoding="utf-8")
+            kept = (self.journal / "walk-eu-us.jsonl").read_text(encoding="utf-8")
             assert STRANGER not in self.run.read("us") and f'"point":{{"id":{STRANGER},' in kept, kept
 
 
 def come_by(point, times, directory):
     """Was it hit? Whatever ends the edge there, what follows must be right."""
-    tour = Tour(directory)
+    kind = LIVES.get(point) or LIVES.get(point.split(".")[0], Tour)
+    life = kind(directory, point, times)
     try:
-        if point in AFTER_A_START:
-            tour.start()
-            tour.leave_open()
-        try:
-            tour.start(f"{point}:{times}")
-            if point in AFTER_A_START:
-                tour.wait_for(lambda: tour.lane("points_again") == 0 and tour.is_there(), "the end of all quarantines")
-            else:
-                tour.go()
-        except Killed:
-            pass
-        is_hit = tour.edge.process.poll() == -signal.SIGKILL
-        tour.edge.kill()
-        tour.end()
+        with contextlib.suppress(Killed):
+            life.go()
+        is_hit = life.is_hit()
+        life.edge.kill()
+        life.end()
         return is_hit
     except TooSlow:
         raise
     except Exception as error:
-        raise AssertionError(f"{point}:{times}: {error!r}\n{tour.edge.output()[-1500:]}") from error
+        raise AssertionError(f"{point}:{times}: {error!r}\n{life.edge.output()[-1500:]}") from error
     finally:
-        tour.run.stop()
+        life.run.stop()
 
 
 def come_by_all(times, directory):

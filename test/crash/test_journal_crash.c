@@ -149,7 +149,8 @@ end_at(const char *name, unsigned times)
 static bool
 is_of_journal(struct str name)
 {
-    static const char *const others[] = { "claim.", "owner.", "lane.", "walk.", "rewind.", "schema." };
+    static const char *const others[] = { "claim.", "owner.", "lane.", "walk.", "rewind.", "schema.", "freeze.",
+        "release.", "restore.", "takeover.", "renew." };
 
     for (unsigned i = 0; i < sizeof(others) / sizeof(*others); i++) {
         if (str_starts(name, str_from(others[i])))

@@ -303,6 +303,36 @@ def test_a_home_that_was_given_up_is_taken_back(site):
     assert set(held) == {1, 3, 4, 5, 6, 7, *range(10, 30)} and held[1][1] == {"by": "two"}, held
 
 
+def test_a_kill_while_a_home_is_given_up(site):
+    """The claim is free, and the journal does not know: another edge may take it. It is not taken back but by order."""
+    site.say("one", "* *=eu,us,ap fanout=async", "eu")
+    one = site.edge()
+    site.collection(one)
+    one.stop()
+    one.env["SEXTANT_TEST_CRASH_POINT"] = "release.free"
+    one.start()
+    wait_for(lambda: upsert(one, 1, payload={"by": "one"})[0] == 200, 30, "the claim")
+    drained(one, "*")
+    assert ctl(one, "release", "eu")[0] != 0
+    one.process.wait(20)
+    del one.env["SEXTANT_TEST_CRASH_POINT"]
+    site.say("two", "* *=eu,us,ap fanout=async", "eu")
+    two = site.edge("two")
+    wait_for(lambda: upsert(two, 1, payload={"by": "two"})[0] == 200, 30, "the claim")
+    drained(two, "*")
+    assert ctl(two, "release", "eu")[0] == 0
+    two.stop()
+    one.start(settle=False)
+    wait_for(lambda: "another journal claims it" in one.output(), 30, "the refusal")
+    assert is_refused(upsert(one, 2))
+    assert ctl(one, "release", "eu")[0] == 0
+    take_back(one, 2)
+    if not site.regions["eu"].is_real:
+        lose_process(one, site.regions["eu"])
+    held = site.same(one)
+    assert set(held) == {1, 2} and held[1][1] == {"by": "two"}, held
+
+
 def test_a_start_with_another_map(site):
     site.say("one", "* *=eu,us,ap fanout=async", "eu")
     one = site.edge()

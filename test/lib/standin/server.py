@@ -432,6 +432,14 @@ class Server:
         self.remember()
         self.cut()
 
+    def empty(self):
+        """All of it is gone, and the next process stands there."""
+        self.api.storage.collections, self.api.storage.aliases = {}, {}
+        if self.memory is not None:
+            self.memory = []
+            self.remember()
+        self.cut()
+
     def cut(self):
         """Whatever has not been carried out never will be, and nobody is answered any more."""
         for task in list(self.later):
@@ -485,6 +493,8 @@ class Server:
             self.faults.pause(c["pause"])
         if c.get("remember"):
             self.memory = []
+        if c.get("empty"):
+            self.empty()
         if "lose" in c:
             self.lose(c["lose"])
         if c.get("new_process"):  # as after a restart that lost nothing, or what the test has taken away itself
