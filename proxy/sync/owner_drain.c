@@ -138,7 +138,7 @@ has_lived(const struct frozen *f, int64_t until_us)
     if (f->home->answered_us < until_us)
         return false;
     LIST_FOREACH (l, &f->home->lanes, entry) {
-        if (!l->is_dormant && !frozen_spares(f, str_from(l->copy)) && is_copy_of(l, f) && l->known_us < until_us)
+        if (!l->is_dormant && !frozen_spares(f, str_from(l->copy)) && is_copy_of(l, f) && l->alive_us < until_us)
             return false;
     }
     return true;

@@ -264,7 +264,7 @@ job_await_watch(struct job *job)
 {
     job->is_unverified = true;
     if (!job->home->watch.asking || job->home->watch.asked_us <= job->connection_us)
-        watch_soon(job->home);
+        watch_verify(job->home);
 }
 
 static void

@@ -186,7 +186,6 @@ save(struct rewind *r)
     if (r->saves && o->n_saves >= r->saves) {
         crash_point(CRASH_AT_REWIND_SAVED);
         r->stage = NOTING;
-        watch_record(r->home, r->process);
         timer_set(&r->step, 0);
         return;
     }
@@ -198,6 +197,23 @@ save(struct rewind *r)
     timer_set(&r->step, PAUSE_US / 50);
 }
 
+/* False: one is on its way to the disk, or the disk did not take it. */
+static bool
+note_next(struct rewind *r)
+{
+    struct home *h = r->home;
+    unsigned i = 0;
+
+    while (i < r->n_processes && watch_knows(h, r->processes[i]))
+        i++;
+    if (i == r->n_processes)
+        return true;
+    if (!h->watch.is_recording)
+        watch_record(h, r->processes[i]);
+    timer_set(&r->step, h->watch.is_recording ? PAUSE_US / 50 : PAUSE_US * 4);
+    return false;
+}
+
 static void
 finish(struct rewind *r)
 {
@@ -206,15 +222,8 @@ finish(struct rewind *r)
     const struct fleet *f = h->owner->up->fleet;
     int at = topology_find(f->world->topology, str_from(h->name));
 
-    if (h->watch.is_recording) {
-        timer_set(&r->step, PAUSE_US / 50);
+    if (!note_next(r))
         return;
-    }
-    if (!watch_knows(h, r->process)) { /* the disk did not take it */
-        r->stage = SAVING;
-        timer_set(&r->step, PAUSE_US * 4);
-        return;
-    }
     if (at >= 0) {
         metrics_add(h->owner->metrics, METRIC_REWINDS, f->clusters[at].cluster->slot, 1);
         metrics_add(h->owner->metrics, METRIC_REWIND_WRITES, f->clusters[at].cluster->slot, r->n_sent);
@@ -362,23 +371,44 @@ rewind_free(struct home *h)
     mem_free(r);
 }
 
+static bool
+is_for(const struct rewind *r, const char *process)
+{
+    for (unsigned i = 0; i < r->n_processes; i++) {
+        if (strcmp(r->processes[i], process) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* With those of another rewind that this one takes the place of; of too many the oldest, which have been followed by others. */
+static void
+set_processes(struct rewind *r, const struct rewind *other, const char *process)
+{
+    unsigned n = other ? other->n_processes : 0, first = n == WATCH_PROCESSES;
+
+    for (unsigned i = first; i < n; i++)
+        memcpy(r->processes[r->n_processes++], other->processes[i], sizeof(r->processes[0]));
+    memcpy(r->processes[r->n_processes++], process, strlen(process) + 1);
+}
+
 void
 rewind_begin(struct home *h, const char *process)
 {
     struct rewind *r = h->rewind;
 
-    if (h->owner->is_ending || (r && strcmp(r->process, process) == 0))
+    if (h->owner->is_ending || (r && is_for(r, process)))
         return;
     ledger_forget(h->ledger, INT64_MAX); /* it may have lost some of that */
-    rewind_free(h);
     r = MEM_NEW(struct rewind);
+    set_processes(r, h->rewind, process);
+    rewind_free(h);
     h->rewind = r;
     r->home = h;
     r->began_us = owner_now_us(h->owner);
     r->began_boot_us = clock_boot_us();
     if (h->claim)
         claim_hurry(h->claim);
-    memcpy(r->process, process, strlen(process) + 1);
     r->ledger = ledger_new();
     TAILQ_INIT(&r->redos);
     timer_init(&r->step, h->owner->loop, go_on, r);

@@ -92,20 +92,85 @@ tell_readers(struct home *h, bool is_behind)
     home_tell_reach(h);
 }
 
+static unsigned
+count_endpoints(const struct home *h)
+{
+    const struct topology *t = h->owner->up->fleet->world->topology;
+    int at = topology_find(t, str_from(h->name));
+
+    return at < 0 ? 0 : t->clusters[at].n_endpoints;
+}
+
+/* Those that are away are asked in their turn, and nobody waits for them; all, if no other is left. */
+static uint64_t
+nodes_to_ask(const struct home *h)
+{
+    unsigned n = count_endpoints(h);
+    uint64_t all = n < 64 ? (UINT64_C(1) << n) - 1 : UINT64_MAX, up = all;
+
+    for (unsigned i = 0; i < n; i++)
+        up &= ~((uint64_t)h->watch.nodes[i].is_away << i);
+    return up ? up : all;
+}
+
+/* The node that was asked is known, or away and the others are not. */
+static void
+go_on(struct home *h)
+{
+    struct watch *w = &h->watch;
+    int64_t sure_us = INT64_MAX, known_us = INT64_MAX;
+
+    for (unsigned i = 0; i < count_endpoints(h); i++) {
+        if (!w->nodes[i].is_away && w->nodes[i].known_us < sure_us)
+            sure_us = w->nodes[i].known_us;
+        known_us = w->nodes[i].known_us < known_us ? w->nodes[i].known_us : known_us;
+    }
+    w->sure_us = sure_us;
+    if (!home_is_frozen(h)) /* else it may have lost what the journal keeps for it */
+        h->answered_us = known_us;
+    if (!w->is_doubted)
+        w->pending &= ~(UINT64_C(1) << w->endpoint);
+    if (w->is_doubted || w->pending)
+        watch_soon(h);
+    if (w->is_doubted || w->pending || home_is_rewinding(h))
+        return;
+    w->is_sure = true;
+    tell_readers(h, h->restore != NULL);
+    home_run(h);
+}
+
 static void
 take_known(struct home *h)
 {
     struct watch *w = &h->watch;
 
-    w->sure_us = w->asked_us;
-    if (!home_is_frozen(h)) /* else it may have lost what the journal keeps for it */
-        h->answered_us = w->asked_us;
-    if (w->is_doubted)
-        watch_soon(h);
-    if (w->is_doubted || home_is_rewinding(h))
+    w->nodes[w->endpoint] = (struct watch_node){ .known_us = w->asked_us };
+    go_on(h);
+}
+
+static bool
+has_other(const struct home *h)
+{
+    for (unsigned i = 0; i < count_endpoints(h); i++) {
+        if (i != h->watch.endpoint && !h->watch.nodes[i].is_away)
+            return true;
+    }
+    return false;
+}
+
+static void
+take_absence(struct home *h)
+{
+    struct watch *w = &h->watch;
+
+    w->nodes[w->endpoint].is_away = true;
+    if (has_other(h)) {
+        go_on(h);
         return;
-    w->is_sure = true;
-    tell_readers(h, h->restore != NULL);
+    }
+    w->is_away = true;
+    w->is_sure = false;
+    tell_readers(h, true);
     home_run(h);
 }
 
@@ -138,14 +203,15 @@ on_node(void *arg, const struct outcome *why, const struct quiet_node *node)
 {
     struct home *h = arg;
     struct watch *w = &h->watch;
+    bool is_slow = why->kind != OUTCOME_OK && why->kind != OUTCOME_REFUSED && why->kind != OUTCOME_DENIED;
 
     w->asking = NULL;
-    w->is_away = is_gone(why->fail);
-    if (w->is_away) {
-        w->is_sure = false;
-        tell_readers(h, true);
-        home_run(h);
-    } else if (why->kind != OUTCOME_OK) {
+    if (is_gone(why->fail) || (is_slow && has_other(h))) {
+        take_absence(h);
+        return;
+    }
+    w->is_away = false;
+    if (why->kind != OUTCOME_OK) {
         take_silence(h, why);
     } else if (watch_knows(h, node->id)) {
         take_known(h);
@@ -153,18 +219,21 @@ on_node(void *arg, const struct outcome *why, const struct quiet_node *node)
         watch_record(h, node->id); /* the first of all: nothing was written before */
     } else if (!w->is_recording) {
         w->is_sure = false;
+        w->pending &= ~(UINT64_C(1) << w->endpoint);
         tell_readers(h, true);
         rewind_begin(h, node->id);
     }
 }
 
+/* Those first that are to be asked before home is sure. */
 static unsigned
-count_endpoints(const struct home *h)
+next_endpoint(const struct watch *w, unsigned n)
 {
-    const struct topology *t = h->owner->up->fleet->world->topology;
-    int at = topology_find(t, str_from(h->name));
+    unsigned next = (w->endpoint + 1) % n;
 
-    return at < 0 ? 0 : t->clusters[at].n_endpoints;
+    while (w->pending && !(w->pending >> next & 1))
+        next = (next + 1) % n;
+    return next;
 }
 
 void
@@ -178,9 +247,10 @@ watch_tick(struct home *h)
     if (w->asking || n == 0 || !h->claim || now_us < w->due_us)
         return;
     w->asked_us = now_us;
-    w->due_us = now_us + (w->is_sure ? EVERY_US : SOON_US);
+    w->due_us = now_us + (w->is_sure && EVERY_US / n > SOON_US ? EVERY_US / n : SOON_US);
     w->is_doubted = false;
-    w->endpoint = (w->endpoint + 1) % n;
+    w->pending = w->pending & nodes_to_ask(h) || w->is_sure ? w->pending & nodes_to_ask(h) : nodes_to_ask(h);
+    w->endpoint = next_endpoint(w, n);
     w->asking = quiet_ask_node(o->up, str_from(h->name), w->endpoint + 1, ASK_US, on_node, h);
 }
 
@@ -189,6 +259,13 @@ watch_soon(struct home *h)
 {
     h->watch.due_us = 0;
     watch_tick(h);
+}
+
+void
+watch_verify(struct home *h)
+{
+    h->watch.pending |= nodes_to_ask(h);
+    watch_soon(h);
 }
 
 bool
@@ -202,6 +279,7 @@ watch_doubt(struct home *h)
 {
     h->watch.is_doubted = true;
     h->watch.is_sure = false;
+    h->watch.pending = nodes_to_ask(h);
     home_tell_reach(h);
     watch_soon(h);
 }

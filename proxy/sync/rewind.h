@@ -12,6 +12,10 @@
  *   rewind (owner_rewind.c): what is at home comes back ─▶ beginning recorded ─▶ span read, points marked ─▶ sent ─▶ checkpoint
  *                            ─▶ process recorded as known ─▶ asked again. Another process meanwhile: from the beginning
  *
+ *
+ * A home may stand on several nodes, each an endpoint, which are asked in turn. One that is away may have lost its power: the span
+ * begins a minute before the last answer of the node that has been silent for longest.
+ *
  * 1. Nothing else is sent to home or read from it for shipping meanwhile.
  * 2. A crash in between begins it anew: the process is known only when all of it was done, and the marks are in a checkpoint. */
 
@@ -23,24 +27,32 @@ struct rewind;
 
 enum { WATCH_PROCESSES = 32 };
 
+struct watch_node {   /* an endpoint of the home */
+    int64_t known_us; /* when it was last found to be a known process; 0: never */
+    bool is_away;
+};
+
 struct watch {
     char processes[WATCH_PROCESSES][QUIET_ID_MAX + 1]; /* known ones */
     unsigned n_processes;                              /* ever */
     struct quiet *asking;
+    struct watch_node nodes[ENDPOINTS_MAX];
+    uint64_t pending; /* those that are to be asked before home is sure */
     unsigned endpoint;
     int64_t asked_us, due_us;
     int64_t sure_us;   /* connections that were established before lead to a known process */
-    bool is_sure;      /* a known process answered after the last failure */
+    bool is_sure;      /* none was another process after the last failure, and one answered */
     bool is_blind;     /* it does not tell */
     bool is_doubted;   /* something failed since it was asked */
-    bool is_away;      /* it does not answer */
+    bool is_away;      /* none of them answers */
     bool is_recording; /* the first of all */
 };
 
 /* owner_watch.c */
 void watch_tick(struct home *h);
-void watch_soon(struct home *h);  /* ask now */
-void watch_doubt(struct home *h); /* something failed: its process may be another */
+void watch_soon(struct home *h);   /* ask now */
+void watch_verify(struct home *h); /* ask all now: an answer waits for that */
+void watch_doubt(struct home *h);  /* something failed: its process may be another */
 void watch_learn(struct home *h, struct str id);
 bool watch_trusts(const struct home *h, int64_t connection_us);
 bool watch_knows(const struct home *h, const char *id);
@@ -51,7 +63,7 @@ bool watch_take(struct home *h, struct str *io);
 uint64_t owner_needed_lsn(const struct owner *o); /* later records may be needed, for a start or for a rewind */
 
 /* owner_rewind.c */
-void rewind_begin(struct home *h, const char *process); /* also when one is under way */
+void rewind_begin(struct home *h, const char *process); /* also when one is under way: it begins anew, for both */
 void rewind_free(struct home *h);
 bool home_is_rewinding(const struct home *h);
 /* The collection was deleted: nothing of what was written to it before is to be sent again. */

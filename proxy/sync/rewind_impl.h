@@ -28,7 +28,9 @@ struct span_void {
 struct rewind {
     struct home *home;
     enum stage stage;
-    char process[QUIET_ID_MAX + 1];
+    char processes[WATCH_PROCESSES]
+                  [QUIET_ID_MAX + 1]; /* that are known once it is over: one a node that was started anew */
+    unsigned n_processes;
     uint64_t from, upto, at; /* LSNs; the next to be read */
     uint64_t beginning;      /* of the record that says so */
     bool is_told;
