@@ -96,7 +96,7 @@ issue(struct schema_item *i)
 
     if (i->at == i->plan->n || i->number != i->read_number || !home_may_send(l->home)) {
         i->n_rounds++;
-        i->needs_walk |= !i->copy.is_there || i->has_removed || i->how & SCHEMA_ADOPTS;
+        i->needs_walk |= !i->copy.is_there || i->has_removed;
         catalog_forget(l->catalog);
         item_again(i, 0);
         return;
@@ -156,7 +156,8 @@ done(struct schema_item *i)
         item_again(i, POLL_US);
         return;
     }
-    if (i->needs_walk && i->home.is_there && i->home.schema.points > 0)
+    /* What was adopted may have got its mark from a process that was killed before it walked. */
+    if ((i->needs_walk || i->how & SCHEMA_ADOPTS) && i->home.is_there && i->home.schema.points > 0)
         lane_walk(
             l, lexicon_number(l->home->owner->collections, str_from(i->name)), "its collection was made or adopted");
     if (i->is_dirty)

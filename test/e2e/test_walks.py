@@ -178,6 +178,24 @@ def test_an_empty_home_empties_nothing(fan):  # noqa: F811
     wait_for(lambda: points(one, "us") == points(one, "eu"), 20, "the deletion")
 
 
+def test_what_is_adopted_is_compared_after_a_kill(fan):  # noqa: F811
+    """The copy had its mark, and the edge died before the comparison began."""
+    one = fan()
+    idle(one)
+    for region in one.regions.values():
+        assert direct(region, "PUT", "/collections/old", VECTORS)[0] == 200
+        body = {"points": [{"id": i, "vector": [1, 1], "payload": {"at": region.name}} for i in range(10)]}
+        assert direct(region, "PUT", "/collections/old/points?wait=true", body)[0] == 200
+    one.kill()
+    one.env["SEXTANT_TEST_CRASH_POINT"] = "schema.step_done"
+    one.start()
+    wait_for(lambda: ctl(one, "adopt", "eu/old")[0] == 0 or one.process.poll() is not None, 30, "the claim")
+    one.process.wait(30)
+    del one.env["SEXTANT_TEST_CRASH_POINT"]
+    one.start()
+    wait_for(lambda: all(points(one, copy, "old") == points(one, "eu", "old") for copy in ("us", "ap")), 30, "the comparison")
+
+
 def test_a_walk_that_begins_anew_asks_again(fan):  # noqa: F811
     """What it has brought to the copy so far makes that larger, but not a fifth of it."""
     one = fan()
