@@ -35,25 +35,36 @@ phase_budget() { timeout -k 10 600 build/venv/bin/python test/bench/instructions
 phase_coverage() { make -j"$jobs" coverage; }
 
 # Golden files, the stand-in against its recordings, end to end: everything pytest finds below test/, the long forms apart.
-# Tests of fan-out wait most of their time: three parts of them run side by side, with the image's build; then the others alone.
-crash=(test/crash test/e2e/test_container.py)
-copies=(test/e2e/test_{claim,edges,fanout,fanout_restart,map_changes,ship,tokens,touch}.py)
+# Tests of fan-out wait most of their time: three parts of them run side by side. Then come those of which some measure time, in
+# two parts. What keeps a compiler or a search busy runs beside both, and takes what processors the others leave.
+slow=(test/crash/test_models.py test/e2e/test_container.py)
+crash=(test/crash/test_fanout_*.py test/e2e/test_{map_changes,tokens,touch}.py)
+copies=(test/e2e/test_{claim,edges,fanout,fanout_restart,ship}.py)
 walks=(test/e2e/test_{clock_jumps,restore,rewind,schema,walks}.py)
+times=(test/e2e/test_{failover,fault_matrix,overload,page,restart,soak,streaming,tour,wire_table}.py)
 pytest_part() { # pytest_part NAME ARGUMENT…
     local name=$1 && shift
     timeout -k 10 1200 build/venv/bin/python -m pytest -q -rfE -m 'not soak' -p no:cacheprovider "$@" >"$BUILD/test/pytest-$name.log" 2>&1
 }
+wait_for_all() { # wait_for_all PROCESS…
+    local job code=0
+    for job in "$@"; do
+        wait "$job" || code=1
+    done
+    return $code
+}
 phase_e2e() {
-    local code=0 part job running=() apart=("${crash[@]}" "${copies[@]}" "${walks[@]}") ok=0 bad=0 not_run=0
+    local code=0 part behind running=() apart=("${slow[@]}" "${crash[@]}" "${copies[@]}" "${walks[@]}" "${times[@]}") ok=0 bad=0 not_run=0
     [ -x "$BUILD/sextant" ] || warn "no $BUILD/sextant yet: tests that need it will fail"
+    (renice -n 19 $BASHPID && pytest_part slow "${slow[@]}") & behind=$!
     pytest_part crash "${crash[@]}" & running+=($!)
     pytest_part copies "${copies[@]}" & running+=($!)
     pytest_part walks "${walks[@]}" & running+=($!)
-    for job in "${running[@]}"; do
-        wait "$job" || code=1
-    done
-    pytest_part others "${apart[@]/#/--ignore=}" test || code=1
-    for part in crash copies walks others; do
+    wait_for_all "${running[@]}" || code=1
+    pytest_part times "${times[@]}" & running=($!)
+    pytest_part others "${apart[@]/#/--ignore=}" test & running+=($!)
+    wait_for_all "${running[@]}" "$behind" || code=1
+    for part in slow crash copies walks times others; do
         cat "$BUILD/test/pytest-$part.log"
         ok=$((ok + $(count passed "$BUILD/test/pytest-$part.log")))
         bad=$((bad + $(count failed "$BUILD/test/pytest-$part.log") + $(count 'errors?' "$BUILD/test/pytest-$part.log")))

@@ -90,7 +90,7 @@ start_server() {
     fi
     server_pid[$region]=$!
     disown # else bash reports its death
-    wait_for 20 "the start of region $region" answers "$(direct "$region")/readyz"
+    wait_for 40 "the start of region $region" answers "$(direct "$region")/readyz"
 }
 
 open_link() {
@@ -98,7 +98,7 @@ open_link() {
         >"$home/$1.link.log" 2>&1 </dev/null &
     link_pid[$1]=$!
     disown
-    wait_for 10 "the opening of the link to $1" answers "http://127.0.0.1:${link_port[$1]}/readyz"
+    wait_for 30 "the opening of the link to $1" answers "http://127.0.0.1:${link_port[$1]}/readyz"
 }
 
 # ------------------------------------------------------------------------------------------------ data
@@ -209,8 +209,14 @@ while read -r name; do unset "$name"; done < <(compgen -e SEXTANT_)
 SEXTANT_ENV_FILE=$home/sextant.env "${tied[@]}" "$build/sextant" serve >"$home/sextant.log" 2>&1 </dev/null &
 sextant_pid=$!
 is_up() { ! kill -0 "$sextant_pid" 2>/dev/null || answers "http://$listen/readyz"; }
-wait_for 10 "the start of Sextant" is_up
+wait_for 30 "the start of Sextant" is_up
 kill -0 "$sextant_pid" 2>/dev/null || { cat "$home/sextant.log" && die "Sextant did not start"; }
+# A machine that is busy may make the first probe of the nearest region a slow one.
+is_measured() {
+    curl -sf -m 2 "http://$admin/status" >"$home/status" && ! grep -Eq '"rtt_ms": *null' "$home/status" &&
+        curl -s -m 2 -i "http://$listen/collections/catalog" | grep -qi '^x-sextant-cluster: eu'
+}
+wait_for 60 "the measure of the links" is_measured
 say "Sextant stands in Frankfurt and listens on $listen; its configuration is $home/sextant.env, its map $home/partition.map:"
 sed 's/^/  /' "$home/partition.map"
 note "Callers are told apart by X-Forwarded-For, which Sextant believes here because the hop before it, loopback, is in SEXTANT_TRUSTED_PROXIES. Of each answer you see the status, Sextant's own headers, the body and the time it took."

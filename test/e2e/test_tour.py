@@ -45,7 +45,7 @@ def session_members(pid):
 
 
 def assert_all_gone(pid):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while session_members(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert session_members(pid) == []
@@ -77,7 +77,7 @@ def steps_of(transcript):
 def tour():
     process = start(environment(*free_ports(2)), "--no-wait", "--exit")
     try:
-        transcript, _ = process.communicate(timeout=240)
+        transcript, _ = process.communicate(timeout=600)
     finally:
         process.poll() is None and os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, transcript
@@ -107,7 +107,8 @@ def test_users_stay_where_they_live(tour):
 def test_links_are_as_slow_as_a_wan(tour):
     de, us, jp = tour("users are kept")[:3]
     assert us.seconds > 0.09 and jp.seconds > 0.16  # twice that on a new connection
-    assert min(e.seconds for e in [de, *tour("the nearest region answers")]) < 0.09
+    near = [e for e in (de, *tour("users are kept"), *tour("the nearest region answers"), *tour("It comes back")) if e.went()[1] == "eu"]
+    assert min(e.seconds for e in near) < 0.09
 
 
 def test_catalog_is_read_from_the_nearest_copy(tour):
@@ -175,7 +176,7 @@ def test_ctrl_c_leaves_nothing_running():
                 break
         assert len(session_members(process.pid)) >= 8  # the tour, Sextant, three servers, three links
         os.killpg(process.pid, signal.SIGINT)
-        rest, _ = process.communicate(timeout=30)
+        rest, _ = process.communicate(timeout=120)
     finally:
         process.poll() is None and os.killpg(process.pid, signal.SIGKILL)
     assert "stopped everything" in rest
