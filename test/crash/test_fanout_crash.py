@@ -86,7 +86,7 @@ class Tour(Life):
 
     def refuse_at_copy(self):
         """A batch is halved, and what is refused by itself is parked until it is written again."""
-        self.copy.control(clear=True, faults={"match": "/notes/points", "method": "PUT", "status": 400, "times": 3})
+        self.copy.control(clear=True, faults={"match": "/notes/points", "method": "PUT", "status": 400})
         with ThreadPoolExecutor(1) as pool:
             late = pool.submit(self.write, "upsert", (10, 11))
             self.wait_for(lambda: self.lane("points_refused") == 2, "a refusal")

@@ -8,8 +8,7 @@ import time
 from histories import COMMITTED, REJECTED, UNKNOWN, TooManyOrders, Write, state_of, too_old, unexplained
 from link import Link
 from load import Watch
-from local_regions import LocalRegion
-from sextant import QDRANT, Edge, Region, TooSlow, call, wait_for
+from sextant import Edge, Region, TooSlow, call, wait_for
 
 SECRET = "0123456789abcdef-edges"
 KEY, POINTS = "client-key", "/collections/notes/points"
@@ -54,8 +53,7 @@ class Run:
 
     def __init__(self, directory, policy="async", names=("eu", "us", "ap"), quarantine=2.0):
         self.directory, self.policy, self.quarantine = directory, policy, quarantine
-        make = Region if QDRANT else LocalRegion
-        self.regions = {n: make(n, directory / n, keys={"rw": "key-" + n}) for n in names}
+        self.regions = {n: Region(n, directory / n, keys={"rw": "key-" + n}) for n in names}
         self.writes, self.edges, self.link = [], [], None
         self.shards = {}  # how many a region's collections have, if several
         self.too_old = []
@@ -82,7 +80,7 @@ class Run:
         return self.make_edge(len(self.edges), edges=f"first {self.link.url} owns={next(iter(self.regions))}", **options)
 
     def make_edge(self, number, **options):
-        values = {"api_key": KEY, "edge_secret": SECRET, "default_timeout": "3s", "workers": 1,
+        values = {"api_key": KEY, "edge_secret": SECRET, "default_timeout": "3s", "workers": 1, "eject_base": "500ms", "eject_max": "2s",
                   "quarantine": f"{int(self.quarantine * 1000)}ms",
                   **{f"cluster_{n}_api_key": "key-" + n for n in self.regions},
                   **{f"cluster_{n}_schema": json.dumps({"shard_number": count}) for n, count in self.shards.items()}, **options}
@@ -102,6 +100,7 @@ class Run:
             self.link.close()
         for region in self.regions.values():
             region.kill()
+            region.let_go()
 
     def make_collection(self):
         def made():  # not before home is claimed; of quorum and all not before the copies have it

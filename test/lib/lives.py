@@ -22,7 +22,7 @@ class Life:
     def __init__(self, directory, point=None, times=1):
         self.run = Run(directory, self.policy, ("eu", "us"), QUARANTINE)
         self.home, self.copy = self.run.start_regions().regions.values()
-        self.edge, self.value = self.run.add_edge(default_timeout="20s"), 0
+        self.edge, self.value = self.run.add_edge(default_timeout="20s", probe_fall=100), 0
         self.point, self.times = point, times
 
     def start(self, is_doomed=False):
@@ -33,7 +33,7 @@ class Life:
             self.edge.start(settle=False)
         except (AssertionError, OSError):
             with contextlib.suppress(subprocess.TimeoutExpired):  # one that is being killed resets first, and ends then
-                self.edge.process.wait(5)
+                self.edge.process.wait(20)
             self.look()
             raise
 
@@ -92,7 +92,7 @@ class Life:
             return call(self.edge.admin_port, "POST", target, body, timeout=30)[0]
         except OSError:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.edge.process.wait(5)
+                self.edge.process.wait(20)
             self.look()
             return None
 
