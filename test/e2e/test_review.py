@@ -94,7 +94,11 @@ def fake():
 def ask_while_full(one, eu):
     """A read that comes while two others fill the cluster: they are answered only when it was."""
     eu.faults(hold=True, match="/scroll", times=2)
-    slow = [threading.Thread(target=one.call, args=("POST", "/collections/c/points/scroll", {})) for _ in range(2)]
+
+    def is_answered():  # one that finds the edge itself asking something is refused, or moves
+        status, headers, _ = one.call("POST", "/collections/c/points/scroll", {})
+        return status == 200 and headers["x-sextant-cluster"] == "eu"
+    slow = [threading.Thread(target=wait_for, args=(is_answered,)) for _ in range(2)]
     for thread in slow:
         thread.start()
     wait_for(lambda: one.cluster_state("eu")["outstanding"] == 2 and eu.control()["held"] == 2, what="both to be under way")
