@@ -44,6 +44,14 @@ CLAIM_RULES = [
     ("BEHIND", "-DKIND=COPY", "journal>=landed"),
     ("WALK", "-DKIND=OTHER", "walked>=landed"),
 ]
+OWNER_RULES = [
+    ("DRAIN", "home>=acked"),
+    ("STOP", "e[0].held"),
+    ("FREE", "home>=acked"),
+    ("OWN", "home>=acked"),
+    ("TENURE", "home>=acked"),
+    ("WALK", "copy==home"),
+]
 
 
 @pytest.fixture
@@ -84,6 +92,15 @@ def test_claim(check, what):
 @pytest.mark.parametrize("rule, options, wrong", CLAIM_RULES, ids=[rule[0] for rule in CLAIM_RULES])
 def test_claim_needs(check, rule, options, wrong):
     assert wrong in (check("claim.pml", f"{options} -D{rule}=0", "-O0") or "")
+
+
+def test_owners(check):
+    assert check("owners.pml", "") is None
+
+
+@pytest.mark.parametrize("rule, wrong", OWNER_RULES, ids=[rule[0] for rule in OWNER_RULES])
+def test_owners_need(check, rule, wrong):
+    assert wrong in (check("owners.pml", f"-D{rule}=0", "-O0") or "")
 
 
 def test_limit_of_claims(check):
