@@ -86,7 +86,9 @@ warn_of_plain(struct parser *p, struct word w, const struct url *url)
 {
     if (!url->is_tls && !(url->is_literal && addr_is_loopback(&url->addr)))
         scan_warning(&p->scan, w,
-            "the way to edge " STR_FMT " is not encrypted: whoever is on it can read the secret and the writes",
+            "the way to edge " STR_FMT
+            " is not encrypted: whoever is on it can read the secret and the writes, and write with "
+            "it; give it an https:// URL",
             STR_ARG(p->e->items[p->e->n].name));
 }
 

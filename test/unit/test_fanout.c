@@ -140,8 +140,7 @@ test_other_edges(void **state)
             "SEXTANT_TLS_CLIENT_AUTH is off\n" },
         { { clusters, one_line, "SEXTANT_EDGES=one http://edge-eu owns=eu", KEYED },
             "SEXTANT_EDGES:1:5: warning: the way to edge one is not encrypted: whoever is on it can read the secret "
-            "and "
-            "the writes\n"
+            "and the writes, and write with it; give it an https:// URL\n"
             "SEXTANT_EDGES:1:1: error: other edges could not tell this one from a stranger: give all of them the same "
             "SEXTANT_EDGE_SECRET, or this one SEXTANT_EDGE_CERT and _KEY\n" },
         { { clusters, one_line, "SEXTANT_OWNS=eu", "SEXTANT_JOURNAL_DIR=/j", KEYED, "SEXTANT_EDGE_SECRET=short" },
