@@ -59,6 +59,7 @@ put_lane(const struct lane_view *lane, struct json_writer *w)
     json_member_u64(w, "collections_blocked", lane->schemas_blocked);
     json_member_u64(w, "collections_differ", lane->schemas_differ);
     json_member_u64(w, "position", lane->position);
+    json_member_bool(w, "incomplete", lane->is_incomplete);
     json_member_str(w, "trouble", str_from(lane->trouble));
     put_walk(&lane->walk, w);
     json_end_object(w);

@@ -105,6 +105,12 @@ value_key_refused(const struct fleet_cluster *fc, const struct cluster_view *v)
     return atomic_load(&fc->cluster->shared.is_key_refused);
 }
 
+static double
+value_incomplete(const struct fleet_cluster *fc, const struct cluster_view *v)
+{
+    return v->lacks != 0;
+}
+
 typedef double backend_value_fn(const struct fleet_cluster *fc, const struct fleet_backend *fb);
 
 static double
@@ -282,6 +288,7 @@ admin_page_metrics(const struct admin_view *view, struct str query, struct buf *
     print_endpoints(f, METRIC_OVERRIDE, value_override, out);
     print_clusters(f, METRIC_CLUSTER_UP, value_up, out);
     print_clusters(f, METRIC_KEY_REFUSED, value_key_refused, out);
+    print_clusters(f, METRIC_INCOMPLETE, value_incomplete, out);
     print_clusters(f, METRIC_RTT, value_rtt, out);
     print_clusters(f, METRIC_COST, value_cost, out);
     print_clusters(f, METRIC_OUTSTANDING, value_outstanding, out);

@@ -181,6 +181,19 @@ put_or_null(struct json_writer *w, const char *key, double value, int decimals)
         json_put_double(w, value, decimals);
 }
 
+/* Homes of whose data it is known not to have all. */
+static void
+put_incomplete(const struct fleet *f, struct json_writer *w, uint64_t lacks)
+{
+    json_key(w, "incomplete");
+    json_begin_array(w);
+    for (unsigned i = 0; i < f->n_clusters; i++) {
+        if (lacks >> i & 1)
+            json_put_str(w, f->world->topology->clusters[i].name);
+    }
+    json_end_array(w);
+}
+
 static void
 put_cluster(const struct admin_view *view, const struct status_moment *at, struct json_writer *w, unsigned i,
     const struct cluster_view *v)
@@ -194,6 +207,7 @@ put_cluster(const struct admin_view *view, const struct status_moment *at, struc
     put_place(w, "lat", "lon", &c->at);
     json_member_bool(w, "up", v->is_up);
     put_override(view, w, c->name, 0);
+    put_incomplete(f, w, v->lacks);
     json_member_double(w, "cost_ms", v->cost_ms, 3);
     put_or_null(w, "rtt_ms", v->rtt_ms, 3);
     put_or_null(w, "distance_km", v->distance_km, 0);

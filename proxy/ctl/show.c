@@ -109,17 +109,19 @@ show_clusters(struct ctl *c, struct json clusters)
     table_init(&t, &c->arena, heads, sizeof(heads) / sizeof(heads[0]));
     for (struct json_iter i = json_iter(clusters); json_next(&i);) {
         bool is_up = json_bool(json_get(i.value, "up"), false);
+        bool is_part = is_up && json_size(json_get(i.value, "incomplete")) > 0;
         bool is_held = !is_up && json_type(json_get(i.value, "override")) == JSON_OBJECT;
         double errors = ctl_number(i.value, "errors_per_s");
         struct cell *row = table_row(&t);
 
         row[0] = (struct cell){ ctl_text(i.value, "name"), TINT_NONE };
-        row[1] = (struct cell){ is_up     ? STR("up")
+        row[1] = (struct cell){ is_part   ? STR("incomplete")
+                                : is_up   ? STR("up")
                                 : is_held ? STR("out")
                                           : STR("down"),
-            is_up     ? TINT_GOOD
-            : is_held ? TINT_WARNING
-                      : TINT_BAD };
+            is_part || is_held ? TINT_WARNING
+            : is_up            ? TINT_GOOD
+                               : TINT_BAD };
         row[2] = (struct cell){ milliseconds(c, i.value, "rtt_ms"), TINT_NONE };
         row[3] = (struct cell){ milliseconds(c, i.value, "cost_ms"), TINT_NONE };
         row[4] = (struct cell){ decimal(c, ctl_number(i.value, "requests_per_s"), 1, ""), TINT_NONE };

@@ -56,6 +56,7 @@ reason_sentence(enum plan_reason reason)
         [REASON_NODE] = "what belongs to a node goes to the same endpoint always",
         [REASON_OWNER] = "it journals for the partition's home",
         [REASON_TOKEN] = "a nearer one is not known to have the write of the caller's token",
+        [REASON_INCOMPLETE] = "a nearer one is known to lack data",
         [REASON_LOCAL] = "",
     };
     return sentences[reason];
@@ -205,6 +206,16 @@ put_held(const struct world *w, const struct cluster_view *views, const struct p
 }
 
 static void
+put_incomplete(const struct world *w, const struct plan *p, struct buf *out)
+{
+    for (unsigned i = 0; i < w->topology->n_clusters; i++) {
+        if (p->incomplete >> i & 1)
+            buf_printf(out, "left out    " STR_FMT "  incomplete: it is known to lack data\n",
+                STR_ARG(w->topology->clusters[i].name));
+    }
+}
+
+static void
 put_refusal(const struct plan *p, struct buf *out)
 {
     const struct fail_info *info = fail_info(p->fail);
@@ -267,6 +278,7 @@ plan_explain_text(const struct world *w, const struct caller *caller, const stru
     put_rule(w, plan, out);
     put_candidates(w, views, plan, out);
     put_held(w, views, plan, out);
+    put_incomplete(w, plan, out);
     put_conclusion(w, plan, out);
 }
 
@@ -359,19 +371,23 @@ json_parts(const struct world *w, const struct cluster_view *views, const struct
 }
 
 static void
-json_held(const struct world *w, const struct cluster_view *views, const struct plan *p, struct json_writer *o)
+json_left_out(const struct world *w, const struct cluster_view *views, const struct plan *p, struct json_writer *o)
 {
-    if (p->held == 0)
+    if ((p->held | p->incomplete) == 0)
         return;
     json_key(o, "left_out");
     json_begin_array(o);
     for (unsigned i = 0; i < w->topology->n_clusters; i++) {
-        if (!(p->held >> i & 1))
+        if (!((p->held | p->incomplete) >> i & 1))
             continue;
         json_begin_object(o);
         text_member(o, "cluster", w->topology->clusters[i].name);
-        text_member(o, "override", str_from(hold_kind_name(views[i].hold)));
-        text_member(o, "reason", views[i].hold_reason);
+        if (p->held >> i & 1) {
+            text_member(o, "override", str_from(hold_kind_name(views[i].hold)));
+            text_member(o, "reason", views[i].hold_reason);
+        } else {
+            text_member(o, "reason", STR("incomplete"));
+        }
         json_end_object(o);
     }
     json_end_array(o);
@@ -429,7 +445,7 @@ plan_explain_json(const struct world *w, const struct caller *caller, const stru
         text_member(o, "key", str_from(auth_need(op)));
     json_rule(plan, o);
     json_list(w, views, plan->candidates, plan->n_candidates, o);
-    json_held(w, views, plan, o);
+    json_left_out(w, views, plan, o);
     if (plan->shape == PLAN_LISTS)
         json_parts(w, views, plan, o);
     text_member(o, "decision", str_from(shape_name(plan)));

@@ -13,7 +13,7 @@ const char *
 plan_reason_name(enum plan_reason reason)
 {
     static const char *const names[] = { "", "only", "nearest", "home", "failover", "all-down", "edge", "hint",
-        "every-home", "node", "owner", "token", "local" };
+        "every-home", "node", "owner", "token", "incomplete", "local" };
 
     return names[reason];
 }
@@ -42,60 +42,6 @@ keep_first(struct plan *p)
     p->n_candidates = p->n_candidates ? 1 : 0;
     p->n_up = p->n_up ? 1 : 0;
     p->may_move = false;
-}
-
-/* --- what an operator holds -------------------------------------------------------------------------------------- */
-
-static uint64_t
-held_clusters(const struct world *w, const struct cluster_view *views)
-{
-    uint64_t held = 0;
-
-    for (unsigned i = 0; i < w->topology->n_clusters; i++)
-        held |= (uint64_t)(views[i].hold != HOLD_NONE) << i;
-    return held;
-}
-
-struct str
-plan_held_text(const struct plan_input *in, uint64_t mask)
-{
-    struct buf text = { 0 };
-    struct str copy;
-
-    for (unsigned i = 0; i < in->w->topology->n_clusters; i++) {
-        const struct cluster_view *v = &in->views[i];
-
-        if (!((mask & in->held) >> i & 1))
-            continue;
-        buf_printf(&text, "%scluster " STR_FMT " is %s by the operator", buf_len(&text) ? "; " : "",
-            STR_ARG(in->w->topology->clusters[i].name), v->hold == HOLD_DRAIN ? "drained" : "taken down");
-        if (v->hold_reason.len)
-            buf_printf(&text, ": " STR_FMT, STR_ARG(v->hold_reason));
-    }
-    copy = arena_str(in->arena, buf_str(&text));
-    buf_fini(&text);
-    return copy;
-}
-
-static void
-refuse_held(const struct plan_input *in, struct plan *p, uint64_t mask)
-{
-    plan_refuse(p, FAIL_NO_HEALTHY_CLUSTER, plan_held_text(in, mask));
-}
-
-/* What belongs to a node goes nowhere while that node is held. */
-static void
-check_pinned(const struct plan_input *in, struct plan *p)
-{
-    const struct cluster_view *v = &in->views[p->candidates[0]];
-    unsigned number = p->endpoint ? p->endpoint : 1;
-
-    if (!p->is_pinned || p->n_candidates == 0 || !(v->held_endpoints >> (number - 1) & 1))
-        return;
-    plan_refuse(p, FAIL_NO_HEALTHY_CLUSTER,
-        arena_printf(in->arena, "endpoint " STR_FMT "/%u is held by the operator%s" STR_FMT,
-            STR_ARG(in->w->topology->clusters[p->candidates[0]].name), number, v->hold_reason.len ? ": " : "",
-            STR_ARG(v->hold_reason)));
 }
 
 /* --- partition --------------------------------------------------------------------------------------------------- */
@@ -144,6 +90,7 @@ restrict_to_lookups(const struct plan_input *in, struct plan *p, uint64_t *mask)
         }
         part = rule_partition(rule, &in->caller->address, &in->caller->place, NULL);
         *mask &= part ? part->cluster_mask : 0;
+        p->incomplete |= part ? plan_incomplete(in, rule, part) : 0;
         if (*mask == 0) {
             plan_refuse(p, FAIL_LOOKUP_NOT_PERMITTED, name);
             return false;
@@ -236,6 +183,8 @@ set_reason(const struct plan_input *in, struct plan *p, bool by_cost)
         p->reason = REASON_NODE;
     else if (p->partition && p->partition->n_clusters == 1)
         p->reason = REASON_ONLY;
+    else if (p->incomplete && plan_passes_over(in, p->partition, p->incomplete, p->candidates[0], by_cost))
+        p->reason = REASON_INCOMPLETE;
     else if (!by_cost)
         p->reason = p->partition && p->candidates[0] == p->partition->clusters[0] ? REASON_HOME : REASON_FAILOVER;
     else
@@ -246,7 +195,7 @@ void
 plan_order_partition(const struct plan_input *in, struct plan *p, uint64_t mask)
 {
     const struct partition *part = p->partition;
-    bool is_read = reads(in->op->info);
+    bool is_read = reads(in->op->info), fans_out = partition_fans_out(p->rule, part);
     bool by_cost = is_read ? p->rule->read == READ_NEAREST
                            : p->rule->write == WRITE_NEAREST && in->op->info->kind == OP_WRITE;
     struct candidates c;
@@ -254,15 +203,17 @@ plan_order_partition(const struct plan_input *in, struct plan *p, uint64_t mask)
     /* Only the home, unless a hint chose a copy. A home that is held is no reason to write elsewhere. */
     if (!by_cost && !is_read && mask >> part->clusters[0] & 1)
         mask = UINT64_C(1) << part->clusters[0];
+    if (fans_out || p->incomplete)
+        mask = plan_leave_incomplete(in, p, mask);
     if (by_cost || !is_read)
         candidates_by_cost(in->views, part->clusters, part->n_clusters, mask, &c);
     else
         candidates_home_first(in->views, part->clusters, part->n_clusters, mask, &c);
-    if (is_read && !p->is_pinned && partition_fans_out(p->rule, part))
+    if (is_read && !p->is_pinned && fans_out)
         candidates_behind_last(in->views, &c);
     p->held = mask & in->held;
     if (c.n == 0) {
-        refuse_held(in, p, mask);
+        plan_refuse(p, mask ? FAIL_NO_HEALTHY_CLUSTER : FAIL_CLUSTER_INCOMPLETE, plan_left_out_text(in, p, mask));
         return;
     }
     take(p, &c);
@@ -270,7 +221,7 @@ plan_order_partition(const struct plan_input *in, struct plan *p, uint64_t mask)
     set_reason(in, p, by_cost);
     if (p->is_pinned)
         keep_first(p);
-    check_pinned(in, p);
+    plan_check_pinned(in, p);
     if (p->shape == PLAN_FORWARD && p->n_up == 0 && p->rule->all_down == ALL_DOWN_REFUSE)
         plan_refuse(p, FAIL_NO_HEALTHY_CLUSTER, arena_printf(in->arena, "partition " STR_FMT, STR_ARG(part->name)));
 }
@@ -327,7 +278,7 @@ plan_schema(const struct plan_input *in, struct plan *p)
     }
     p->held = mask & in->held;
     if (p->held) { /* better nothing than a part */
-        refuse_held(in, p, mask);
+        plan_refuse_held(in, p, mask);
         return;
     }
     for (unsigned i = 0; i < in->w->topology->n_clusters; i++) {
@@ -390,7 +341,7 @@ plan_any(const struct plan_input *in, struct plan *p)
     p->may_move = c.n > 1;
     p->reason = plan_reason_by_cost(in, p);
     if (c.n == 0 && in->op->scope == SCOPE_ANY)
-        refuse_held(in, p, in->held);
+        plan_refuse_held(in, p, in->held);
 }
 
 static void
@@ -418,13 +369,13 @@ plan_edge(const struct plan_input *in, struct plan *p)
     }
     p->held = mask & in->held;
     if (!is_found) {
-        refuse_held(in, p, mask);
+        plan_refuse_held(in, p, mask);
         return;
     }
     if (p->reason == REASON_NONE)
         p->reason = REASON_EDGE;
     keep_first(p);
-    check_pinned(in, p);
+    plan_check_pinned(in, p);
 }
 
 /* Whole-storage snapshots hold the data of everybody. */
@@ -439,7 +390,7 @@ void
 plan_build(const struct world *w, const struct caller *caller, const struct operation *op,
     const struct name_list *names, const struct cluster_view *views, struct arena *arena, struct plan *ret_plan)
 {
-    struct plan_input in = { w, caller, op, names, views, arena, held_clusters(w, views) };
+    struct plan_input in = { w, caller, op, names, views, arena, plan_held(w, views) };
     struct plan *p = ret_plan;
 
     memset(p, 0, sizeof(*p));

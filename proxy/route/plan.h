@@ -32,6 +32,7 @@ enum plan_reason {
     REASON_NODE,       /* node-local: always the same endpoint */
     REASON_OWNER,      /* the edge that journals for the partition's home */
     REASON_TOKEN,      /* a nearer one is not known to have the write of the caller's token */
+    REASON_INCOMPLETE, /* a nearer one is known to lack data */
     REASON_LOCAL       /* answered here */
 };
 const char *plan_reason_name(enum plan_reason reason); /* "nearest", "failover", ... */
@@ -56,6 +57,7 @@ struct plan {
     unsigned n_candidates;
     unsigned n_up;           /* the first so many are up; 0 with candidates means all_down=try */
     uint64_t held;           /* clusters that were permitted, but an operator holds them */
+    uint64_t incomplete;     /* the same, but they are known to lack data */
     bool is_pinned;          /* no move to another cluster or endpoint */
     unsigned endpoint;       /* pinned to this endpoint number (1-based); 0 with is_pinned: the first */
     unsigned edge;           /* PLAN_EDGE: which of fanout_conf.edges */

@@ -41,20 +41,27 @@ static void
 add_rule(const struct plan_input *in, struct plan *p, const struct rule *rule)
 {
     const struct partition *part = rule_partition(rule, &in->caller->address, &in->caller->place, NULL);
+    bool by_cost = rule->read != READ_HOME;
     struct plan_part *into;
     struct candidates c;
+    uint64_t incomplete, mask;
 
     if (!part)
         return; /* what the caller may not read is not listed */
-    if (rule->read == READ_HOME)
-        candidates_home_first(in->views, part->clusters, part->n_clusters, part->cluster_mask, &c);
+    incomplete = plan_incomplete(in, rule, part);
+    mask = part->cluster_mask & ~incomplete;
+    if (by_cost)
+        candidates_by_cost(in->views, part->clusters, part->n_clusters, mask, &c);
     else
-        candidates_by_cost(in->views, part->clusters, part->n_clusters, part->cluster_mask, &c);
-    p->held |= part->cluster_mask & in->held;
+        candidates_home_first(in->views, part->clusters, part->n_clusters, mask, &c);
+    p->held |= mask & in->held;
+    p->incomplete |= incomplete;
     if (c.n == 0) {
-        plan_refuse(p, FAIL_LIST_INCOMPLETE, plan_held_text(in, part->cluster_mask));
+        plan_refuse(p, FAIL_LIST_INCOMPLETE, plan_left_out_text(in, p, mask));
         return;
     }
+    if (plan_passes_over(in, part, incomplete, c.list[0], by_cost))
+        p->reason = REASON_INCOMPLETE;
     if (c.n_up == 0 && rule->all_down == ALL_DOWN_REFUSE) {
         plan_refuse(p, FAIL_LIST_INCOMPLETE, arena_printf(in->arena, "line %u", rule->line));
         return;

@@ -53,6 +53,7 @@ struct cluster_view {
     bool is_ejected;         /* none is usable for its traffic, but probes of one pass: better than nothing */
     bool is_behind;          /* it may have lost its last seconds: what fans out is read elsewhere, if it can be */
     bool is_claimed;         /* an edge journals for it as the home of writes that fan out */
+    uint64_t lacks;          /* homes, by their bits, of whose data it is known not to have all */
     double cost_ms;          /* RTT or its seed, bias applied, hysteresis applied: lower is nearer */
     double rtt_ms;           /* measured, or -1 */
     double distance_km;      /* from the edge, or -1 */

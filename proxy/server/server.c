@@ -16,6 +16,7 @@
 #include "proxy/obs/log.h"
 #include "proxy/server/server_impl.h"
 #include "proxy/sync/owner.h"
+#include "proxy/upstream/reach.h"
 
 enum { WARM_UP_US = 5 * 1000 * 1000, LAG_EVERY_US = 1000 * 1000 };
 
@@ -31,6 +32,8 @@ server_publish(struct server *s)
         prober_apply(s->prober, fresh);
     fleet_set_holds(fresh, s->holds);
     s->fleet = fresh;
+    if (old->world != fresh->world)
+        reach_expect(old, fresh);
     for (unsigned i = 0; i < s->n_workers; i++)
         worker_post_fleet(s->workers[i], fresh);
     server_tell_owner(s, fresh, NULL);

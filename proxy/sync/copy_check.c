@@ -18,9 +18,10 @@ copy_verdict_name(enum copy_verdict verdict)
 }
 
 static void
-conclude(struct copy_result *r, enum copy_verdict verdict, const char *why)
+conclude(struct copy_result *r, enum copy_verdict verdict, bool lacks, const char *why)
 {
     r->verdict = verdict;
+    r->lacks = lacks;
     r->why = why;
 }
 
@@ -32,21 +33,21 @@ copy_judge(const struct copy_spec *spec, const struct notes *notes, bool is_new,
     *ret_result = (struct copy_result){ .trouble = STR_NONE, .position = notes->copy.position };
     memcpy(ret_result->identity, notes->identity, sizeof(ret_result->identity));
     if (strcmp(notes->identity, spec->home) == 0)
-        conclude(ret_result, COPY_FOREIGN, "it is the home itself under another name");
+        conclude(ret_result, COPY_FOREIGN, false, "it is the home itself under another name");
     else if (is_new && is_known)
-        conclude(ret_result, COPY_WALK, "it was emptied");
+        conclude(ret_result, COPY_WALK, true, "it was emptied");
     else if (is_known && strcmp(notes->identity, spec->identity) != 0)
-        conclude(ret_result, COPY_FOREIGN, "another cluster answers under this name than the journal knows");
+        conclude(ret_result, COPY_FOREIGN, true, "another cluster answers under this name than the journal knows");
     else if (!notes->has_copy && is_known)
-        conclude(ret_result, COPY_WALK, "the note of how far it was shipped to is gone");
+        conclude(ret_result, COPY_WALK, true, "the note of how far it was shipped to is gone");
     else if (!notes->has_copy)
-        conclude(ret_result, COPY_FRESH, "");
+        conclude(ret_result, COPY_FRESH, true, "");
     else if (strcmp(notes->copy.journal, spec->journal) != 0)
-        conclude(ret_result, COPY_WALK, "another journal shipped to it");
+        conclude(ret_result, COPY_WALK, false, "another journal shipped to it");
     else if (notes->copy.position > spec->lsn || !is_known)
-        conclude(ret_result, COPY_WALK, "it is ahead of this journal, which was restored from an older copy");
+        conclude(ret_result, COPY_WALK, false, "it is ahead of this journal, which was restored from an older copy");
     else
-        conclude(ret_result, COPY_KNOWN, "");
+        conclude(ret_result, COPY_KNOWN, false, "");
 }
 
 static void

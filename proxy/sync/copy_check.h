@@ -28,6 +28,7 @@ struct copy_result {
     struct str trouble; /* not empty: it could not be asked, and the rest means nothing */
     enum copy_verdict verdict;
     const char *why; /* for COPY_WALK and COPY_FOREIGN: a sentence */
+    bool lacks;      /* by its notes it never had what home has, or has it no more, or it is another cluster */
     notes_uuid identity;
     uint64_t position; /* COPY_KNOWN */
 };

@@ -47,6 +47,7 @@ lane_publish(struct lane *l)
     lane_tell_reach(l);
     pthread_mutex_lock(&l->shared.lock);
     v->position = l->told_lsn;
+    v->is_incomplete = l->is_partial || l->is_swapped;
     v->schemas_blocked = l->watch.n_blocked;
     v->schemas_differ = l->watch.n_differ;
     v->parked = marks_count(m, MARK_PARKED);
@@ -375,6 +376,7 @@ lane_tick(struct lane *l)
     look_whether_back(l);
     lane_ask_process(l);
     lane_walk_run(l);
+    lane_look_whether_whole(l);
     if (!lane_is_restoring(l))
         lane_watch(l);
     lane_run(l);

@@ -54,10 +54,23 @@ static void
 walk(struct lane *l, const struct copy_result *r)
 {
     bool is_other = !str_eq(str_from(owner_identity(l->home->owner, l->copy)), str_from(r->identity));
+    bool lacks = r->lacks && (is_other || l->is_new); /* else the journal knows that it was filled */
 
     if (r->verdict == COPY_WALK)
         events_add(EVENT_COPY_DOUBTFUL, str_from(l->copy), "it is compared with home, as %s", r->why);
-    lane_walk_doubted(l, r->verdict == COPY_WALK ? r->why : "it is new", is_other);
+    if (l->is_new && !l->has_lost && !r->lacks)
+        l->is_partial = false; /* new to this journal alone: it was a copy before */
+    lane_walk_doubted(l, r->verdict == COPY_WALK ? r->why : "it is new", is_other || l->has_lost, lacks || l->has_lost);
+}
+
+/* Its notes say that it is as this journal left it. */
+static void
+trust(struct lane *l)
+{
+    if (l->has_lost)
+        lane_walk_doubted(l, "it lacks a collection, and no record deleted that there", true, true);
+    else if (l->is_new) /* it was a copy before, and then was none: writes of that time never came to it */
+        lane_walk_doubted(l, "it is a copy again", true, true);
 }
 
 static void
@@ -74,15 +87,16 @@ on_checked(void *arg, const struct copy_result *r)
         lane_rest(l, 0);
         return;
     }
+    l->is_swapped = r->verdict == COPY_FOREIGN && r->lacks;
     if (r->verdict == COPY_FOREIGN) {
         refuse(l, str_from(r->why));
         return;
     }
     if (r->verdict == COPY_WALK || r->verdict == COPY_FRESH)
         walk(l, r);
-    else if (l->is_new) /* it was a copy before, and then was none: writes of that time never came to it */
-        lane_walk_doubted(l, "it is a copy again", true);
-    l->is_new = false;
+    else
+        trust(l);
+    l->is_new = l->has_lost = false;
     if (str_eq(str_from(owner_identity(o, l->copy)), str_from(r->identity))) {
         ships(l);
         return;

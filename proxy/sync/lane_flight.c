@@ -131,6 +131,7 @@ refuse_rows(struct flight *f, const struct ship_part *part)
         lane_rest(l, 0);
     } else if (part->outcome.status == 404) { /* the collection, or a shard key */
         fail_rows(f, rows, part->n, false);
+        catalog_forget(l->catalog);
         lane_rest(l, 0);
     } else if (part->n > 1) {
         crash_point(CRASH_AT_LANE_HALVES);

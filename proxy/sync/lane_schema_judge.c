@@ -9,6 +9,7 @@
 #include "proxy/route/path.h"
 #include "proxy/sync/lane_schema.h"
 #include "proxy/sync/lane_walk.h"
+#include "proxy/sync/owner_reach.h"
 
 enum {
     STEP_US = 30 * 1000 * 1000,
@@ -234,6 +235,8 @@ judge_present(struct schema_item *i)
         item_blocked(i, "it was not made through Sextant: compare, then `sextant ctl adopt %s/%s`", h->name, i->name);
     } else if (state == INC_LIVE && !str_eq(known, home)) {
         item_blocked(i, "home has another incarnation than this journal made");
+    } else if (!i->copy.is_there && i->age.lsn == 0 && !(i->how & SCHEMA_ADOPTS) && lane_has_lost(i->lane)) {
+        item_again(i, 0); /* who is it now? */
     } else if (!i->copy.is_there && !i->is_dirty) {
         lane_touch_schema(i->lane, str_from(i->name), (struct mark_age){ 0 }, SCHEMA_HOLDS, false);
         item_again(i, 0);

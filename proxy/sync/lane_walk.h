@@ -21,8 +21,9 @@ struct walk;
 
 /* Begin, or begin again, to walk the collection at that copy; 0: all of the lane's. Goes on by itself. */
 void lane_walk(struct lane *l, uint32_t collection, const char *why);
-/* The same for a copy of which nothing is known to be right. One that has begun so goes on. `is_new`: it begins again. */
-void lane_walk_doubted(struct lane *l, const char *why, bool is_new);
+/* The same for a copy of which nothing is known to be right. One that has begun so goes on. `is_new`: it begins again. `fills`: the copy
+ * is not to be read before it is over. */
+void lane_walk_doubted(struct lane *l, const char *why, bool is_new, bool fills);
 /* More marks than there is memory for: all are dropped for a walk, but those that must be kept. False: they need it all. */
 bool lane_overflow(struct lane *l, unsigned points);
 void lane_walk_run(struct lane *l);                         /* go on, if it may */
@@ -33,6 +34,7 @@ bool lane_has_dropped_settled(const struct lane *l);        /* in the last minut
 void lane_walk_forgotten(struct lane *l, const char *why);  /* of what it got in the last minute marks are missing */
 void lane_walk_fini(struct lane *l);
 bool lane_is_mending(const struct lane *l);                        /* such a walk is not over, or stopped */
+bool lane_is_filling(const struct lane *l);                        /* and what it finds is lacking */
 uint64_t lane_walk_limit(const struct lane *l, uint64_t position); /* of the lane: not beyond this */
 bool lane_walk_hides(
     const struct lane *l, uint64_t lsn); /* marks up to here were dropped: that there is none says nothing */

@@ -35,6 +35,7 @@ struct lane_view {
     unsigned schemas_differ;  /* those that differ without a record */
     uint64_t position;        /* reads that must not be older than this record may go there; 0: none may */
     int64_t lag_us;           /* age of the oldest unshipped change; 0: there is none */
+    bool is_incomplete;       /* the copy is known to lack data: it is not read */
     char trouble[160];        /* what keeps it from shipping; empty: nothing */
     struct walk_view walk;
 };

@@ -16,6 +16,7 @@
 #include "proxy/store/identity.h"
 #include "proxy/store/renew.h"
 #include "proxy/sync/owner_impl.h"
+#include "proxy/sync/owner_reach.h"
 #include "proxy/sync/record.h"
 
 enum { REWIND_US = 60 * 1000 * 1000, SAMPLE_US = REWIND_US / (FLOOR_SAMPLES - 2) };
@@ -108,6 +109,7 @@ on_change(void *arg)
     struct home *h = arg;
     struct str trouble = claim_trouble(h->claim);
 
+    home_note_loss(h);
     if (claim_state(h->claim) == TENURE_HELD && !h->has_held) {
         h->has_held = true;
         crash_point(CRASH_AT_OWNER_CLAIM_HELD);

@@ -59,6 +59,7 @@ struct lane { /* one copy of one home */
     int64_t round_us, alive_us; /* all endpoints answered since; what was confirmed a minute before is there to stay */
     bool is_dormant;            /* the map has no such copy (any more): nothing is marked, nothing sent */
     bool is_new, has_joined;    /* the journal that was read had it not; writes under way are for it, too */
+    bool is_partial, is_swapped, has_lost;            /* it lacks data: see owner_reach.h */
     char processes[LANE_PROCESSES][QUIET_ID_MAX + 1]; /* seen lately */
     unsigned n_processes;                             /* seen at all */
     uint64_t told_lsn, noted_lsn; /* position as readers were told, and in the newest note at the copy */
@@ -69,10 +70,9 @@ struct lane { /* one copy of one home */
     char trouble[160];
     struct {
         pthread_mutex_t lock;
-        struct lane_view view;  /* _locked */
-        int64_t oldest_wall_us; /* _locked; 0: it lacks nothing */
-        int64_t least_us,
-            most_us; /* _locked, monotonic: it is no younger than this, no older than that (0: not known) */
+        struct lane_view view;     /* _locked */
+        int64_t oldest_wall_us;    /* _locked; 0: it lacks nothing */
+        int64_t least_us, most_us; /* _locked, monotonic: its age is between them (0: not known) */
     } shared;
 };
 
@@ -89,7 +89,7 @@ struct home {
     char *name;                             /* the cluster's */
     struct claim *claim;                    /* NULL: not owned any more, or not yet */
     bool has_held, is_recorded, is_running; /* the last: home_run() is at work */
-    bool has_too_many;                      /* copies, by the map */
+    bool has_too_many, is_lost;             /* copies, by the map; its data, see owner_reach.h */
     bool takes_over;                        /* from another journal, whose last requests may be under way */
     struct settling settling;
     struct restore *restore;  /* under way: nothing but that is sent to it */

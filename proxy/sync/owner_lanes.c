@@ -7,8 +7,10 @@
 #include "proxy/obs/log.h"
 #include "proxy/sync/lane_walk.h"
 #include "proxy/sync/owner_impl.h"
+#include "proxy/sync/owner_reach.h"
 
 enum { MARKS_AT_ONCE = 4096 };
+enum { LANE_DROPPED = 1, LANE_PARTIAL = 2, LANE_SWAPPED = 4, LANE_LOST = 8 }; /* in a checkpoint */
 
 bool
 lane_is_of(const struct lane *l, const struct partition *p, const struct topology *t)
@@ -149,7 +151,8 @@ sleep_now(struct lane *l)
     l->n_failures = 0;
     l->noted_lsn = l->saved_lsn = LANE_NOT_NOTED;
     l->is_dormant = true;
-    l->has_joined = false;
+    l->has_joined = l->is_partial = l->is_swapped = l->has_lost = false;
+    lane_tell_reach(l);
     owner_hide_lane(l->home->owner, l);
     l->home->owner->is_save_due = true;
 }
@@ -161,12 +164,21 @@ wake(struct lane *l)
     struct owner *o = l->home->owner;
 
     l->is_dormant = l->is_new = false;
+    l->is_partial = true;
     owner_show_lane(o, l);
     for (uint32_t c = 1; c < lexicon_count(o->collections); c++) {
         if (lexicon_is_current(o->collections, c))
             lane_taint(l, c);
     }
-    lane_walk_doubted(l, "it is a copy again", true);
+    lane_walk_doubted(l, "it is a copy again", true, true);
+}
+
+/* One that is new to a journal which has had its home before was given nothing yet. */
+static void
+join(struct lane *l)
+{
+    l->is_partial |= l->is_new && l->home->claims == HOME_CLAIMED;
+    lane_join(l);
 }
 
 /* Of a lane that goes on for other lines: what waited for it of those that have it no more. */
@@ -200,7 +212,7 @@ home_fit_lanes(struct home *h)
         else if (is_there && is_spared(l))
             drop_spared(l);
         if (is_there && !l->has_joined)
-            lane_join(l);
+            join(l);
     }
 }
 
@@ -268,7 +280,9 @@ lane_save(struct lane *l, struct buf *out)
     varint_put_str(out, buf_str(&marks));
     lane_walk_save(l, &walk);
     varint_put_str(out, buf_str(&walk));
-    varint_put(out, lane_has_dropped_settled(l));
+    varint_put(out, (lane_has_dropped_settled(l) ? LANE_DROPPED : 0) | (l->is_partial ? LANE_PARTIAL : 0) |
+                        (l->is_swapped ? LANE_SWAPPED : 0) |
+                        (l->has_lost || (l->is_new && l->is_partial) ? LANE_LOST : 0));
     buf_fini(&marks);
     buf_fini(&walk);
     lane_keep_position(l);
@@ -292,17 +306,20 @@ bool
 lane_load(struct home *h, struct str *in, uint64_t format)
 {
     struct str copy, marks, walk;
-    uint64_t has_dropped = 0;
+    uint64_t flags = 0;
     struct lane *l;
 
     if (!varint_take_str(in, &copy) || !varint_take_str(in, &marks) || !varint_take_str(in, &walk) ||
-        (format >= 6 && !varint_take(in, 1, &has_dropped)))
+        (format >= 6 && !varint_take(in, LANE_DROPPED | LANE_PARTIAL | LANE_SWAPPED | LANE_LOST, &flags)))
         return false;
     l = home_lane(h, copy);
     l->is_new = false;
+    l->is_partial = flags & LANE_PARTIAL;
+    l->is_swapped = flags & LANE_SWAPPED;
+    l->has_lost = flags & LANE_LOST;
     if (!lane_walk_load(l, walk) || !load_marks(l, marks))
         return false;
-    if (has_dropped)
+    if (flags & LANE_DROPPED)
         lane_walk_forgotten(l, "what it got in the last minute was forgotten for want of memory");
     return true;
 }

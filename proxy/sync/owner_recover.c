@@ -6,7 +6,7 @@
  * 2. A write without a definite outcome is held, as one whose answer was lost.
  * 3. Every mark may have been in the air: lanes are tainted until the end of a quarantine, then all of them are sent again.
  *
- * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk, whether settled ones were dropped}, open writes {lsn, time, lanes, timeout, points}, processes, schemas, restored from {copy, flags}, frozen}
+ * A checkpoint:   version, collections, shard keys, identities, homes {name, floor, lanes {copy, marks, walk, whether settled ones were dropped and data are lacking}, open writes {lsn, time, lanes, timeout, points}, processes, schemas, restored from {copy, flags; whether its data are lost}, frozen}
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,7 +25,7 @@
 #define uthash_free(p, size) mem_free(p)
 #include <uthash.h>
 
-enum { CHECKPOINT_FORMAT = 7 };
+enum { CHECKPOINT_FORMAT = 8 };
 
 struct open { /* a write whose outcome was not read yet */
     uint64_t lsn;

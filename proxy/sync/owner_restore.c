@@ -13,8 +13,11 @@
 #include "proxy/obs/log.h"
 #include "proxy/sync/lane_walk.h"
 #include "proxy/sync/owner_change.h"
+#include "proxy/sync/owner_reach.h"
 #include "proxy/sync/record.h"
 #include "proxy/sync/restore_impl.h"
+
+enum { LOST = 1 << 7 }; /* in a checkpoint, beside the flags of a record: the home's data */
 
 /* --- its life ---------------------------------------------------------------------------------------------------- */
 
@@ -74,7 +77,7 @@ void
 restore_put(const struct home *h, struct buf *out)
 {
     varint_put_str(out, h->restore ? str_from(h->restore->from) : STR_NONE);
-    varint_put(out, h->restore ? flags_of(h->restore) : 0);
+    varint_put(out, (h->restore ? flags_of(h->restore) : 0) | (h->is_lost ? LOST : 0));
 }
 
 bool
@@ -84,8 +87,9 @@ restore_take(struct home *h, struct str *in, uint64_t format)
     uint64_t flags = 0;
 
     if (!varint_take_str(in, &from) ||
-        (format >= 7 && !varint_take(in, RECORD_RESTORE_DELETES | RECORD_RESTORE_OFF, &flags)))
+        (format >= 7 && !varint_take(in, RECORD_RESTORE_DELETES | RECORD_RESTORE_OFF | LOST, &flags)))
         return false;
+    h->is_lost = flags & LOST;
     restore_replay(h, from, (unsigned)flags);
     return true;
 }
@@ -409,6 +413,7 @@ begin(struct home *h, struct errand *e, struct str from)
         "home %s: to be restored from " STR_FMT ", ordered by " STR_FMT, h->name, STR_ARG(from), STR_ARG(e->by));
     put_answer(r, e, false, true);
     if (say(r, false, e, on_begun)) {
+        home_tell_reach(h);
         home_run(h);
         return;
     }

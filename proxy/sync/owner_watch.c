@@ -135,7 +135,7 @@ go_on(struct home *h)
     if (w->is_doubted || w->pending || home_is_rewinding(h))
         return;
     w->is_sure = true;
-    tell_readers(h, h->restore != NULL);
+    tell_readers(h, false);
     home_run(h);
 }
 

@@ -36,6 +36,7 @@ struct walk {
     uint64_t number; /* of the process: 1, 2, … */
     bool is_report;  /* it only counts */
     bool may_delete; /* as many as there are */
+    bool fills;      /* until it is over the copy is incomplete */
     bool is_listed, is_over, is_stopped;
     char why[128], trouble[160];
     struct mark_age age;     /* of what it marks */

@@ -106,6 +106,7 @@ struct cluster {
             held_down; /* endpoints that an operator holds, and those of them taken down; bit 0 is number 1 */
         _Atomic double cost_ms, rtt_ms, distance_km;
         atomic_bool is_behind;      /* as a home: what it lost with its power is not sent again yet */
+        atomic_ullong lacks;        /* homes, by their slots, of whose data it is known not to have all: see reach.h */
         atomic_bool is_key_refused; /* it does not take the key that it is shown, or wants one */
         atomic_ullong journal;      /* as a home: which one has its writes; 0: it is not known here */
         atomic_uint journal_start;

@@ -92,6 +92,16 @@ find_slot(const struct registry *r, const struct topology *t)
     return CLUSTERS_MAX;
 }
 
+/* What clusters lacked of the one that had this slot before says nothing about the next. */
+static void
+forget_home(struct registry *r, unsigned slot)
+{
+    for (unsigned i = 0; i < CLUSTERS_MAX; i++) {
+        if (r->clusters[i])
+            atomic_fetch_and(&r->clusters[i]->shared.lacks, ~(UINT64_C(1) << slot));
+    }
+}
+
 static struct cluster *
 find_cluster(struct registry *r, const struct topology *t, struct str name)
 {
@@ -104,6 +114,7 @@ find_cluster(struct registry *r, const struct topology *t, struct str name)
     slot = find_slot(r, t);
     assert(slot < CLUSTERS_MAX);
     cluster_unref(r->clusters[slot]);
+    forget_home(r, slot);
     return r->clusters[slot] = cluster_new(slot, name);
 }
 
@@ -270,6 +281,17 @@ view_holds(const struct fleet *f, unsigned index, struct cluster_view *v)
                       : HOLD_DRAIN;
 }
 
+/* From slots to the order of the topology. */
+static uint64_t
+by_index(const struct fleet *f, uint64_t slots)
+{
+    uint64_t mask = 0;
+
+    for (unsigned i = 0; i < f->n_clusters && slots; i++)
+        mask |= (slots >> f->clusters[i].cluster->slot & 1) << i;
+    return mask;
+}
+
 void
 fleet_views(const struct fleet *f, struct cluster_view *ret_views)
 {
@@ -281,6 +303,7 @@ fleet_views(const struct fleet *f, struct cluster_view *ret_views)
         v->is_up = v->is_ejected = false;
         v->is_claimed = f->claimed >> i & 1;
         v->is_behind = atomic_load_explicit(&fc->cluster->shared.is_behind, memory_order_relaxed);
+        v->lacks = by_index(f, atomic_load_explicit(&fc->cluster->shared.lacks, memory_order_relaxed));
         for (unsigned j = 0; j < fc->n_backends; j++) {
             enum health_state state = backend_state(fc->backends[j].backend);
 

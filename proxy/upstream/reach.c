@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * 1. A row counts only with the journal that it was told under: whoever changes that clears the rows first.
+ * 2. That a cluster lacks data is taken back by another word only: it becomes no more complete by silence.
  */
 #include "proxy/upstream/reach.h"
 
@@ -42,6 +43,60 @@ reach_tell(struct fleet *f, unsigned home, unsigned cluster, uint64_t lsn, int64
     atomic_store_explicit(&row->until_us, now_us + REACH_LEASE_US, memory_order_release);
 }
 
+bool
+reach_tell_lack(const struct fleet *f, unsigned home, unsigned cluster, bool lacks)
+{
+    atomic_ullong *all = &cluster_of(f, cluster)->shared.lacks;
+    uint64_t bit = UINT64_C(1) << cluster_of(f, home)->slot;
+
+    if (!(atomic_load_explicit(all, memory_order_relaxed) & bit) == !lacks)
+        return false;
+    if (lacks)
+        atomic_fetch_or_explicit(all, bit, memory_order_relaxed);
+    else
+        atomic_fetch_and_explicit(all, ~bit, memory_order_relaxed);
+    return true;
+}
+
+/* Does the map bring the writes of a home to a cluster? */
+static bool
+brings(const struct world *w, struct str home, struct str copy)
+{
+    const struct topology *t = w->topology;
+
+    for (unsigned i = 0; i < w->map->n_rules; i++) {
+        const struct rule *rule = &w->map->rules[i];
+
+        for (unsigned k = 0; k < rule->n_partitions; k++) {
+            const struct partition *part = &rule->partitions[k];
+            int at = topology_find(t, copy);
+
+            if (partition_fans_out(rule, part) && str_eq(t->clusters[part->clusters[0]].name, home) && at >= 0 &&
+                part->cluster_mask >> at & 1)
+                return true;
+        }
+    }
+    return false;
+}
+
+void
+reach_expect(const struct fleet *old, const struct fleet *fresh)
+{
+    const struct topology *t = fresh->world->topology;
+
+    for (unsigned i = 0; i < t->n_clusters; i++) {
+        bool is_home = fresh->world->fanout->homes >> i & 1 &&
+                       brings(old->world, t->clusters[i].name, t->clusters[i].name);
+
+        for (unsigned k = 0; k < t->n_clusters && is_home; k++) {
+            struct str home = t->clusters[i].name, copy = t->clusters[k].name;
+
+            if (brings(fresh->world, home, copy) && !brings(old->world, home, copy))
+                reach_tell_lack(fresh, i, k, true);
+        }
+    }
+}
+
 void
 reach_look(const struct fleet *f, unsigned home, unsigned cluster, int64_t now_us, struct reach_view *ret_view)
 {
@@ -69,6 +124,14 @@ reach_has(const struct fleet *f, unsigned home, unsigned cluster, const struct s
     return v.lsn && s->journal == v.journal && s->start <= v.start && s->lsn <= v.lsn;
 }
 
+bool
+reach_lacks(const struct fleet *f, unsigned home, unsigned cluster)
+{
+    return atomic_load_explicit(&cluster_of(f, cluster)->shared.lacks, memory_order_relaxed) >>
+               cluster_of(f, home)->slot &
+           1;
+}
+
 /* --- between edges ----------------------------------------------------------------------------------------------- */
 
 static void
@@ -85,6 +148,8 @@ print_home(const struct fleet *f, unsigned home, int64_t now_us, struct buf *out
         age_ms = 1 + (now_us - v.as_of_us) / USEC_PER_MSEC; /* rounded up */
         if (v.lsn)
             buf_printf(out, " %s=%llu@%lld", cluster_of(f, i)->name, (unsigned long long)v.lsn, age_ms);
+        if (reach_lacks(f, home, i))
+            buf_printf(out, " !%s=0@0", cluster_of(f, i)->name);
     }
     buf_add(out, STR("\n"));
 }
@@ -114,19 +179,24 @@ take_hex(struct str text, uint64_t *ret_number)
     return text.len == 16;
 }
 
-/* "us=1200@35". A cluster that is not known here is passed over. */
+/* "us=1200@35", or "!us=0@0": it lacks data, which an edge that does not know of that takes for another cluster. One that is not known
+ * here is passed over. */
 static bool
-take_row(struct fleet *f, unsigned home, struct str word, int64_t asked_us)
+take_row(struct fleet *f, unsigned home, struct str word, int64_t asked_us, uint64_t *lacks)
 {
     struct str name, rest, lsn_text, age_text;
     uint64_t lsn, age_ms;
+    bool is_lack;
     int at;
 
     if (!str_cut(word, '=', &name, &rest) || !str_cut(rest, '@', &lsn_text, &age_text) || !str_to_u64(lsn_text, &lsn) ||
         !str_to_u64(age_text, &age_ms) || age_ms > INT64_MAX / USEC_PER_MSEC / 2)
         return false;
-    at = topology_find(f->world->topology, name);
-    if (at >= 0)
+    is_lack = str_starts(name, STR("!"));
+    at = topology_find(f->world->topology, is_lack ? str_skip(name, 1) : name);
+    if (at >= 0 && is_lack)
+        *lacks |= UINT64_C(1) << at;
+    else if (at >= 0)
         reach_tell(f, home, (unsigned)at, lsn, asked_us - (int64_t)age_ms * USEC_PER_MSEC, asked_us);
     return true;
 }
@@ -135,7 +205,7 @@ static bool
 take_line(struct fleet *f, uint64_t homes, struct str line, int64_t asked_us)
 {
     struct str version, name, journal_text, start_text, word;
-    uint64_t journal, start;
+    uint64_t journal, start, lacks = 0;
     int home;
 
     str_cut(line, ' ', &version, &line);
@@ -151,9 +221,11 @@ take_line(struct fleet *f, uint64_t homes, struct str line, int64_t asked_us)
     reach_begin(f, (unsigned)home, journal, (uint32_t)start);
     while (line.len) {
         str_cut(line, ' ', &word, &line);
-        if (!take_row(f, (unsigned)home, word, asked_us))
+        if (!take_row(f, (unsigned)home, word, asked_us, &lacks))
             return false;
     }
+    for (unsigned i = 0; i < f->n_clusters; i++)
+        reach_tell_lack(f, (unsigned)home, i, lacks >> i & 1);
     return true;
 }
 

@@ -51,7 +51,8 @@ fixture_word(struct str *rest)
     return word;
 }
 
-/* "eu=10 us=80! ap=90~ in=7~2": cost in ms, "!" is down, "^" is claimed, "~" is drained, "~2": its endpoint 2 is. Clusters that are not named are up and cost 1000. */
+/* "eu=10 us=80! ap=90~ in=7~2": cost in ms, "!" is down, "^" is claimed, "~" is drained, "~2": its endpoint 2 is,
+ * "?eu": it lacks data of home eu. Clusters that are not named are up and cost 1000. */
 static inline void
 fixture_views(const struct world *w, struct str text, struct cluster_view views[CLUSTERS_MAX])
 {
@@ -64,6 +65,8 @@ fixture_views(const struct world *w, struct str text, struct cluster_view views[
         str_cut(word, '=', &name, &cost);
         cluster = topology_find(w->topology, name);
         assert_true(cluster >= 0);
+        if (str_cut(cost, '?', &cost, &name))
+            views[cluster].lacks = UINT64_C(1) << topology_find(w->topology, name);
         if (str_find(cost, '~') >= 0) {
             uint64_t endpoint;
 
@@ -152,7 +155,7 @@ fixture_put_plan(const struct world *w, const struct cluster_view *views, const 
     buf_printf(out, "%s", shapes[plan->shape]);
     if (plan->shape == PLAN_REFUSE)
         buf_printf(out, " %s", fail_info(plan->fail)->code);
-    if (plan->shape == PLAN_REFUSE && plan->held)
+    if (plan->shape == PLAN_REFUSE && (plan->held || plan->incomplete))
         buf_printf(out, ": " STR_FMT, STR_ARG(plan->detail));
     fixture_put_clusters(w, views, plan->candidates, plan->n_candidates, out);
     if (plan->endpoint)

@@ -21,6 +21,16 @@ static const char *env[] = {
     NULL,
 };
 
+/* Copies of which one lacks data. */
+static const char *fanout_env[] = {
+    "SEXTANT_CLUSTERS=eu http://e:1 at=aws:eu-central-1; us http://u:1 at=aws:us-east-1; ap http://a:1 at=35.7,139.7",
+    "SEXTANT_PARTITION_MAP=* *=eu,us,ap fanout=async",
+    "SEXTANT_API_KEY=never-to-be-seen-in-an-explanation",
+    "SEXTANT_JOURNAL_DIR=/tmp",
+    "SEXTANT_OWNS=eu",
+    NULL,
+};
+
 /* The same with keys. */
 static const char *keyed_env[] = {
     "SEXTANT_CLUSTERS=eu http://e:1 at=aws:eu-central-1; us http://u:1 at=aws:us-east-1; ap http://a:1 at=35.7,139.7",
@@ -58,6 +68,11 @@ static const struct golden_case keyed_cases[] = {
     { "keys_read", "203.0.113.5", "", "GET /collections/c", UP },
     { "keys_write", "203.0.113.5", "", "PUT /collections/c/points", UP },
     { "keys_open", "203.0.113.5", "", "GET /healthz", UP },
+};
+
+static const struct golden_case fanout_cases[] = {
+    { "incomplete", "203.0.113.5", "", "GET /collections/c/points/1", "eu=80 us=2.5?eu ap=210~" },
+    { "incomplete_only", "203.0.113.5", "", "GET /collections/c/points/1", "eu=80?eu us=2.5?eu ap=210?eu" },
 };
 
 static void
@@ -164,6 +179,10 @@ test_plans_are_explained_as_in_the_golden_files(void **state)
     w = fixture_world(keyed_env);
     for (size_t i = 0; i < sizeof(keyed_cases) / sizeof(*keyed_cases); i++)
         explain(w, &keyed_cases[i]);
+    world_unref(w);
+    w = fixture_world(fanout_env);
+    for (size_t i = 0; i < sizeof(fanout_cases) / sizeof(*fanout_cases); i++)
+        explain(w, &fanout_cases[i]);
     world_unref(w);
 }
 

@@ -175,21 +175,22 @@ test_copies(void **state)
         uint64_t position, lsn;
         bool is_new;
         enum copy_verdict verdict;
+        bool lacks;
     } cases[] = {
-        { B, "", NULL, 0, 0, true, COPY_FRESH },
-        { B, "", NULL, 0, 0, false, COPY_FRESH }, /* it is a copy, or a home, of others as well */
-        { B, B, A, 7, 9, false, COPY_KNOWN },
-        { B, B, A, 9, 9, false, COPY_KNOWN },
-        { B, B, A, 10, 9, false, COPY_WALK },
-        { B, B, C, 7, 9, false, COPY_WALK },
-        { B, "", C, 7, 9, false, COPY_WALK },
-        { B, "", A, 7, 9, false, COPY_WALK },
-        { B, B, NULL, 0, 9, false, COPY_WALK },
-        { B, A, NULL, 0, 9, true, COPY_WALK }, /* emptied: it has no data that could be another's */
-        { B, A, NULL, 0, 9, false, COPY_FOREIGN },
-        { B, A, A, 7, 9, false, COPY_FOREIGN },
-        { C, "", NULL, 0, 9, false, COPY_FOREIGN },
-        { C, C, A, 7, 9, false, COPY_FOREIGN },
+        { B, "", NULL, 0, 0, true, COPY_FRESH, true },
+        { B, "", NULL, 0, 0, false, COPY_FRESH, true }, /* it is a copy, or a home, of others as well */
+        { B, B, A, 7, 9, false, COPY_KNOWN, false },
+        { B, B, A, 9, 9, false, COPY_KNOWN, false },
+        { B, B, A, 10, 9, false, COPY_WALK, false },
+        { B, B, C, 7, 9, false, COPY_WALK, false },
+        { B, "", C, 7, 9, false, COPY_WALK, false },
+        { B, "", A, 7, 9, false, COPY_WALK, false },
+        { B, B, NULL, 0, 9, false, COPY_WALK, true },
+        { B, A, NULL, 0, 9, true, COPY_WALK, true }, /* emptied: it has no data that could be another's */
+        { B, A, NULL, 0, 9, false, COPY_FOREIGN, true },
+        { B, A, A, 7, 9, false, COPY_FOREIGN, true },
+        { C, "", NULL, 0, 9, false, COPY_FOREIGN, false },
+        { C, C, A, 7, 9, false, COPY_FOREIGN, false },
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -204,6 +205,7 @@ test_copies(void **state)
         copy_judge(&spec, &notes, cases[i].is_new, &r);
         if (r.verdict != cases[i].verdict)
             fail_msg("case %zu: %s", i, copy_verdict_name(r.verdict));
+        assert_int_equal(r.lacks, cases[i].lacks);
         assert_string_equal(r.identity, cases[i].identity);
     }
 }

@@ -81,6 +81,7 @@ export function clusterState(cluster) {
   if (order) return { level: "off", word: order.word, why: order.why };
   if (usable === 0) return { level: "bad", word: outOrder?.word ?? out?.state ?? "down", why };
   if (usable < all) return { level: "part", word: `${usable} of ${all} up`, why: `${out.name} ${outOrder?.word ?? out.state}: ${why}` };
+  if (cluster.incomplete?.length) return { level: "part", word: "incomplete", why: `it lacks data of home ${cluster.incomplete.join(", ")}, and is not read for them` };
   const doubt = cluster.endpoints.find((endpoint) => endpoint.state === "doubt");
   if (doubt) return { level: "good", word: "up, in doubt", why: doubt.reason };
   return { level: "good", word: "up", why: "" };
