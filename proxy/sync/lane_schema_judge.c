@@ -157,10 +157,11 @@ done(struct schema_item *i)
         item_again(i, POLL_US);
         return;
     }
-    /* What was adopted may have got its mark from a process that was killed before it walked. */
-    if ((i->needs_walk || i->how & SCHEMA_ADOPTS) && i->home.is_there && i->home.schema.points > 0)
-        lane_walk(
-            l, lexicon_number(l->home->owner->collections, str_from(i->name)), "its collection was made or adopted");
+    /* What was adopted may have got its mark from a process that was killed before it walked; what was removed may have been made
+     * again since, so that nothing is missing but data. */
+    if ((i->needs_walk || i->how & (SCHEMA_ADOPTS | SCHEMA_REMOVES)) && i->home.is_there && i->home.schema.points > 0)
+        lane_walk(l, lexicon_number(l->home->owner->collections, str_from(i->name)),
+            "its collection was made or adopted, or lost something");
     if (i->is_dirty)
         crash_point(CRASH_AT_SCHEMA_SAME);
     item_clean(i);

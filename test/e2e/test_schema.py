@@ -190,6 +190,24 @@ def test_adopting(fan):  # noqa: F811
     assert ctl(one, "adopt", "eu/nowhere")[0] == 1
 
 
+def test_a_vector_that_was_made_again_while_a_copy_was_away(fan):  # noqa: F811
+    """Its schema is what it was, and its data are not."""
+    one = fan()
+    named = {"vectors": {name: {"size": 2, "distance": "Dot"} for name in "ab"}}
+    assert ask(one, "PUT", "/collections/two", named)[0] == 200
+    body = {"points": [{"id": i, "vector": {"a": [1, i], "b": [2, i]}} for i in range(10)]}
+    assert ask(one, "PUT", "/collections/two/points?wait=true", body)[0] == 200
+    wait_for(lambda: all(points(one, c, "two") == points(one, "eu", "two") for c in COPIES), 20, "the points")
+    one.regions["us"].pause()
+    try:
+        assert ask(one, "DELETE", "/collections/two/vectors/b")[0] == 200
+        assert ask(one, "PUT", "/collections/two/vectors/b", {"dense": named["vectors"]["b"]})[0] == 200
+    finally:
+        one.regions["us"].resume()
+    assert set(points(one, "eu", "two")[3][0]) == {"a"}
+    wait_for(lambda: all(points(one, c, "two") == points(one, "eu", "two") for c in COPIES), 20, "what is left of them")
+
+
 def test_a_copy_with_another_collection(fan):  # noqa: F811
     one = fan()
     other = {"vectors": {"size": 9, "distance": "Dot"}, "metadata": {"_sextant": {"inc": "somebody"}}}
