@@ -36,7 +36,7 @@ phase_coverage() { make -j"$jobs" coverage; }
 
 # Golden files, the stand-in against its recordings, end to end: everything pytest finds below test/, the long forms apart.
 # Tests of fan-out wait most of their time: three parts of them run side by side. Then come those of which some measure time, in
-# two parts. What keeps a compiler or a search busy runs beside both, and takes what processors the others leave.
+# two parts. What keeps a compiler or a search busy runs beside both, and leaves processors to the others first.
 slow=(test/crash/test_models.py test/e2e/test_container.py)
 crash=(test/crash/test_fanout_*.py test/e2e/test_{map_changes,tokens,touch}.py)
 copies=(test/e2e/test_{claim,edges,fanout,fanout_restart,ship}.py)
@@ -56,7 +56,7 @@ wait_for_all() { # wait_for_all PROCESS…
 phase_e2e() {
     local code=0 part behind running=() apart=("${slow[@]}" "${crash[@]}" "${copies[@]}" "${walks[@]}" "${times[@]}") ok=0 bad=0 not_run=0
     [ -x "$BUILD/sextant" ] || warn "no $BUILD/sextant yet: tests that need it will fail"
-    (renice -n 19 $BASHPID && pytest_part slow "${slow[@]}") & behind=$!
+    (renice -n 5 $BASHPID && pytest_part slow "${slow[@]}") & behind=$!
     pytest_part crash "${crash[@]}" & running+=($!)
     pytest_part copies "${copies[@]}" & running+=($!)
     pytest_part walks "${walks[@]}" & running+=($!)

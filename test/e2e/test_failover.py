@@ -69,7 +69,7 @@ def black_hole(one, regions):
         with paused(regions[first]):
             stopped = load.now()
             wait_for(lambda: load.now() > stopped + 9, 15, "time to pass")
-            load.stop()
+        load.stop()  # what nobody knows the outcome of waits for an answer still
     failed = [a for a in load.reads() if a.status != 200]
     assert not failed, failed[:5]
     try:
@@ -83,7 +83,7 @@ def black_hole(one, regions):
 
 def test_black_hole_under_load(world):
     """The process stops and the kernel goes on acknowledging: no reset, no answer."""
-    tries(lambda: black_hole(*world))
+    tries(lambda: black_hole(*world), 6)
 
 
 def test_comes_back(world):

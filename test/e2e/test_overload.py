@@ -91,7 +91,8 @@ def connect_from(port, source=0):
 
 def test_a_worker_without_descriptors_gets_those_of_another(region, edge):
     limit, kept = 100, 12  # an eighth is kept free
-    one = edge([region()], descriptors=limit, max_connections=10000, head_timeout="60s", probe_interval="60s", upstream_idle="0")
+    one = edge([region()], descriptors=limit, max_connections=10000, head_timeout="10min", client_idle="1h", probe_interval="1h",
+               upstream_idle="0")
     pid = one.process.pid
     with contextlib.ExitStack() as stack:
         # Idle connections of one worker take all that clients may have, the last one apart.
