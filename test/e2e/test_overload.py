@@ -30,10 +30,10 @@ def connections(port, n):
             one.close()
 
 
-def ask(port, target):
+def ask(port, target, timeout=60):
     """(status, error code) or None when there was no answer."""
     try:
-        status, headers, _ = request(port, "GET", target)
+        status, headers, _ = request(port, "GET", target, timeout=timeout)
         return status, headers.get("x-sextant-error")
     except (OSError, http.client.HTTPException):
         return None
@@ -54,9 +54,9 @@ def test_descriptors_run_out(region, edge):
         wait_for(lambda: one.metric("sextant_accept_pauses_total") >= 1, 20, "a pause")
         assert request(one.admin_port, "GET", "/status")[0] == 200
         # Those that have been idle longest make room, so a client that does something is served.
-        wait_for(lambda: ask(one.port, "/collections") == (200, None), 30, "an answer")
+        wait_for(lambda: ask(one.port, "/collections", 5) == (200, None), 60, "an answer")
         assert one.metric("sextant_idle_evictions_total") > 0
-    wait_for(lambda: ask(one.port, "/collections") == (200, None), 30, "an answer afterwards")
+    wait_for(lambda: ask(one.port, "/collections", 5) == (200, None), 60, "an answer afterwards")
     wait_for(lambda: "accepting goes on" in one.output(), 20, "the end of the episode")
     pauses, ends = one.output().count("accepting pauses"), one.output().count("accepting goes on")
     assert ends <= pauses <= ends + 1 and pauses < 20, one.output()
