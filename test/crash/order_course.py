@@ -122,10 +122,15 @@ class Orders(threading.Thread):
         self.until(lambda: "taken over by a new journal" in self.run_.edge.output(), "the take-over")
 
     def restore(self):
-        self.run_.note("eu is emptied")
+        """From a copy that has not got the newest, which are sent again: the run is younger than a minute."""
+        name = self.random.choice(("us", "ap"))
+        self.run_.note(f"{name} pauses, then eu is emptied")
+        self.run_.regions[name].pause()
+        self.wait(0.5, 1.5)
         self.run_.regions["eu"].control(clear=True, release=True, empty=True)
+        self.run_.regions[name].resume()
         self.until(lambda: "is gone" in self.run_.edge.output(), "the loss")
-        self.say("/restore", target="eu", behind=True, **{"from": self.random.choice(("us", "ap"))})
+        self.say("/restore", target="eu", behind=True, **{"from": name})
         self.wait(0, 5)
         if self.random.random() < 0.5:
             self.kill()

@@ -135,7 +135,7 @@ class Renews(Orders):
         self.kill()
         self.copy.control(clear=True)
         self.was_hit = self.renew(self.point) < 0
-        if self.point in ("renew.identity_aside", "renew.all_aside"):
+        if self.was_hit and self.point in ("renew.identity_aside", "renew.all_aside"):
             self.is_refused()
         while self.was_hit and self.renew() != 0:
             pass
