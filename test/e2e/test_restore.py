@@ -238,7 +238,8 @@ def test_a_restore_is_called_off(fan):  # noqa: F811
     assert upsert(one, 60)[1]["x-sextant-error"] == "HOME_RESTORES"
     assert ctl(one, "restore", "eu", "--cancel") == (0, "eu: it is not brought back from us\n", "")
     write_until_taken(one, 60)
-    assert set(converged(one)) == set(before) | {60} and not restoring(one)
+    assert set(converged(one)) == set(before) | {60}
+    wait_for(lambda: not restoring(one), 10, "what is shown of it")
     empty(one)
     wait_for(lambda: "is gone" in one.output(), 20, "the loss")
     assert ctl(one, "restore", "eu", "--from", "us", "--delete")[0] == 0
