@@ -38,7 +38,8 @@ def is_passed_over(one, name, times=6):
 
 def is_read(one, name, seconds=40):
     wait_for(lambda: read(one) == (200, name, "nearest"), seconds, f"reads of {name}")
-    assert not any(c["incomplete"] for c in one.status()["clusters"]) and one.metric(f'sextant_cluster_incomplete{{cluster="{name}"}}') == 0
+    wait_for(lambda: not any(c["incomplete"] for c in one.status()["clusters"]), seconds, "that the others are whole")
+    assert one.metric(f'sextant_cluster_incomplete{{cluster="{name}"}}') == 0
 
 
 def shown(one, name):
