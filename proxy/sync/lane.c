@@ -323,6 +323,7 @@ lane_free(struct lane *l)
     timer_fini(&l->rest);
     catalog_free(l->catalog);
     marks_free(l->marks);
+    buf_fini(&l->left_out);
     pthread_mutex_destroy(&l->shared.lock);
     mem_free(l->copy);
     mem_free(l);

@@ -38,6 +38,7 @@ void home_missed(
     struct home *h, struct str collection, uint64_t lanes); /* a write was recorded for these, and no others */
 void home_fit_lanes(
     struct home *h); /* one for each copy that the map gives it; others sleep when they are not needed */
+void home_note_left_out(struct home *h); /* before a map is replaced: what the next home_fit_lanes() compares with */
 bool lane_takes(const struct lane *l, struct str collection);
 bool lane_is_of(
     const struct lane *l, const struct partition *p, const struct topology *t); /* is its copy one of that home? */

@@ -260,6 +260,8 @@ take_news(void *arg)
     if (n->fleet) {
         struct home *h;
 
+        LIST_FOREACH (h, &n->owner->homes, entry)
+            home_note_left_out(h);
         upstream_set_fleet(n->owner->up, n->fleet);
         fleet_unref(n->fleet);
         LIST_FOREACH (h, &n->owner->homes, entry)

@@ -41,13 +41,12 @@ struct lane { /* one copy of one home */
     LIST_HEAD(, schema_item) schemas; /* lane_schema.c */
     struct schema_watch watch;
     LIST_HEAD(, flight) flights;
-    unsigned n_flights;
-    struct timer rest;   /* set: nothing is started until it fires */
-    unsigned n_failures; /* in a row */
-    bool was_up;         /* by its probes, at the last tick */
-    unsigned index;      /* its bit in masks of the home's lanes */
-    unsigned n_taints;   /* quarantines of what an earlier process may have sent it */
-    int64_t unparked_us; /* when the refused ones were last let try again */
+    unsigned n_flights, n_failures; /* the latter in a row */
+    struct timer rest;              /* set: nothing is started until it fires */
+    bool was_up;                    /* by its probes, at the last tick */
+    unsigned index;                 /* its bit in masks of the home's lanes */
+    unsigned n_taints;              /* quarantines of what an earlier process may have sent it */
+    int64_t unparked_us;            /* when the refused ones were last let try again */
     enum { LANE_UNCHECKED, LANE_SHIPS, LANE_FOREIGN } check;
     bool is_recording; /* its identity, in the journal */
     struct copy_check *checking;
@@ -58,6 +57,7 @@ struct lane { /* one copy of one home */
         known_us;               /* sure: older connections lead to processes that were seen; known: it answered */
     int64_t round_us, alive_us; /* all endpoints answered since; what was confirmed a minute before is there to stay */
     bool is_dormant;            /* the map has no such copy (any more): nothing is marked, nothing sent */
+    struct buf left_out;        /* collections that it was no copy of, until that is compared with the map again */
     bool is_new, has_joined;    /* the journal that was read had it not; writes under way are for it, too */
     bool is_partial, is_swapped, has_lost;            /* it lacks data: see owner_reach.h */
     char processes[LANE_PROCESSES][QUIET_ID_MAX + 1]; /* seen lately */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Which lanes there are, by the partition map: one for each copy of a home that is owned here, from the moment that the map has it.
- * One that it has no more sleeps, once nothing waits for it; when it is a copy again, it is walked. And what a checkpoint has of each.
+ * One that it has no more sleeps, once nothing waits for it; when it is a copy again, also of a single line, it is walked. And what a
+ * checkpoint has of each.
  */
 #include "proxy/base/varint.h"
 #include "proxy/obs/log.h"
@@ -157,13 +158,20 @@ sleep_now(struct lane *l)
     l->home->owner->is_save_due = true;
 }
 
+static void
+sleep_lightly(struct lane *l)
+{
+    l->is_dormant = true;
+    owner_hide_lane(l->home->owner, l);
+}
+
 /* What was sent when it was a copy before may still be on its way. */
 static void
 wake(struct lane *l)
 {
     struct owner *o = l->home->owner;
 
-    l->is_dormant = l->is_new = false;
+    l->is_dormant = l->is_new = l->has_joined = false;
     l->is_partial = true;
     owner_show_lane(o, l);
     for (uint32_t c = 1; c < lexicon_count(o->collections); c++) {
@@ -179,6 +187,43 @@ join(struct lane *l)
 {
     l->is_partial |= l->is_new && l->home->claims == HOME_CLAIMED;
     lane_join(l);
+}
+
+static void
+put_left_out(const struct lane *l, struct buf *out)
+{
+    const struct lexicon *x = l->home->owner->collections;
+
+    for (uint32_t c = 1; c < lexicon_count(x); c++) {
+        if (lexicon_is_current(x, c) && !lane_takes(l, lexicon_name(x, c)))
+            varint_put(out, c);
+    }
+}
+
+void
+home_note_left_out(struct home *h)
+{
+    struct lane *l;
+
+    LIST_FOREACH (l, &h->lanes, entry) {
+        buf_clear(&l->left_out);
+        put_left_out(l, &l->left_out);
+    }
+}
+
+/* Of one of those it is a copy now: it lacks what was written meanwhile. */
+static bool
+takes_left_out(struct lane *l)
+{
+    const struct lexicon *x = l->home->owner->collections;
+    struct str in = buf_str(&l->left_out);
+    bool is_taken = false;
+    uint64_t c;
+
+    while (!is_taken && varint_take(&in, UINT32_MAX, &c))
+        is_taken = lexicon_is_current(x, (uint32_t)c) && lane_takes(l, lexicon_name(x, (uint32_t)c));
+    buf_fini(&l->left_out);
+    return is_taken;
 }
 
 /* Of a lane that goes on for other lines: what waited for it of those that have it no more. */
@@ -205,6 +250,8 @@ home_fit_lanes(struct home *h)
     LIST_FOREACH (l, &h->lanes, entry) {
         bool is_there = is_in_map(l);
 
+        if (takes_left_out(l) && !l->is_dormant)
+            sleep_lightly(l);
         if (!is_there && !l->is_dormant && (is_clear(l) || is_spared(l)))
             sleep_now(l);
         else if (is_there && l->is_dormant)
@@ -225,8 +272,7 @@ home_missed(struct home *h, struct str collection, uint64_t lanes)
     LIST_FOREACH (l, &h->lanes, entry) {
         if (l->is_dormant || lanes >> l->index & 1 || !lane_takes(l, collection))
             continue;
-        l->is_dormant = true;
-        owner_hide_lane(h->owner, l);
+        sleep_lightly(l);
     }
 }
 
@@ -271,8 +317,9 @@ home_lanes_mask(struct home *h, struct str collection)
 void
 lane_save(struct lane *l, struct buf *out)
 {
-    struct buf marks = { 0 }, walk = { 0 };
+    struct buf marks = { 0 }, walk = { 0 }, left_out = { 0 };
 
+    put_left_out(l, &left_out);
     marks_save_start(l->marks);
     while (marks_save_put(l->marks, MARKS_AT_ONCE, &marks))
         ;
@@ -283,8 +330,10 @@ lane_save(struct lane *l, struct buf *out)
     varint_put(out, (lane_has_dropped_settled(l) ? LANE_DROPPED : 0) | (l->is_partial ? LANE_PARTIAL : 0) |
                         (l->is_swapped ? LANE_SWAPPED : 0) |
                         (l->has_lost || (l->is_new && l->is_partial) ? LANE_LOST : 0));
+    varint_put_str(out, buf_str(&left_out));
     buf_fini(&marks);
     buf_fini(&walk);
+    buf_fini(&left_out);
     lane_keep_position(l);
 }
 
@@ -305,18 +354,20 @@ load_marks(struct lane *l, struct str bytes)
 bool
 lane_load(struct home *h, struct str *in, uint64_t format)
 {
-    struct str copy, marks, walk;
+    struct str copy, marks, walk, left_out = STR_NONE;
     uint64_t flags = 0;
     struct lane *l;
 
     if (!varint_take_str(in, &copy) || !varint_take_str(in, &marks) || !varint_take_str(in, &walk) ||
-        (format >= 6 && !varint_take(in, LANE_DROPPED | LANE_PARTIAL | LANE_SWAPPED | LANE_LOST, &flags)))
+        (format >= 6 && !varint_take(in, LANE_DROPPED | LANE_PARTIAL | LANE_SWAPPED | LANE_LOST, &flags)) ||
+        (format >= 9 && !varint_take_str(in, &left_out)))
         return false;
     l = home_lane(h, copy);
     l->is_new = false;
     l->is_partial = flags & LANE_PARTIAL;
     l->is_swapped = flags & LANE_SWAPPED;
     l->has_lost = flags & LANE_LOST;
+    buf_add(&l->left_out, left_out);
     if (!lane_walk_load(l, walk) || !load_marks(l, marks))
         return false;
     if (flags & LANE_DROPPED)

@@ -25,7 +25,7 @@
 #define uthash_free(p, size) mem_free(p)
 #include <uthash.h>
 
-enum { CHECKPOINT_FORMAT = 8 };
+enum { CHECKPOINT_FORMAT = 9 };
 
 struct open { /* a write whose outcome was not read yet */
     uint64_t lsn;

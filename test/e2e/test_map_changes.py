@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The map is changed while its writes fan out: a copy is added or goes, a home moves, another edge takes over; nothing is lost."""
+import glob
 import json
 import os
 import signal
@@ -89,6 +90,10 @@ def drained(one, target, *options):
     return out
 
 
+def saved(site):
+    return max(map(os.path.getmtime, glob.glob(str(site.directory / "journal-one" / "checkpoint-*"))))
+
+
 def is_refused(got):
     status, headers, _ = got
     return (status, headers.get("x-sextant-error"), headers.get("x-sextant-outcome"), headers.get("retry-after")) == (
@@ -146,6 +151,36 @@ def test_a_copy_goes_and_comes_back(site):
     wait_for(lambda: upsert(one, 8)[0] == 200, 30, "the claim")
     assert set(site.same(one)) == {2, 3, 4, 5, 6, 7, 8}
     assert lane_names(one) == {"eu/us", "eu/ap"}
+
+
+@pytest.mark.parametrize("how", ["reload", "start"])
+def test_a_copy_comes_back_to_a_line(site, how):
+    """Its lane lived on for another line, and had nothing of what was written to this one meanwhile."""
+    without, both = "notes *=eu,ap fanout=async; * *=eu,us,ap fanout=async", "notes *=eu,us,ap fanout=async; * *=eu,us,ap fanout=async"
+    site.say("one", both, "eu")
+    one = site.edge()
+    site.collection(one)
+    assert upsert(one, *range(20))[0] == 200
+    site.same(one)
+    drained(one, "notes")
+    site.say("one", without, "eu")
+    accepted(one)
+    assert ctl(one, "unfreeze", "notes")[0] == 0
+    assert upsert(one, 3, 40, payload={"n": "newer"})[0] == 200 and ask(one, "POST", PATH + "/delete?wait=true", {"points": [1]})[0] == 200
+    home = site.same(one, ("eu", "ap"))
+    assert set(points(one, "us")) == set(range(20)) and lane_names(one) == {"eu/us", "eu/ap"}
+    if how == "start":
+        written = time.time()
+        wait_for(lambda: saved(site) > written, 20, "a checkpoint")
+        one.kill()
+        site.say("one", both, "eu")
+        one.start(settle=False)
+    else:
+        site.say("one", both, "eu")
+        accepted(one)
+    assert site.same(one) == home
+    wait_for(lambda: is_walked(one), 30, "the end of the walk")
+    assert points(one, "us") == home
 
 
 def test_a_copy_that_is_away_for_ever(site):
