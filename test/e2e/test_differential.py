@@ -121,12 +121,21 @@ def check_requests(world, raws):
     return sum(map(len, went)), sum(compared)
 
 
+def talk_to_answer(one, method):
+    """HEAD is not sent again: it may have gone to a connection that the script before was just closing."""
+    for _ in range(3):
+        talk = Talk(one.port, f"{method} /collections/answer HTTP/1.1\r\nHost: q\r\nConnection: close\r\n\r\n".encode(), 100, [method])
+        if not any(answer.value("x-sextant-error") == "OUTCOME_UNKNOWN" for answer in talk.answers):
+            break
+    return talk
+
+
 def check_answers(world, rows):
     one, upstream = world
     got, came = [], []
     for method, raw in rows:
         upstream.script = lambda message, raw=raw: (raw, True)
-        talk = Talk(one.port, f"{method} /collections/answer HTTP/1.1\r\nHost: q\r\nConnection: close\r\n\r\n".encode(), 100, [method])
+        talk = talk_to_answer(one, method)
         got += [(method, answer.whole) for answer in talk.answers if answer.value("x-sextant-error") is None]
         came += [raw for answer in talk.answers if answer.value("x-sextant-error") is None]
     upstream.script = lambda message: None
