@@ -11,7 +11,7 @@ show_ctl() {
     fanout_ctl "$@" | sed 's/^/    /'
 }
 has_note() { curl -sf -m 2 -o /dev/null "$(direct "$1")/collections/notes/points/$2"; }
-nothing_waits() { fanout_ctl lanes --json >"$home/lanes" && ! grep -Eq '"points_(waiting|again)": *[1-9]' "$home/lanes"; }
+nothing_waits() { fanout_ctl lanes --json >"$home/lanes" && ! grep -Eq '"points_(waiting|again)": *[1-9]|"state": *"mends"' "$home/lanes"; }
 now_ms() { date +%s%3N; }
 note_points() { # note_points FIRST LAST TEXT
     local id points=''
