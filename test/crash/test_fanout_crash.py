@@ -54,9 +54,10 @@ class Tour(Life):
         self.change_schema("PUT", "other", {"vectors": VECTORS})
         self.change_schema("DELETE", "other")
         self.drift()
+        self.wait_for(self.copy_was_looked_at, "a look at the process")
         self.home.control(new_process=True)
         self.copy.control(new_process=True)
-        self.wait_for(lambda: "started anew" in self.edge.output(), "the sight of a new process")
+        self.wait_for(lambda: "the copy was started anew" in self.edge.output(), "the sight of a new process")
         self.wait_for(lambda: "were sent again in" in self.edge.output(), "the rewind")
         self.wait_for(lambda: self.is_saved_since(saved_at), "a checkpoint")
         self.wait_for(lambda: self.is_noted_since(saved_at), "a note at the copy")
@@ -104,6 +105,9 @@ class Tour(Life):
     def walk(self):
         self.order("/resync", {"target": "eu/us", "delete": True})
         self.wait_for(lambda: (self.lane("walk") or {}).get("state") == "over", "the walk")
+
+    def copy_was_looked_at(self):
+        return any("/telemetry" in r["target"] for r in self.copy.control(log=True)["log"])
 
     def is_noted_since(self, moment):
         return any("/_sextant/points?" in r["target"] and r["time"] > moment for r in self.copy.control(log=True)["log"])

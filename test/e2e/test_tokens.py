@@ -249,6 +249,7 @@ def apart(pair):
     assert upsert(two, 1)[0] == 200
     wait_for(lambda: direct(two.regions["us"], "GET", f"{PATH}/1")[0] == 200, 20, "the copy")
     settled(one)
+    wait_for(lambda: plain(two, 1, ANOTHER)[:2] == (200, "us"), 40, "the copy, which the other edge knows to be whole")
     return one, two
 
 
