@@ -178,10 +178,9 @@ static void
 test_what_is_expected_of_a_new_map(void **state)
 {
     static const char *before[] = { FOUR, FANOUT,
-        "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async; * *=ap,in copies=external", NULL };
+        "SEXTANT_PARTITION_MAP=a *=eu,us fanout=all; * *=ap,in copies=external", NULL };
     static const char *after[] = { FOUR, FANOUT,
-        "SEXTANT_PARTITION_MAP=a *=eu,us fanout=async; b *=eu,ap,us fanout=async; c *=us,in copies=external; * *=ap,in "
-        "copies=external",
+        "SEXTANT_PARTITION_MAP=a *=eu,us fanout=all; b *=eu,ap,us fanout=all; c *=us; * *=ap,in copies=external",
         NULL };
     struct world *old = fixture_world(before), *fresh = fixture_world(after);
     struct registry *registry = registry_new();
