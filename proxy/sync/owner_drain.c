@@ -56,13 +56,21 @@ count_marks(const struct drain *d, const struct lane *l)
     return n;
 }
 
+/* A copy of other lines of the home got nothing of this one. */
+static bool
+is_copy_of(const struct lane *l, const struct frozen *f)
+{
+    const struct partition *part = f->rule ? home_partition(f->home, f->rule) : NULL;
+
+    return !part || lane_is_of(l, part, f->home->owner->up->fleet->world->topology);
+}
+
 static bool
 is_walked(const struct drain *d, const struct lane *l)
 {
     return lane_is_mending(l) && !l->is_dormant && d->f->rule;
 }
 
-/* `since_us`: when it was last known to be the process that it was. */
 static void
 look_at_lane(struct drain *d, struct lane *l)
 {
@@ -71,6 +79,8 @@ look_at_lane(struct drain *d, struct lane *l)
 
     if (n)
         say_left(d, "%u points for %s", n, l->copy);
+    if (!is_copy_of(l, d->f))
+        return;
     if (is_walked(d, l))
         say_left(d, "the comparison of %s", l->copy);
     for (uint32_t c = 1; c < lexicon_count(l->home->owner->collections); c++) {
@@ -119,15 +129,6 @@ look_at_home(struct drain *d)
 }
 
 /* --- the clock --------------------------------------------------------------------------------------------------- */
-
-/* A copy of other lines of the home got nothing of this one. */
-static bool
-is_copy_of(const struct lane *l, const struct frozen *f)
-{
-    const struct partition *part = f->rule ? home_partition(f->home, f->rule) : NULL;
-
-    return !part || lane_is_of(l, part, f->home->owner->up->fleet->world->topology);
-}
 
 /* What was confirmed then may go with the power of who confirmed it, for a while: it must have lived since. */
 static bool

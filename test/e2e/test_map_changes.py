@@ -189,7 +189,9 @@ def test_a_copy_that_is_away_for_ever(site):
     site.collection(one, ("eu", "us"))
     assert ask(one, "PUT", "/collections/users", VECTORS)[0] == 200
     wait_for(lambda: direct(site.regions["ap"], "GET", "/collections/users")[0] == 200, 30, "the collection")
+    wait_for(lambda: is_walked(one), 40, "the first comparison")
     site.regions["ap"].kill()
+    assert ctl(one, "resync", "eu/ap")[0] == 0  # which is not over as long as it is away
     body = {"points": [{"id": i, "vector": [1, 1]} for i in range(5)]}
     assert ask(one, "PUT", "/collections/users/points?wait=true", body)[0] == 200
     assert ctl(one, "freeze", "users", "--without", "mars")[0] == 1
