@@ -39,6 +39,7 @@ home_new(struct owner *o, struct str name)
 
     h->owner = o;
     h->name = mem_dup(name.p, name.len);
+    h->watch.born_us = owner_now_us(o);
     h->ledger = ledger_new();
     h->catalog = catalog_new(o->up, name);
     h->incs = incs_new();

@@ -122,6 +122,16 @@ read_void(struct rewind *r, const struct journal_record *record)
     r->voids[r->n_voids++] = (struct span_void){ record->lsn, mem_dup(gone.text.p, gone.text.len) };
 }
 
+static void
+read_process(struct rewind *r, const struct journal_record *record)
+{
+    struct record_process process;
+
+    if (record->lsn != r->beginning && record_take_process(record->payload, &process) &&
+        str_eq(process.home, str_from(r->home->name)))
+        r->is_second = process.text.len == 0;
+}
+
 /* What was recorded before it was given up is of another time: others may have written there since. */
 static void
 read_home(struct rewind *r, const struct journal_record *record)
@@ -155,6 +165,8 @@ read_record(struct rewind *r, uint64_t lsn)
         read_void(r, &record);
     else if (record.kind == RECORD_HOME)
         read_home(r, &record);
+    else if (record.kind == RECORD_PROCESS)
+        read_process(r, &record);
     return true;
 }
 
@@ -311,6 +323,24 @@ may_go_on(const struct rewind *r)
            (claim_confirmed_us(h->claim) >= r->began_boot_us || rule_is_off(RULE_CLAIM));
 }
 
+/* Older than what this one sends, it would undo it. */
+static bool
+awaits_late(struct rewind *r)
+{
+    const struct home *h = r->home;
+    int64_t quarantine_us = h->owner->up->fleet->world->conf->quarantine * USEC_PER_MSEC, until_us = h->watch.late_us;
+    int64_t now_us = owner_now_us(h->owner);
+
+    if (r->is_second && until_us < h->watch.born_us + quarantine_us)
+        until_us = h->watch.born_us + quarantine_us;
+    if (now_us >= until_us)
+        return false;
+    log_info("home %s: what was sent again before may still come, for %lld ms", h->name,
+        (long long)(until_us - now_us) / USEC_PER_MSEC);
+    timer_set(&r->step, until_us - now_us);
+    return true;
+}
+
 static void
 go_on(void *arg)
 {
@@ -336,7 +366,7 @@ go_on(void *arg)
         read_span(r);
         return;
     case SENDING:
-        if (rewind_send(r)) {
+        if (!awaits_late(r) && rewind_send(r)) {
             r->stage = SAVING;
             r->saves = 0;
             timer_set(&r->step, 0);

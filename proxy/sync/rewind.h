@@ -12,9 +12,11 @@
  *   rewind (owner_rewind.c): what is at home comes back ─▶ beginning recorded ─▶ span read, points marked ─▶ sent ─▶ checkpoint
  *                            ─▶ process recorded as known ─▶ asked again. Another process meanwhile: from the beginning
  *
- *
  * A home may stand on several nodes, each an endpoint, which are asked in turn. One that is away may have lost its power: the span
  * begins a minute before the last answer of the node that has been silent for longest.
+ *
+ * A rewind that began anew, here or after a crash, first lets come what the one before may have sent to the same process: older
+ * records, which would undo newer ones.
  *
  * 1. Nothing else is sent to home or read from it for shipping meanwhile.
  * 2. A crash in between begins it anew: the process is known only when all of it was done, and the marks are in a checkpoint. */
@@ -40,6 +42,8 @@ struct watch {
     uint64_t pending; /* those that are to be asked before home is sure */
     unsigned endpoint;
     int64_t asked_us, due_us;
+    int64_t born_us;   /* since when this process has the home */
+    int64_t late_us;   /* until then something may come that a rewind has sent which another took the place of */
     int64_t sure_us;   /* connections that were established before lead to a known process */
     bool is_sure;      /* none was another process after the last failure, and one answered */
     bool is_blind;     /* it does not tell */

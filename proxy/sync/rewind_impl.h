@@ -33,7 +33,7 @@ struct rewind {
     unsigned n_processes;
     uint64_t from, upto, at; /* LSNs; the next to be read */
     uint64_t beginning;      /* of the record that says so */
-    bool is_told;
+    bool is_told, is_second; /* another one began before it, and did not end */
     struct span_write *writes;
     struct span_state *states;
     struct span_void *voids;

@@ -25,7 +25,7 @@ struct redo { /* one write on its way */
     struct ledger_write write;
     struct ask *ask;
     struct timer again;
-    bool is_spread, is_done;
+    bool is_spread, is_done, may_land; /* the last: what was sent may come later */
 };
 
 static void send_piece(struct redo *d);
@@ -99,6 +99,7 @@ on_sent(void *arg, const struct ask_answer *answer)
             log_warning(
                 "home %s: a write of its last minute waits: " STR_FMT, r->home->name, STR_ARG(buf_str(&why.text)));
         r->is_told = true;
+        d->may_land = why.may_land_later;
         watch_doubt(r->home);
         timer_set(&d->again, pause_us);
     }
@@ -129,6 +130,7 @@ send_piece(struct redo *d)
         timer_set(&d->again, PAUSE_US);
         return;
     }
+    d->may_land = false;
     pattern = str_skip(str_from(op_info(d->pieces[d->at].op)->pattern), STR("/collections/{c}").len);
     buf_add(&body, d->pieces[d->at].body);
     spec.body = &body;
@@ -251,8 +253,12 @@ rewind_send(struct rewind *r)
 void
 rewind_stop_sending(struct rewind *r)
 {
+    struct owner *o = r->home->owner;
     struct redo *d;
 
-    while ((d = TAILQ_FIRST(&r->redos)))
+    while ((d = TAILQ_FIRST(&r->redos))) {
+        if (d->ask || d->may_land)
+            r->home->watch.late_us = owner_now_us(o) + o->up->fleet->world->conf->quarantine * USEC_PER_MSEC;
         redo_free(d);
+    }
 }

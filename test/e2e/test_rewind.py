@@ -175,6 +175,30 @@ def is_known_by_now(one):
     return "were sent again in" in one.output()
 
 
+@pytest.mark.parametrize("how", ["power", pytest.param("kill", marks=pytest.mark.soak)])
+@pytest.mark.skipif(QDRANT, reason="a real server does not come late when it is told")
+def test_what_an_earlier_rewind_sent_comes_late(fan, how):
+    """Home is started anew once more, or the edge is, after a record was sent again that has no answer: it is older than what follows."""
+    one = start(fan, quarantine="6s" if how == "power" else "16s")  # a claim is watched for six seconds
+    eu = one.regions["eu"]
+    assert upsert(one, 1, payload={"v": "older"})[0] == 200 and upsert(one, 1, payload={"v": "newer"})[0] == 200
+    before = converged(one)
+    eu.control(new_process=True, faults={"match": PATH, "method": "PUT", "reset": "after", "linger": -1, "times": 1})
+    wait_for(lambda: "a write of its last minute waits" in one.output(), 40, "a record without an answer")
+    if how == "kill":
+        one.kill()
+        one.start(settle=False)
+    else:
+        eu.control(new_process=True)
+    wait_for(lambda: one.output().count("minute are sent again") == 2, 40, "the second rewind")
+    soon, end = time.monotonic() + 2, time.monotonic() + 60
+    while "were sent again in" not in one.output() and time.monotonic() < soon:  # it would be over by then, if nothing held it
+        time.sleep(0.02)
+    eu.control(release=True)
+    wait_for(lambda: "were sent again in" in one.output(), end - time.monotonic(), "the end")
+    same_as(one, before)
+
+
 def test_home_is_away_for_long(fan):
     one = start(fan)
     one.regions["eu"].control(keep=True)
