@@ -176,7 +176,7 @@ def is_known_by_now(one):
 
 
 @pytest.mark.parametrize("how", ["power", pytest.param("kill", marks=pytest.mark.soak)])
-@pytest.mark.skipif(QDRANT, reason="a real server does not come late when it is told")
+@pytest.mark.skipif(bool(QDRANT), reason="a real server does not come late when it is told")
 def test_what_an_earlier_rewind_sent_comes_late(fan, how):
     """Home is started anew once more, or the edge is, after a record was sent again that has no answer: it is older than what follows."""
     one = start(fan, quarantine="6s" if how == "power" else "16s")  # a claim is watched for six seconds
