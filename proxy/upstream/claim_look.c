@@ -20,22 +20,6 @@ struct claim_look {
     void *arg;
 };
 
-static struct leg_decision
-decide(const struct leg_facts *facts)
-{
-    bool is_stale = facts->fail == FAIL_UPSTREAM_STALE && facts->tries < 2;
-
-    return (struct leg_decision){ is_stale ? LEG_SAME_FRESH : LEG_GIVE_UP, true };
-}
-
-static struct str
-key_of(void *arg, unsigned cluster)
-{
-    const struct claim_look *l = arg;
-
-    return l->fleet->world->topology->clusters[cluster].options.api_key;
-}
-
 static void
 free_look(void *arg)
 {
@@ -92,9 +76,9 @@ claim_look_start(
         .try_down = true,
         .deadline_us = loop_now_us(up->loop) + timeout_us,
         .deadline_is_clients = true,
-        .policy = decide,
-        .credential = key_of,
-        .credential_arg = l,
+        .policy = leg_never_again,
+        .credential = leg_fleet_key,
+        .credential_arg = fleet,
     };
     group_start(&l->group, 0, up, fleet, &spec);
     return l;

@@ -55,14 +55,6 @@ struct findings {
     void *arg;
 };
 
-static struct leg_decision
-never_again(const struct leg_facts *facts)
-{
-    bool is_stale = facts->fail == FAIL_UPSTREAM_STALE && facts->tries < 2;
-
-    return (struct leg_decision){ is_stale ? LEG_SAME_FRESH : LEG_GIVE_UP, true };
-}
-
 static void
 forget_crossing(struct known *k)
 {
@@ -268,14 +260,6 @@ on_try(void *arg, const struct leg_try *t)
 {
 }
 
-static struct str
-key_of(void *arg, unsigned cluster)
-{
-    const struct findings *f = arg;
-
-    return f->fleet->world->topology->clusters[cluster].options.api_key;
-}
-
 static void
 prepare(struct findings *f, enum ask ask, struct str target)
 {
@@ -325,9 +309,9 @@ begin_round(void *arg)
             .n_candidates = 1,
             .deadline_us = loop_now_us(f->up->loop) + ANSWER_US,
             .deadline_is_clients = true,
-            .policy = never_again,
-            .credential = key_of,
-            .credential_arg = f,
+            .policy = leg_never_again,
+            .credential = leg_fleet_key,
+            .credential_arg = f->fleet,
         };
         group_start(&f->group, i, f->up, f->fleet, &spec);
     }

@@ -19,6 +19,22 @@ enum { FRESH_FOR_WRITES_US = 1000 * 1000 };
 static void step(void *arg);
 static void try_again(struct leg *leg, enum fail fail);
 
+struct leg_decision
+leg_never_again(const struct leg_facts *facts)
+{
+    bool is_stale = facts->fail == FAIL_UPSTREAM_STALE && facts->tries < 2;
+
+    return (struct leg_decision){ is_stale ? LEG_SAME_FRESH : LEG_GIVE_UP, true };
+}
+
+struct str
+leg_fleet_key(void *arg, unsigned cluster)
+{
+    const struct fleet *f = arg;
+
+    return f->world->topology->clusters[cluster].options.api_key;
+}
+
 unsigned
 leg_cluster(const struct leg *leg)
 {

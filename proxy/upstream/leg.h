@@ -35,6 +35,7 @@ struct leg_decision {
     bool is_free; /* draws nothing from the retry budget */
 };
 typedef struct leg_decision leg_policy_fn(const struct leg_facts *facts); /* pure */
+leg_policy_fn leg_never_again; /* but on a fresh connection, when an idle one turns out to be closed */
 
 struct leg_try { /* told after each exchange */
     const char *cluster;
@@ -57,6 +58,7 @@ struct leg_events {
 
 /* What a cluster (by index) is shown as api-key. */
 typedef struct str leg_credential_fn(void *arg, unsigned cluster);
+leg_credential_fn leg_fleet_key; /* `arg` is the fleet: the key that its configuration has for the cluster */
 
 struct leg_spec {
     const struct operation *op;
