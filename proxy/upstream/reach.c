@@ -63,15 +63,15 @@ static bool
 brings(const struct world *w, struct str home, struct str copy)
 {
     const struct topology *t = w->topology;
+    int at = topology_find(t, copy);
 
-    for (unsigned i = 0; i < w->map->n_rules; i++) {
+    for (unsigned i = 0; i < w->map->n_rules && at >= 0; i++) {
         const struct rule *rule = &w->map->rules[i];
 
         for (unsigned k = 0; k < rule->n_partitions; k++) {
             const struct partition *part = &rule->partitions[k];
-            int at = topology_find(t, copy);
 
-            if (partition_fans_out(rule, part) && str_eq(t->clusters[part->clusters[0]].name, home) && at >= 0 &&
+            if (partition_fans_out(rule, part) && str_eq(t->clusters[part->clusters[0]].name, home) &&
                 part->cluster_mask >> at & 1)
                 return true;
         }
