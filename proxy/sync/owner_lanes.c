@@ -158,22 +158,16 @@ sleep_now(struct lane *l)
     l->home->owner->is_save_due = true;
 }
 
-static void
-sleep_lightly(struct lane *l)
-{
-    l->is_dormant = true;
-    owner_hide_lane(l->home->owner, l);
-}
-
 /* What was sent when it was a copy before may still be on its way. */
 static void
 wake(struct lane *l)
 {
     struct owner *o = l->home->owner;
 
+    if (l->is_dormant)
+        owner_show_lane(o, l);
     l->is_dormant = l->is_new = l->has_joined = false;
     l->is_partial = true;
-    owner_show_lane(o, l);
     for (uint32_t c = 1; c < lexicon_count(o->collections); c++) {
         if (lexicon_is_current(o->collections, c))
             lane_taint(l, c);
@@ -248,13 +242,11 @@ home_fit_lanes(struct home *h)
 
     h->has_too_many = !add_from_map(h);
     LIST_FOREACH (l, &h->lanes, entry) {
-        bool is_there = is_in_map(l);
+        bool is_there = is_in_map(l), is_back = takes_left_out(l) || l->is_dormant;
 
-        if (takes_left_out(l) && !l->is_dormant)
-            sleep_lightly(l);
         if (!is_there && !l->is_dormant && (is_clear(l) || is_spared(l)))
             sleep_now(l);
-        else if (is_there && l->is_dormant)
+        else if (is_there && is_back)
             wake(l);
         else if (is_there && is_spared(l))
             drop_spared(l);
@@ -272,7 +264,8 @@ home_missed(struct home *h, struct str collection, uint64_t lanes)
     LIST_FOREACH (l, &h->lanes, entry) {
         if (l->is_dormant || lanes >> l->index & 1 || !lane_takes(l, collection))
             continue;
-        sleep_lightly(l);
+        l->is_dormant = true;
+        owner_hide_lane(h->owner, l);
     }
 }
 
