@@ -56,7 +56,7 @@ struct flight {
 static int64_t
 timeout_us(const struct lane *l)
 {
-    int64_t half_us = l->home->owner->up->fleet->world->conf->quarantine * USEC_PER_MSEC / 2;
+    int64_t half_us = owner_quarantine_us(l->home->owner) / 2;
 
     return half_us < TIMEOUT_LEAST_US ? TIMEOUT_LEAST_US : half_us < TIMEOUT_MOST_US ? half_us : TIMEOUT_MOST_US;
 }

@@ -77,7 +77,7 @@ on_step(void *arg, const struct ask_answer *answer)
         issue(i);
     } else if (is_lost && (step->removes || step->method == METHOD_PUT)) {
         item_fail(i, STR("the copy did not say what came of a request"));
-        i->next_us = owner_now_us(l->home->owner) + l->home->owner->up->fleet->world->conf->quarantine * USEC_PER_MSEC;
+        i->next_us = owner_now_us(l->home->owner) + owner_quarantine_us(l->home->owner);
     } else {
         error = answer->fail != FAIL_NONE ? str_from(fail_info(answer->fail)->sentence) : answer->body;
         error.len = error.len < 120 ? error.len : 120;

@@ -122,7 +122,7 @@ void
 change_lose(struct change *c)
 {
     struct owner *o = c->home->owner;
-    int64_t least_us = o->up->fleet->world->conf->quarantine * USEC_PER_MSEC;
+    int64_t least_us = owner_quarantine_us(o);
 
     c->state = CHANGE_LOST;
     timer_set(&c->timer, c->timeout_us * 2 > least_us ? c->timeout_us * 2 : least_us);

@@ -169,7 +169,7 @@ judge(struct drain *d)
 {
     struct frozen *f = d->f;
     const struct owner *o = f->home->owner;
-    int64_t now_us = owner_now_us(o), wait_us = o->up->fleet->world->conf->quarantine * USEC_PER_MSEC;
+    int64_t now_us = owner_now_us(o), wait_us = owner_quarantine_us(o);
     bool is_clear = buf_len(&d->left) == 0, was_drained = f->is_drained;
 
     if (!is_clear)

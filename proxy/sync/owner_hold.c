@@ -16,10 +16,16 @@
 
 enum { QUIET_US = 5 * 1000 * 1000, AGAIN_US = 1000 * 1000 };
 
+int64_t
+owner_quarantine_us(const struct owner *o)
+{
+    return o->up->fleet->world->conf->quarantine * USEC_PER_MSEC;
+}
+
 static int64_t
 length_us(const struct owner *o, int64_t timeout_us)
 {
-    int64_t least_us = o->up->fleet->world->conf->quarantine * USEC_PER_MSEC;
+    int64_t least_us = owner_quarantine_us(o);
 
     return timeout_us * 2 > least_us ? timeout_us * 2 : least_us;
 }

@@ -8,6 +8,7 @@
 
 struct home;
 struct lane;
+struct owner;
 struct quiet;
 struct readback;
 
@@ -39,6 +40,7 @@ struct quarantine {
 };
 TAILQ_HEAD(quarantines, quarantine);
 
+int64_t owner_quarantine_us(const struct owner *o); /* SEXTANT_QUARANTINE, as it is now */
 void home_quarantine(struct home *h, struct ledger_hold *hold, uint64_t lanes, uint32_t collection, int64_t timeout_us);
 void lane_quarantine(struct lane *l, const struct mark_key *points, unsigned n, int64_t timeout_us);
 void home_taint(struct home *h, uint32_t collection); /* an earlier owner may have sent it something */

@@ -328,7 +328,7 @@ static bool
 awaits_late(struct rewind *r)
 {
     const struct home *h = r->home;
-    int64_t quarantine_us = h->owner->up->fleet->world->conf->quarantine * USEC_PER_MSEC, until_us = h->watch.late_us;
+    int64_t quarantine_us = owner_quarantine_us(h->owner), until_us = h->watch.late_us;
     int64_t now_us = owner_now_us(h->owner);
 
     if (r->is_second && until_us < h->watch.born_us + quarantine_us)

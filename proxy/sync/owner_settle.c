@@ -52,7 +52,7 @@ home_settle(struct home *h, bool has_lanes)
     s->is_listed = false;
     s->saves = 0;
     s->has_lanes = has_lanes;
-    s->until_us = owner_now_us(o) + o->up->fleet->world->conf->quarantine * USEC_PER_MSEC;
+    s->until_us = owner_now_us(o) + owner_quarantine_us(o);
     s->listing = listing_start(o->up, h->name, on_list, h);
 }
 

@@ -84,7 +84,7 @@ on_sent(void *arg, const struct ask_answer *answer)
         facts.retry_after = message_value(answer->head, FIELD_RETRY_AFTER);
     outcome_of_write(&facts, 0, d->is_spread, &why);
     if (why.may_land_later) /* until it cannot come any more, or another process is seen */
-        pause_us = o->up->fleet->world->conf->quarantine * USEC_PER_MSEC;
+        pause_us = owner_quarantine_us(o);
     if (why.retry_after_us > pause_us)
         pause_us = why.retry_after_us;
     if (!why.may_land_later && (why.kind == OUTCOME_OK || why.kind == OUTCOME_REFUSED)) {
@@ -258,7 +258,7 @@ rewind_stop_sending(struct rewind *r)
 
     while ((d = TAILQ_FIRST(&r->redos))) {
         if (d->ask || d->may_land)
-            r->home->watch.late_us = owner_now_us(o) + o->up->fleet->world->conf->quarantine * USEC_PER_MSEC;
+            r->home->watch.late_us = owner_now_us(o) + owner_quarantine_us(o);
         redo_free(d);
     }
 }
